@@ -1,0 +1,59 @@
+"""The virtual environments of the scripts: made when needed, with what they need in them.
+
+Runs before anything is installed, under whatever Python starts it: only the standard
+library, and no syntax that an old Python would stumble over before it is told so.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+NEEDED = (3, 11)
+
+
+def require_python():
+    # type: () -> None
+    """Stop with a clear line when this Python is too old, or cannot make environments."""
+    if sys.version_info < NEEDED:
+        found = ".".join(map(str, sys.version_info[:3]))
+        sys.exit("sdindex needs Python 3.11 or newer, and this is {}: {}".format(found, sys.executable))
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        sys.exit(
+            "this Python cannot make virtual environments; on Debian and Ubuntu: "
+            "apt install python3-venv"
+        )
+
+
+def environment(name, extras=""):
+    # type: (str, str) -> Path
+    """Return the folder of programs of the environment `name`, made or brought up to date."""
+    require_python()
+    folder = CHECKOUT / ".venv-{}".format(name)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = programs / ("python.exe" if os.name == "nt" else "python")
+    wanted = hashlib.sha256(
+        (CHECKOUT / "pyproject.toml").read_bytes() + sys.version.encode() + str(CHECKOUT).encode()
+    ).hexdigest()
+    stamp = folder / "installed"
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return programs
+    print("setting up {} (a minute or two, once)".format(folder), file=sys.stderr)
+    run([sys.executable, "-m", "venv", "--clear", str(folder)])
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    run(pip + ["--editable", "{}{}".format(CHECKOUT, extras)])
+    stamp.write_text(wanted)
+    return programs
+
+
+def run(command):
+    # type: (list[str]) -> None
+    """Run a command; stop with its exit status when it fails."""
+    result = subprocess.run(command, check=False)
+    if result.returncode:
+        sys.exit("failed, with exit status {}: {}".format(result.returncode, " ".join(command)))

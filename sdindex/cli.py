@@ -1,0 +1,258 @@
+"""The command line: options in, the library's answer out. No logic lives here."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import update_wrapper
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import click
+
+from sdindex.errors import SampleError, SdindexError
+from sdindex.methods import METHODS, Method
+
+if TYPE_CHECKING:
+    from sdindex.export import SampleFormat
+    from sdindex.index import Index
+
+INTERRUPTED = 130
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.File("wb", lazy=True, atomic=True),
+    default="-",
+    help="Write to this file instead of stdout.",
+)
+bits_option = click.option(
+    "--bits",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Leading bits of the hash that make a bucket: more bits, finer groups.",
+)
+
+
+class Commands(click.Group):
+    """The one place where an error becomes a line for the user and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except SdindexError as problem:
+            raise click.ClickException(str(problem)) from problem
+        except KeyboardInterrupt:
+            click.echo("interrupted; what was stored is kept, and the next run goes on", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def with_index(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the index that ``--db`` names; it is closed when the command ends."""
+
+    @click.pass_context
+    def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
+        from sdindex.index import Index
+
+        ctx.invoke(command, ctx.with_resource(Index(ctx.obj)), *args, **options)
+
+    return update_wrapper(run, command)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--db",
+    envvar="SDINDEX_DB",
+    default="sdindex.db",
+    show_default=True,
+    metavar="FILE_OR_URL",
+    help="The index: an SQLite file, or a SQLAlchemy URL. [env: SDINDEX_DB]",
+)
+@click.version_option(package_name="sdindex")
+@click.pass_context
+def cli(ctx: click.Context, db: str) -> None:
+    """Index a camera-trap archive once, then draw a varied sample of any size at once."""
+    ctx.obj = db
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many files are read at once.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    help="How images are hashed: decoded at a reduced scale, or exactly as imagehash does. "
+    "[default: the archive's own; scaled for the first]",
+)
+@click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
+@click.option(
+    "--progress/--no-progress",
+    default=None,
+    help="Show progress bars, or not. [default: only on a terminal]",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Say of each file that is read why it is.")
+@with_index
+def index(
+    index: "Index",
+    paths: tuple[str, ...],
+    *,
+    workers: int,
+    method: Method | None,
+    strict: bool,
+    progress: bool | None,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Bring the index up to date with each PATH, reading only files that changed.
+
+    A PATH is an archive's folder, new or known, or a folder inside a known one, of which
+    that part alone is brought up to date. The first run makes the index.
+    """
+    with _reasons_on_stderr() if verbose else nullcontext():
+        summary = index.update(
+            *paths,
+            workers=workers,
+            method=method,
+            strict=strict,
+            progress=False if quiet else progress,
+        )
+    if not quiet:
+        click.echo(str(summary), err=True)
+    if summary.unlooked:
+        raise SdindexError(summary.unlooked_line())
+
+
+@cli.command()
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), required=True, help="How many images to draw."
+)
+@bits_option
+@click.option(
+    "--under",
+    multiple=True,
+    type=click.Path(),
+    metavar="PATH",
+    help="Only images below this folder (a path, or relative to an archive's root); repeatable.",
+)
+@click.option("--relative", is_flag=True, help="Paths relative to their archive's root.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["paths", "null", "csv", "json"]),
+    default="paths",
+    show_default=True,
+    help="A path a line, paths ended by a zero byte (for xargs -0), or all that is known.",
+)
+@output_option
+@with_index
+def select(
+    index: "Index",
+    *,
+    count: int,
+    bits: int,
+    under: tuple[str, ...],
+    relative: bool,
+    form: "SampleFormat",
+    output: IO[bytes],
+) -> None:
+    """Draw a varied sample of COUNT images, without opening one.
+
+    Images are grouped by the leading bits of their hashes; small groups are kept whole, and
+    only the largest are trimmed, evenly along the natural order of the paths.
+    """
+    from sdindex.export import write_sample
+
+    sample = index.select(count, bits=bits, under=under)
+    _refuse_index_as_output(output.name, index)
+    write_sample(sample, form, output, relative=relative)
+    if len(sample) < count:
+        click.echo(
+            f"warning: {count:,} images were asked for, and the index holds {len(sample):,}",
+            err=True,
+        )
+    if form == "paths" and any("\n" in one.path for one in sample):
+        click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+
+
+@cli.command()
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+@with_index
+def status(index: "Index", *, form: Literal["table", "json"]) -> None:
+    """Show the archives, images, unreadable and missing files, and the index's size."""
+    from dataclasses import asdict, astuple
+
+    from sdindex.export import print_table, write_json
+
+    held = index.status()
+    if form == "json":
+        write_json([asdict(held)], sys.stdout.buffer)
+        return
+    print_table(
+        ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
+        [astuple(archive) for archive in held.archives],
+    )
+    size = "" if held.size is None else f", {held.size / 1e6:,.1f} MB"
+    click.echo(f"index: {held.index}{size}, schema {held.schema}")
+
+
+@cli.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+@with_index
+def errors(index: "Index", *, form: Literal["table", "csv", "json"]) -> None:
+    """List the files that could not be read, and why."""
+    from sdindex import export
+
+    export.write_unreadable(index.errors(), form, sys.stdout.buffer)
+
+
+@cli.command()
+@click.argument("old", type=click.Path())
+@click.argument("new", type=click.Path())
+@with_index
+def relocate(index: "Index", *, old: str, new: str) -> None:
+    """Tell the index that the archive OLD is now at NEW; nothing is read again."""
+    index.relocate(old, new)
+
+
+@cli.command()
+@click.option(
+    "--archive", metavar="ROOT", type=click.Path(), help="Forget this whole archive instead."
+)
+@with_index
+def prune(index: "Index", *, archive: str | None) -> None:
+    """Forget the images that are missing. Image files are never touched."""
+    click.echo(f"forgot {index.prune(archive):,} images", err=True)
+
+
+@contextmanager
+def _reasons_on_stderr() -> Iterator[None]:
+    """Show what the library logs, without breaking a progress bar."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    log = logging.getLogger("sdindex")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler())
+    with logging_redirect_tqdm([log]):
+        yield
+
+
+def _refuse_index_as_output(name: str, index: "Index") -> None:
+    if index.file is not None and Path(name).exists() and index.file.samefile(name):
+        raise SampleError(f"{name} is the index itself; name another file with -o")

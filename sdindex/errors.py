@@ -1,0 +1,25 @@
+"""Every error that a user can cause: one line, which names the way out."""
+
+
+class SdindexError(Exception):
+    """The base of all of them; its text is the line that the user reads."""
+
+
+class IndexMissingError(SdindexError):
+    """There is no index at that place, and the command may not make one."""
+
+
+class IndexUnusableError(SdindexError):
+    """What is there is not an index that this program can use."""
+
+
+class ArchiveError(SdindexError):
+    """A folder that cannot be indexed, or a path that belongs to no archive."""
+
+
+class ArchiveUnavailableError(ArchiveError):
+    """An archive's folder is absent, empty or unreadable while the index holds images of it."""
+
+
+class SampleError(SdindexError):
+    """A sample that cannot be drawn as asked."""

@@ -1,0 +1,184 @@
+"""The library's one entry: an index, and what can be asked of it."""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sdindex import archives, indexing, overview, selection
+from sdindex.buckets import DEFAULT_BITS
+from sdindex.database import Store
+from sdindex.indexing import DEFAULT_WORKERS, Summary
+from sdindex.methods import Method
+from sdindex.overview import Status, UnreadableImage
+from sdindex.selection import SampledImage
+
+AnyPath = str | os.PathLike[str]
+
+
+class Index:
+    """An index of camera-trap archives.
+
+    Nothing is opened before the first question, and only `update` may create an index.
+
+    Parameters
+    ----------
+    db
+        A path means an SQLite file; anything with ``://`` is a SQLAlchemy URL.
+
+    Examples
+    --------
+    >>> with Index("sdindex.db") as index:  # doctest: +SKIP
+    ...     index.update("/data/archive")
+    ...     sample = index.select(500)
+    """
+
+    def __init__(self, db: AnyPath = "sdindex.db") -> None:
+        self._store = Store(db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; a later question opens a new one."""
+        self._store.close()
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the index is elsewhere."""
+        return self._store.file
+
+    def update(
+        self,
+        *paths: AnyPath,
+        workers: int = DEFAULT_WORKERS,
+        method: Method | None = None,
+        strict: bool = False,
+        progress: bool | None = False,
+        executor: Executor | None = None,
+    ) -> Summary:
+        """Bring the index up to date with folders of images, reading only what changed.
+
+        Results are stored as they come, in batches of 256 files or 2 seconds. The workers
+        are processes: a script calls this under ``if __name__ == "__main__":``, as for
+        every use of ``multiprocessing``.
+
+        Parameters
+        ----------
+        paths
+            Folders: archives, new or known, or folders inside a known one, of which that
+            part alone is brought up to date.
+        workers
+            How many files are read at once.
+        method
+            ``"scaled"`` or ``"exact"``; by default the archive's own, and ``"scaled"`` for
+            the first one.
+        strict
+            Take a file for changed when its ctime or inode changed, too.
+        progress
+            Show bars on stderr: always, never, or (None) only on a terminal.
+        executor
+            Reads images in place of this program's own processes; anything with the
+            interface of ``concurrent.futures.Executor``. `workers` then says only how
+            many files are under way.
+
+        Raises
+        ------
+        ArchiveError
+            When a path cannot be indexed. What was known of it is unchanged.
+        IndexUnusableError
+            When the index cannot be written.
+        """
+        return indexing.update(
+            self._store,
+            [os.fspath(path) for path in paths],
+            workers=workers,
+            method=method,
+            strict=strict,
+            progress=progress,
+            executor=executor,
+        )
+
+    def select(
+        self, count: int, *, bits: int = DEFAULT_BITS, under: Iterable[AnyPath] = ()
+    ) -> list[SampledImage]:
+        """Draw a varied sample; no image is opened and no folder looked at.
+
+        Images are grouped by the leading bits of their hashes. Small groups are kept whole,
+        only the largest are trimmed, by an even stride through natural order.
+
+        Parameters
+        ----------
+        count
+            Images wanted; all there are when the index holds fewer.
+        bits
+            Leading bits of the hash that make a bucket, 1 to 64.
+        under
+            Folders to sample from, inside an archive or around several; empty for all.
+
+        Returns
+        -------
+        list of SampledImage
+            In natural order, the same for the same index on every run and machine.
+
+        Raises
+        ------
+        SampleError
+            When `count` or `bits` is out of range, or hashes of two methods would mix.
+        ArchiveError
+            When the index holds no image below one of `under`.
+        """
+        with self._store.reading() as connection:
+            return selection.select(connection, count, bits=bits, under=_strings(under))
+
+    def status(self) -> Status:
+        """Return what the index holds, archive by archive."""
+        with self._store.reading() as connection:
+            return overview.status(connection, str(self._store), self._store.file)
+
+    def errors(self) -> list[UnreadableImage]:
+        """Return the present files that could not be read, in natural order."""
+        with self._store.reading() as connection:
+            return overview.unreadable(connection)
+
+    def relocate(self, old: AnyPath, new: AnyPath) -> None:
+        """Tell the index that an archive is now in another folder; nothing is read again.
+
+        Raises
+        ------
+        ArchiveError
+            When `old` is no archive's root, or `new` does not hold its images.
+        """
+        with self._store.writing() as connection:
+            archives.relocate(connection, os.fspath(old), os.fspath(new))
+            connection.commit()
+
+    def prune(self, archive: AnyPath | None = None) -> int:
+        """Forget the images that are missing, or a whole archive; return how many images.
+
+        Raises
+        ------
+        ArchiveError
+            When `archive` is no archive's root.
+        """
+        with self._store.writing() as connection:
+            if archive is None:
+                pruned = archives.prune(connection)
+            else:
+                pruned = archives.forget(connection, os.fspath(archive))
+            connection.commit()
+            return pruned
+
+
+def _strings(paths: Iterable[AnyPath]) -> Sequence[str]:
+    return [os.fspath(path) for path in paths]

@@ -1,0 +1,289 @@
+"""Bringing an index up to date: survey each archive, then read what is new or changed."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import sqlalchemy as sa
+from tqdm import tqdm
+
+from sdindex import archives
+from sdindex.archives import Part
+from sdindex.database import Store
+from sdindex.errors import ArchiveError, ArchiveUnavailableError
+from sdindex.methods import Method, stored_name
+from sdindex.models import archive as archive_table
+from sdindex.models import image
+from sdindex.names import from_text, printable
+from sdindex.natural import sort_key
+from sdindex.scan import Unlooked, reason
+from sdindex.survey import FileToRead, Survey, files_to_read, folder_identity, survey
+
+if TYPE_CHECKING:
+    from sdindex.hashing import ImageRead
+
+DEFAULT_WORKERS = 4
+# An interruption loses at most one batch.
+BATCH_FILES = 256
+BATCH_SECONDS = 2.0
+
+log = logging.getLogger("sdindex")
+
+Submit = Callable[[FileToRead], "Future[ImageRead]"]
+
+
+@dataclass
+class Summary:
+    """What an update did, in numbers of files, and how long it took.
+
+    Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
+    `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
+    `missing` files were there at the last update, and are not now. `read` files were opened.
+    `unlooked` names the places that could not be looked at, each with the reason.
+    """
+
+    found: int = 0
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    unreadable: int = 0
+    skipped: int = 0
+    read: int = 0
+    seconds: float = 0.0
+    unlooked: list[Unlooked] = field(default_factory=list)
+
+    def add(self, surveyed: Survey) -> None:
+        """Count what a survey has settled without reading."""
+        self.found += surveyed.found
+        self.moved += surveyed.moved
+        self.unchanged += surveyed.unchanged
+        self.missing += surveyed.missing
+        self.unreadable += surveyed.unreadable
+        self.unlooked += surveyed.unlooked
+
+    def unlooked_line(self) -> str:
+        """Return one line on the places that could not be looked at."""
+        first = self.unlooked[0]
+        others = f" and {len(self.unlooked) - 1:,} more" if len(self.unlooked) > 1 else ""
+        return (
+            f"could not look at {printable(from_text(first.path))} ({first.reason}){others}; "
+            "what was known there is kept: make it readable and index again"
+        )
+
+    def __str__(self) -> str:
+        counted = (
+            f"{self.found:,} files: {self.new:,} new, {self.changed:,} changed, "
+            f"{self.moved:,} moved, {self.unchanged:,} unchanged, {self.unreadable:,} unreadable"
+        )
+        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+        rate = self.read / self.seconds if self.seconds else 0.0
+        return (
+            f"{counted}{skipped}; {self.missing:,} missing; "
+            f"{self.read:,} read in {self.seconds:.1f} s ({rate:,.0f} images/s)"
+        )
+
+
+def update(
+    store: Store,
+    paths: Sequence[str],
+    *,
+    workers: int = DEFAULT_WORKERS,
+    method: Method | None = None,
+    strict: bool = False,
+    progress: bool | None = False,
+    executor: Executor | None = None,
+) -> Summary:
+    """Bring the index up to date with each path; see `sdindex.Index.update`."""
+    started = time.monotonic()
+    for path in paths:
+        archives.require_folder(path)
+    summary = Summary()
+    with store.writing(create=True) as connection:
+        for path in paths:
+            part = _part(connection, path, method)
+            surveyed = survey(connection, part, strict=strict, progress=progress)
+            connection.commit()
+            summary.add(surveyed)
+            if surveyed.to_read:
+                with ExitStack() as stack:
+                    submit, in_flight = _readers(stack, part, workers, executor)
+                    bar = stack.enter_context(_bar(surveyed.to_read, progress))
+                    _read(connection, part, submit, in_flight, summary, bar)
+            _stamp(connection, part)
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
+    """Return the part of an archive that a path names: a new archive where it lies in none."""
+    part = archives.locate(path, archives.all_archives(connection))
+    if part is None:
+        return Part(archives.add(connection, path, method), "")
+    if method is None or method == part.archive.method:
+        return part
+    if part.under:
+        raise ArchiveError(
+            f"{printable(path)} is part of an archive hashed with --method {part.archive.method}, "
+            f"and two methods do not mix; change the whole: sdindex index --method {method} "
+            f"{printable(part.archive.root)}"
+        )
+    connection.execute(
+        archive_table.update().where(archive_table.c.id == part.archive.id).values(method=method)
+    )
+    return Part(part.archive._replace(method=method), "")
+
+
+def _readers(
+    stack: ExitStack, part: Part, workers: int, executor: Executor | None
+) -> tuple[Submit, int]:
+    """Return how a file is given to a worker, and how many may be under way at once."""
+    from sdindex import hashing
+    from sdindex import workers as pool
+
+    submit = executor.submit if executor else stack.enter_context(pool.Workers(workers)).submit
+
+    def read(file: FileToRead) -> "Future[ImageRead]":
+        log.info("%s: %s", file.reason, printable(from_text(file.path)))
+        place = os.path.join(part.archive.root, from_text(file.path))
+        return submit(hashing.read_image, place, part.archive.method)
+
+    return read, workers * pool.IN_FLIGHT_PER_WORKER
+
+
+def _bar(total: int, progress: bool | None) -> "tqdm[NoReturn]":
+    disable = None if progress is None else not progress
+    return tqdm(total=total, desc="reading", unit=" images", disable=disable)
+
+
+def _read(
+    connection: sa.Connection,
+    part: Part,
+    submit: Submit,
+    in_flight: int,
+    summary: Summary,
+    bar: "tqdm[NoReturn]",
+) -> None:
+    """Read what the survey listed, and store the results in batches."""
+    from sdindex.workers import completed
+
+    identity = folder_identity(part)
+    batch = _Batch(connection, part)
+    files = files_to_read(connection)
+    for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
+        if done is not None:
+            file, future = done
+            result = _outcome(file, future)
+            if result is None and folder_identity(part) != identity:
+                raise ArchiveUnavailableError(
+                    f"{printable(part.folder)} was replaced while it was being read; "
+                    "what was read is kept: mount it and index again"
+                )
+            _count(summary, file, result)
+            bar.update()
+            if result is not None:
+                batch.add(file, result)
+        batch.store_when_due()
+    batch.store()
+
+
+def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":
+    """Return what reading a file gave; None when the file is gone."""
+    from sdindex.hashing import ImageRead
+    from sdindex.workers import CRASHES, FILE_SECONDS
+
+    problem = future.exception()
+    if problem is None:
+        return future.result()
+    if isinstance(problem, FileNotFoundError | NotADirectoryError):
+        return None
+    # What the system refused may work next time, so that such a file stays unsettled.
+    failed = ImageRead(file.state, settled=False, read_at=datetime.now(UTC).replace(tzinfo=None))
+    if isinstance(problem, TimeoutError):
+        return failed._replace(error=f"not read within {FILE_SECONDS:.0f} s")
+    if isinstance(problem, CRASHES):
+        return failed._replace(settled=True, error="crashed the decoder")
+    if isinstance(problem, OSError):
+        return failed._replace(error=f"cannot be read: {reason(problem)}")
+    raise problem
+
+
+def _count(summary: Summary, file: FileToRead, result: "ImageRead | None") -> None:
+    if result is None:
+        summary.skipped += 1
+        return
+    summary.read += 1
+    if result.error is not None:
+        summary.unreadable += 1
+    elif file.image_id is None:
+        summary.new += 1
+    else:
+        summary.changed += 1
+    for note in result.notes:
+        log.info("%s: %s", printable(from_text(file.path)), printable(note))
+
+
+class _Batch:
+    """Results that are stored together: a commit each would cost more than the reading."""
+
+    def __init__(self, connection: sa.Connection, part: Part) -> None:
+        self._connection = connection
+        self._part = part
+        self._new: list[dict[str, Any]] = []
+        self._known: list[dict[str, Any]] = []
+        self._since = time.monotonic()
+
+    def add(self, file: FileToRead, result: "ImageRead") -> None:
+        from sdindex.hashing import Picture
+
+        row = {
+            "method": stored_name(self._part.archive.method),
+            "error": result.error,
+            "settled": result.settled,
+            "indexed_at": result.read_at,
+            "missing_since": None,
+            **result.state._asdict(),
+            **(result.picture._asdict() if result.picture else dict.fromkeys(Picture._fields)),
+        }
+        if file.image_id is None:
+            row |= {
+                "archive_id": self._part.archive.id,
+                "path": file.path,
+                "sort_key": sort_key(from_text(file.path)),
+            }
+            self._new.append(row)
+        else:
+            self._known.append(row | {"row": file.image_id})
+
+    def store_when_due(self) -> None:
+        full = len(self._new) + len(self._known) >= BATCH_FILES
+        if full or time.monotonic() - self._since >= BATCH_SECONDS:
+            self.store()
+
+    def store(self) -> None:
+        if self._new:
+            self._connection.execute(image.insert(), self._new)
+        if self._known:
+            self._connection.execute(
+                image.update().where(image.c.id == sa.bindparam("row")), self._known
+            )
+        self._connection.commit()
+        self._new.clear()
+        self._known.clear()
+        self._since = time.monotonic()
+
+
+def _stamp(connection: sa.Connection, part: Part) -> None:
+    connection.execute(
+        archive_table.update()
+        .where(archive_table.c.id == part.archive.id)
+        .values(updated_at=datetime.now(UTC).replace(tzinfo=None))
+    )
+    connection.commit()

@@ -1,0 +1,30 @@
+"""The ways to make a hash, and the name and version under which each is stored."""
+
+from typing import Literal, get_args
+
+Method = Literal["scaled", "exact"]
+METHODS: tuple[Method, ...] = get_args(Method)
+DEFAULT_METHOD: Method = "scaled"
+
+# The version rises when the same file would hash differently, so that old hashes are
+# seen as such, and are made again.
+_VERSIONS: dict[Method, int] = {"scaled": 1, "exact": 1}
+
+
+def stored_name(method: Method) -> str:
+    """Return what the column ``method`` holds, such as ``scaled-1``."""
+    return f"{method}-{_VERSIONS[method]}"
+
+
+def method_of(name: str) -> Method:
+    """Return the method of a stored name of any version.
+
+    Raises
+    ------
+    ValueError
+        When no method of this program has that name.
+    """
+    for method in METHODS:
+        if name.rpartition("-")[0] == method:
+            return method
+    raise ValueError(name)

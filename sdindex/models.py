@@ -1,0 +1,70 @@
+"""The tables of an index, as the newest revision in ``migrations`` leaves them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+# The newest revision's name. Kept here so that opening an index need not import Alembic,
+# which takes half a second; a test holds it against the revisions.
+SCHEMA_REVISION = "0001"
+
+# Names for every constraint, so that a later revision can speak of it on any database.
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+# SQLite numbers rows by itself only in a column declared INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+# Paths compare by their bytes, as the scan sorts them: SQLite's way, and PostgreSQL's "C".
+PathText = Text().with_variant(Text(collation="C"), "postgresql")
+
+archive = Table(
+    "archive",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("root", PathText, nullable=False, unique=True),
+    Column("sort_key", LargeBinary, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("added_at", DateTime, nullable=False),
+    Column("updated_at", DateTime),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("archive_id", RowId, ForeignKey("archive.id"), nullable=False),
+    Column("path", PathText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("dhash", BigInteger),
+    Column("error", Text),
+    Column("method", Text, nullable=False),
+    Column("sort_key", LargeBinary, nullable=False),
+    Column("taken_at", DateTime),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("brightness", Float),
+    Column("indexed_at", DateTime, nullable=False),
+    Column("missing_since", DateTime),
+    UniqueConstraint("archive_id", "path"),
+)

@@ -1,0 +1,49 @@
+r"""File names as text that any database can store, and back, byte for byte.
+
+A file name need not be valid Unicode. Python shows what it cannot decode as lone
+surrogates (PEP 383), which no database stores as text. Here such a byte is written
+``\xff``, any other lone surrogate (Windows) ``\ud800``, and a backslash that is part of a
+name ``\\``; every other name stays as it is. So each stored path can be read and searched
+as SQL text, two names never become one, and the way back is exact.
+"""
+
+import re
+
+_UNSTORABLE = re.compile(r"[\\\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u([0-9a-f]{4}))")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_BYTE_SURROGATE = 0xDC00  # PEP 383: an undecodable byte b is the code point 0xDC00 + b
+
+
+def to_text(name: str) -> str:
+    """Return a path as Python's ``os`` functions give it, in the form that is stored."""
+    if name.isascii() and "\\" not in name:  # nearly every name of every archive
+        return name
+    return _UNSTORABLE.sub(_escape, name)
+
+
+def from_text(text: str) -> str:
+    """Return the path that `to_text` was given, fit for ``open`` and ``os.fsencode``."""
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(_unescape, text)
+
+
+def printable(name: str) -> str:
+    """Return a path or message fit for a terminal: nothing in it acts, and none of it is lost."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], to_text(name))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if character == "\\":
+        return "\\\\"
+    byte = ord(character) - _BYTE_SURROGATE
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else f"\\u{ord(character):04x}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    backslash, byte, code_point = match.groups()
+    if backslash:
+        return "\\"
+    return chr(_BYTE_SURROGATE + int(byte, 16)) if byte else chr(int(code_point, 16))

@@ -1,0 +1,199 @@
+"""Drawing a sample: bucket sizes from SQL, the trim, an even stride through natural order."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+from sdindex import archives
+from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
+from sdindex.errors import SampleError
+from sdindex.models import archive, image
+from sdindex.names import from_text
+
+_CHUNK = 500  # rows asked for by id at once: below every database's limit of parameters
+_COLUMNS = (
+    image.c.path,
+    image.c.dhash,
+    image.c.taken_at,
+    image.c.width,
+    image.c.height,
+    image.c.brightness,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledImage:
+    """An image of a sample; it can be given to ``open`` as it is.
+
+    Attributes
+    ----------
+    path
+        Absolute, as ``os`` functions take it; bytes that are no text are lone surrogates.
+    relative_path
+        Relative to the archive's root, with forward slashes.
+    archive
+        The archive's root.
+    bucket
+        The leading bits of the hash, as an unsigned number.
+    dhash
+        The hash as 16 hexadecimal digits.
+    taken_at
+        EXIF DateTimeOriginal, the camera's local time.
+    width, height
+        In pixels.
+    brightness
+        Mean of the grey picture, 0 to 255.
+    """
+
+    path: str
+    relative_path: str
+    archive: str
+    bucket: int
+    dhash: str
+    taken_at: datetime | None
+    width: int
+    height: int
+    brightness: float
+
+    def __fspath__(self) -> str:
+        return self.path
+
+
+def select(
+    connection: sa.Connection,
+    count: int,
+    *,
+    bits: int = DEFAULT_BITS,
+    under: Sequence[str] = (),
+) -> list[SampledImage]:
+    """Draw a sample; see `sdindex.Index.select`."""
+    if count < 1:
+        raise SampleError(f"a sample has at least one image, not {count}")
+    condition = available(connection, under)
+    sizes = bucket_sizes(connection, bits, condition)
+    keep = trim(sizes, count)
+    ids = list(_chosen(connection, bits, condition, sizes, keep))
+    return _images(connection, ids, bits)
+
+
+def available(connection: sa.Connection, under: Sequence[str] = ()) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of ``image`` can be sampled.
+
+    It was read, is present, and is below one of the folders `under`, where there are any.
+
+    Raises
+    ------
+    ArchiveError
+        When a folder lies in no archive of the index.
+    """
+    condition = image.c.dhash.is_not(None) & image.c.missing_since.is_(None)
+    if not under:
+        return condition
+    parts = archives.parts_under(connection, under)
+    return condition & sa.or_(*(part.images() for part in parts))
+
+
+def bucket_of(bits: int) -> sa.ColumnElement[int]:
+    """Return the SQL for an image's bucket at that many bits, 1 to 64.
+
+    At 64 bits it is signed, as databases have no unsigned numbers: see `unsigned`.
+    """
+    if not 1 <= bits <= HASH_BITS:
+        raise SampleError(f"bits must be from 1 to {HASH_BITS}, not {bits}")
+    if bits == HASH_BITS:
+        return image.c.dhash
+    return image.c.dhash.bitwise_rshift(HASH_BITS - bits).bitwise_and((1 << bits) - 1)
+
+
+def unsigned(bucket: int) -> int:
+    """Return a bucket number from the database as the unsigned number that it is."""
+    return bucket % (1 << HASH_BITS)
+
+
+def bucket_sizes(
+    connection: sa.Connection, bits: int, condition: sa.ColumnElement[bool]
+) -> dict[int, int]:
+    """Return how many images each bucket has, by its unsigned number.
+
+    Raises
+    ------
+    SampleError
+        When hashes of two methods would be mixed.
+    """
+    bucket = bucket_of(bits)
+    rows = connection.execute(
+        sa.select(bucket, image.c.method, sa.func.count())
+        .where(condition)
+        .group_by(bucket, image.c.method)
+    )
+    sizes: dict[int, int] = {}
+    methods: dict[str, int] = defaultdict(int)
+    for number, method, images in rows:
+        sizes[unsigned(number)] = images
+        methods[method] += images
+    if len(methods) > 1:
+        held = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
+        raise SampleError(
+            f"hashes of two methods do not mix in one sample ({held}); bring all archives to "
+            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
+        )
+    return sizes
+
+
+def _chosen(
+    connection: sa.Connection,
+    bits: int,
+    condition: sa.ColumnElement[bool],
+    sizes: dict[int, int],
+    keep: dict[int, int],
+) -> Iterator[int]:
+    """Yield the ids of the sample, bucket by bucket."""
+    bucket = bucket_of(bits)
+    rows = connection.execution_options(yield_per=10_000).execute(
+        sa.select(bucket, image.c.id)
+        .join(archive, archive.c.id == image.c.archive_id)
+        .where(condition)
+        .order_by(bucket, archive.c.sort_key, image.c.sort_key)
+    )
+    for number, of_bucket in groupby(rows, key=itemgetter(0)):
+        places = set(stride(sizes[unsigned(number)], keep[unsigned(number)]))
+        yield from (row_id for place, (_, row_id) in enumerate(of_bucket) if place in places)
+
+
+def _images(connection: sa.Connection, ids: Sequence[int], bits: int) -> list[SampledImage]:
+    """Return the images of those ids in natural order."""
+    placed = []
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, _CHUNK)):
+        rows = connection.execute(
+            sa.select(archive.c.sort_key, image.c.sort_key, archive.c.root, *_COLUMNS)
+            .join(archive, archive.c.id == image.c.archive_id)
+            .where(image.c.id.in_(chunk))
+        )
+        placed += [(root_key, key, _image(row, bits)) for root_key, key, *row in rows]
+    placed.sort(key=itemgetter(0, 1))
+    return [one for _, _, one in placed]
+
+
+def _image(row: Sequence[Any], bits: int) -> SampledImage:
+    stored_root, stored_path, dhash, taken_at, width, height, brightness = row
+    root, path = from_text(stored_root), from_text(stored_path)
+    pattern = unsigned(dhash)
+    return SampledImage(
+        path=os.path.join(os.path.normpath(root), *path.split("/")),
+        relative_path=path,
+        archive=root,
+        bucket=pattern >> (HASH_BITS - bits),
+        dhash=f"{pattern:016x}",
+        taken_at=taken_at,
+        width=width,
+        height=height,
+        brightness=brightness,
+    )

@@ -1,0 +1,268 @@
+"""An archive's folder against its rows, before a single image is opened.
+
+What is gone, back or moved is recorded, and what is to be read is listed.
+"""
+
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from tqdm import tqdm
+
+from sdindex.archives import Part
+from sdindex.changes import Change, KnownImage, Reason, ToRead, Unchanged, Vanished, compare
+from sdindex.errors import ArchiveUnavailableError
+from sdindex.methods import stored_name
+from sdindex.models import image
+from sdindex.names import from_text, printable
+from sdindex.natural import sort_key
+from sdindex.scan import FileState, FoundFile, Unlooked, reason, scan
+
+_CHUNK = 1000
+
+# On disk, not in memory: there may be as many as there are files in the archive.
+_to_read = sa.Table(
+    "to_read",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("path", image.c.path.type, nullable=False),
+    sa.Column("name", image.c.path.type, nullable=False),
+    sa.Column("image_id", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
+    prefixes=["TEMPORARY"],
+)
+_gone = sa.Table(
+    "gone",
+    _to_read.metadata,
+    sa.Column("image_id", sa.BigInteger, primary_key=True),
+    sa.Column("name", image.c.path.type, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+
+class FileToRead(NamedTuple):
+    """A file to be read, and the row it is to replace: None where there is none yet."""
+
+    path: str
+    state: FileState
+    image_id: int | None
+    reason: Reason
+
+
+@dataclass
+class Survey:
+    """What a survey found, in numbers of files: each found one counts once.
+
+    `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
+    `back` are the ids of images that went missing, or came back, since the last update;
+    `unlooked` are the places that could not be looked at.
+    """
+
+    unchanged: int = 0
+    unreadable: int = 0
+    moved: int = 0
+    missing: int = 0
+    to_read: int = 0
+    gone: "array[int]" = field(default_factory=lambda: array("q"))
+    back: "array[int]" = field(default_factory=lambda: array("q"))
+    unlooked: list[Unlooked] = field(default_factory=list)
+
+    @property
+    def found(self) -> int:
+        """How many image files there are."""
+        return self.unchanged + self.unreadable + self.moved + self.to_read
+
+
+def survey(connection: sa.Connection, part: Part, *, strict: bool, progress: bool | None) -> Survey:
+    """Compare part of an archive with the disk, and record all but what needs reading.
+
+    One transaction, which the caller commits: a survey that fails leaves nothing behind.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        When the folder is absent, unreadable or empty, or is not the same one at the end.
+    """
+    _to_read.metadata.drop_all(connection)
+    _to_read.metadata.create_all(connection)
+    result = Survey()
+    identity = folder_identity(part)
+    found = tqdm(
+        scan(part.archive.root, part.under),
+        desc="looking",
+        unit=" files",
+        disable=None if progress is None else not progress,
+    )
+    method = stored_name(part.archive.method)
+    changes = compare(found, _known(connection, part), method=method, strict=strict)
+    _list_what_is_to_be_read(connection, changes, part, result)
+    if folder_identity(part) != identity:
+        raise _unavailable(part, "was replaced while it was being looked at")
+    if not result.found and not result.unlooked:
+        raise _unavailable(part, "holds no image files")
+    _set_missing(connection, result.gone, datetime.now(UTC).replace(tzinfo=None))
+    _set_missing(connection, result.back, None)
+    moved = _record_moves(connection, part, strict=strict)
+    result.moved = len(moved)
+    result.to_read -= len(moved)
+    result.missing = sum(row not in moved for row in result.gone)
+    return result
+
+
+def folder_identity(part: Part) -> tuple[int, int]:
+    """Return what tells a folder from another that is mounted in its place.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        When it is not there.
+    """
+    try:
+        status = os.stat(part.folder)
+    except OSError as problem:
+        raise _unavailable(part, f"cannot be read: {reason(problem)}") from problem
+    return status.st_dev, status.st_ino
+
+
+def files_to_read(connection: sa.Connection) -> Iterator[FileToRead]:
+    """Yield the files that the last survey listed; the caller may commit in between."""
+    last = 0
+    while True:
+        rows = connection.execute(
+            sa.select(_to_read).where(_to_read.c.id > last).order_by(_to_read.c.id).limit(_CHUNK)
+        ).all()
+        for row in rows:
+            state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
+            yield FileToRead(row.path, state, row.image_id, Reason(row.reason))
+        if not rows:
+            return
+        last = rows[-1].id
+
+
+def _list_what_is_to_be_read(
+    connection: sa.Connection, changes: Iterator[Change], part: Part, result: Survey
+) -> None:
+    listings = _listings(changes, part, result)
+    while chunk := list(islice(listings, _CHUNK)):
+        connection.execute(_to_read.insert(), chunk)
+
+
+def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[dict[str, Any]]:
+    """Yield a row of `_to_read` for each file to be read, and count what became of the others."""
+    for change in changes:
+        match change:
+            case Unchanged(known):
+                result.unchanged += known.readable
+                result.unreadable += not known.readable
+                if known.missing:
+                    result.back.append(known.id)
+            case ToRead(file, replaced, why):
+                result.to_read += 1
+                yield _listing(file, replaced, why)
+            case Vanished(known):
+                if not known.missing:
+                    result.gone.append(known.id)
+            case Unlooked(path, why):
+                if path == part.under:
+                    raise _unavailable(part, f"cannot be read: {why}")
+                result.unlooked.append(change)
+
+
+def _known(connection: sa.Connection, part: Part) -> Iterator[KnownImage]:
+    rows = connection.execution_options(yield_per=_CHUNK).execute(
+        sa.select(
+            image.c.id,
+            image.c.path,
+            image.c.size,
+            image.c.mtime_ns,
+            image.c.ctime_ns,
+            image.c.inode,
+            image.c.method,
+            image.c.settled,
+            image.c.missing_since.is_not(None),
+            image.c.dhash.is_not(None),
+        )
+        .where(part.images())
+        .order_by(image.c.path)
+    )
+    for row_id, path, size, mtime_ns, ctime_ns, inode, *rest in rows:
+        yield KnownImage(row_id, path, FileState(size, mtime_ns, ctime_ns, inode), *rest)
+
+
+def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "name": _base_name(file.path),
+        "image_id": replaced.id if replaced else None,
+        "reason": why,
+        **file.state._asdict(),
+    }
+
+
+def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
+    if ids:
+        connection.execute(
+            image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since),
+            [{"row": row} for row in ids],
+        )
+
+
+def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> set[int]:
+    """Give rows of missing files the path of the new file that each has become; return their ids.
+
+    A new file is a moved one when size, mtime and base name are those of exactly one
+    missing file, and of no other new file.
+    """
+    missing = (image.c.archive_id == part.archive.id) & image.c.missing_since.is_not(None)
+    usable = missing & image.c.settled & (image.c.method == stored_name(part.archive.method))
+    if not connection.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
+        return set()
+    rows = connection.execution_options(yield_per=_CHUNK).execute(
+        sa.select(image.c.id, image.c.path).where(usable)
+    )
+    for chunk in rows.partitions():
+        connection.execute(
+            _gone.insert(), [{"image_id": row.id, "name": _base_name(row.path)} for row in chunk]
+        )
+    moves = connection.execute(_moves(strict=strict)).all()
+    for row_id, image_id, path in moves:
+        connection.execute(
+            image.update()
+            .where(image.c.id == image_id)
+            .values(path=path, sort_key=sort_key(from_text(path)), missing_since=None)
+        )
+        connection.execute(_to_read.delete().where(_to_read.c.id == row_id))
+    return {image_id for _, image_id, _ in moves}
+
+
+def _moves(*, strict: bool) -> sa.Select[Any]:
+    """Select the listed row, the image and the new path of each file that moved."""
+    compared = FileState._fields if strict else ("size", "mtime_ns")
+    same = sa.and_(*(_to_read.c[name] == image.c[name] for name in compared))
+    return (
+        sa.select(sa.func.min(_to_read.c.id), sa.func.min(image.c.id), sa.func.min(_to_read.c.path))
+        .select_from(_to_read)
+        .join(_gone, _gone.c.name == _to_read.c.name)
+        .join(image, (image.c.id == _gone.c.image_id) & same)
+        .where(_to_read.c.image_id.is_(None))
+        .group_by(_to_read.c.name, *(image.c[name] for name in compared))
+        .having(sa.func.count() == 1)
+    )
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _unavailable(part: Part, why: str) -> ArchiveUnavailableError:
+    return ArchiveUnavailableError(
+        f"{printable(part.folder)} {why}; is its disk mounted? Nothing was changed "
+        "(an archive that moved: sdindex relocate OLD NEW; one that is gone for good: "
+        "sdindex prune --archive ROOT)"
+    )

@@ -1,0 +1,112 @@
+"""Processes that read images, a bounded number of files in flight, each in isolation."""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from sdindex.hashing import ImageRead, read_image
+from sdindex.methods import Method
+
+IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
+FILE_SECONDS = 60.0  # a read that takes longer hangs
+
+
+CRASHES = (ProcessExpired,)  # what a future fails with when its worker died
+
+Job = TypeVar("Job")
+
+
+class Workers:
+    """A pool of processes in which a crash or a hang costs the one file that caused it.
+
+    pebble's pool knows which worker has which task and replaces that worker alone; the
+    standard library's breaks as a whole when one process dies.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._pool = ProcessPool(max_workers=count, initializer=_start_worker, context=_context())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._pool.close()  # type: ignore[no-untyped-call]
+        else:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    def submit(
+        self, function: Callable[[str, Method], ImageRead], path: str, method: Method, /
+    ) -> "Future[ImageRead]":
+        """Have a worker call the function; its future fails with TimeoutError after a minute."""
+        return self._pool.schedule(function, args=(path, method), timeout=FILE_SECONDS)
+
+
+def completed(
+    jobs: Iterator[Job],
+    submit: Callable[[Job], "Future[ImageRead]"],
+    *,
+    in_flight: int,
+    wait_seconds: float,
+) -> Iterator[tuple[Job, "Future[ImageRead]"] | None]:
+    """Yield each job and its finished future, as they finish.
+
+    No more than `in_flight` are taken from `jobs` at a time. None is yielded when nothing
+    finished for `wait_seconds`, so that the caller can do what cannot wait.
+    """
+    finished: SimpleQueue[tuple[Job, Future[ImageRead]]] = SimpleQueue()
+    running = 0
+    exhausted = False
+    while True:
+        while not exhausted and running < in_flight:
+            try:
+                job = next(jobs)
+            except StopIteration:
+                exhausted = True
+                break
+            _report(submit(job), job, finished)
+            running += 1
+        if not running:
+            return
+        try:
+            done = finished.get(timeout=wait_seconds)
+        except Empty:
+            yield None
+        else:
+            running -= 1
+            yield done
+
+
+def _report(
+    future: "Future[ImageRead]",
+    job: Job,
+    finished: "SimpleQueue[tuple[Job, Future[ImageRead]]]",
+) -> None:
+    future.add_done_callback(lambda done: finished.put((job, done)))
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Return how processes start: never by a fork of this one, which may have threads."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([read_image.__module__])  # imported once, not once a worker
+    return context
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the main one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
