@@ -1,8 +1,10 @@
 """The virtual environments of the scripts: made when needed, with what they need in them.
 
 Runs before anything is installed, under whatever Python starts it: only the standard
-library, and no syntax that an old Python would stumble over before it is told so.
+library, and nothing that an old Python would stumble over before it is told so.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -14,12 +16,11 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
 
 
-def require_python():
-    # type: () -> None
+def require_python() -> None:
     """Stop with a clear line when this Python is too old, or cannot make environments."""
     if sys.version_info < NEEDED:
         found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit("sdindex needs Python 3.11 or newer, and this is {}: {}".format(found, sys.executable))
+        sys.exit(f"sdindex needs Python 3.11 or newer, and this is {found}: {sys.executable}")
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -30,11 +31,10 @@ def require_python():
         )
 
 
-def environment(name, extras=""):
-    # type: (str, str) -> Path
+def environment(name: str, extras: str = "") -> Path:
     """Return the folder of programs of the environment `name`, made or brought up to date."""
     require_python()
-    folder = CHECKOUT / ".venv-{}".format(name)
+    folder = CHECKOUT / f".venv-{name}"
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     python = programs / ("python.exe" if os.name == "nt" else "python")
     wanted = hashlib.sha256(
@@ -43,17 +43,16 @@ def environment(name, extras=""):
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return programs
-    print("setting up {} (a minute or two, once)".format(folder), file=sys.stderr)
+    print(f"setting up {folder} (a minute or two, once)", file=sys.stderr)
     run([sys.executable, "-m", "venv", "--clear", str(folder)])
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run(pip + ["--editable", "{}{}".format(CHECKOUT, extras)])
+    run([*pip, "--editable", f"{CHECKOUT}{extras}"])
     stamp.write_text(wanted)
     return programs
 
 
-def run(command):
-    # type: (list[str]) -> None
+def run(command: list[str]) -> None:
     """Run a command; stop with its exit status when it fails."""
     result = subprocess.run(command, check=False)
     if result.returncode:
-        sys.exit("failed, with exit status {}: {}".format(result.returncode, " ".join(command)))
+        sys.exit(f"failed, with exit status {result.returncode}: {' '.join(command)}")

@@ -84,10 +84,10 @@ class Summary:
             f"{self.moved:,} moved, {self.unchanged:,} unchanged, {self.unreadable:,} unreadable"
         )
         skipped = f", {self.skipped:,} skipped" if self.skipped else ""
-        rate = self.read / self.seconds if self.seconds else 0.0
+        rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
-            f"{self.read:,} read in {self.seconds:.1f} s ({rate:,.0f} images/s)"
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}"
         )
 
 

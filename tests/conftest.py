@@ -1,0 +1,86 @@
+"""What several tests share: small archives of real JPEGs, an index, and a watch on what is opened."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdindex import Index
+
+CHECKOUT = Path(__file__).parent.parent
+REAL_DATA = CHECKOUT.parent / "shared" / "data"
+LONG_AGO = 1_700_000_000  # seconds since 1970: far from now, so that a file is settled
+
+
+def make_image(path: Path, seed: int = 0, size: tuple[int, int] = (320, 240)) -> Path:
+    """Write an image with a hash of its own, that was last touched long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rough = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+    os.utime(path, (LONG_AGO + seed, LONG_AGO + seed))
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Twelve images of two cameras."""
+    for seed in range(12):
+        make_image(tmp_path / "archive" / f"cam{seed % 2}" / f"IMG_{seed + 1}.JPG", seed)
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "sdindex.db"
+
+
+@pytest.fixture
+def index(db: Path) -> Iterator[Index]:
+    with Index(db) as index:
+        yield index
+
+
+@pytest.fixture
+def threads() -> Iterator[Executor]:
+    """Reads images in this process, where opens can be watched."""
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="session")
+def real_archive() -> Path:
+    """Return the folder of real camera-trap images, where there is one."""
+    if not (REAL_DATA / "archive").is_dir():
+        pytest.skip("the real images are not on this machine")
+    return REAL_DATA / "archive"
+
+
+_watchers: list[Callable[[str], None]] = []
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and _watchers and isinstance(arguments[0], str | bytes):
+        for watcher in _watchers:
+            watcher(os.fsdecode(arguments[0]))
+
+
+sys.addaudithook(_audit)
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """Every image file that this process opens, once for each time."""
+    paths: list[str] = []
+
+    def watch(path: str) -> None:
+        if path.lower().endswith((".jpg", ".png", ".jpeg", ".webp", ".tif", ".bmp")):
+            paths.append(path)
+
+    _watchers.append(watch)
+    yield paths
+    _watchers.remove(watch)

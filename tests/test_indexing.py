@@ -1,0 +1,382 @@
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary
+from sdindex.indexing import BATCH_FILES
+from tests.conftest import LONG_AGO, make_image
+
+
+def rows(
+    db: Path, query: str = "SELECT path, dhash, missing_since FROM image ORDER BY path"
+) -> Any:
+    connection = sqlite3.connect(db)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def counts(summary: Summary) -> dict[str, int]:
+    """Return what is not zero."""
+    names = ("new", "changed", "moved", "unchanged", "missing", "unreadable", "skipped", "read")
+    return {name: getattr(summary, name) for name in names if getattr(summary, name)}
+
+
+@pytest.fixture
+def update(index: Index, archive: Path, threads: Executor) -> Callable[..., dict[str, int]]:
+    def run(*paths: Path, **options: Any) -> dict[str, int]:
+        return counts(index.update(*(paths or (archive,)), executor=threads, **options))
+
+    return run
+
+
+Update = Callable[..., dict[str, int]]
+
+
+def test_each_file_is_read_once_and_never_again(update: Update, opened: list[str]) -> None:
+    assert update() == {"new": 12, "read": 12}
+    assert len(opened) == len(set(opened)) == 12
+    opened.clear()
+    assert update() == {"unchanged": 12}
+    assert opened == []
+
+
+def test_only_what_changed_is_read(update: Update, archive: Path, opened: list[str]) -> None:
+    update()
+    touched, replaced, deleted = (archive / f"cam0/IMG_{n}.JPG" for n in (1, 3, 5))
+    os.utime(touched, (LONG_AGO - 1, LONG_AGO - 1))  # older is a change, too
+    size = replaced.stat().st_size
+    make_image(replaced, seed=99)
+    with replaced.open("ab") as file:
+        file.truncate(size)
+    os.utime(replaced, ns=(1, 1))
+    deleted.unlink()
+    added = make_image(archive / "cam1/IMG_99.JPG", 98)
+    (archive / "cam1").rename(archive / "renamed")
+    opened.clear()
+    summary = update()
+    assert summary == {
+        "new": 1, "changed": 2, "moved": 6, "unchanged": 3, "missing": 1, "read": 3,
+    }  # fmt: skip
+    assert sorted(opened) == sorted(map(str, [touched, replaced, archive / "renamed" / added.name]))
+
+
+def test_one_nanosecond_is_a_change(update: Update, archive: Path) -> None:
+    update()
+    file = archive / "cam0/IMG_1.JPG"
+    stamp = file.stat().st_mtime_ns
+    os.utime(file, ns=(stamp, stamp + 100))  # Windows counts in hundreds
+    assert update() == {"changed": 1, "unchanged": 11, "read": 1}
+
+
+def test_times_before_1970_and_after_2038(update: Update, archive: Path) -> None:
+    os.utime(archive / "cam0/IMG_1.JPG", (5_000_000_000, 5_000_000_000))
+    if sys.platform != "win32":
+        os.utime(archive / "cam0/IMG_3.JPG", (-1000, -1000))
+    update()
+    assert update() == {"unchanged": 12}
+
+
+def test_a_file_written_just_now_is_read_again(update: Update, archive: Path) -> None:
+    os.utime(archive / "cam0/IMG_1.JPG")
+    update()
+    assert update() == {"changed": 1, "unchanged": 11, "read": 1}
+
+
+def test_a_changed_method_reads_everything(update: Update, db: Path) -> None:
+    update()
+    assert update(method="exact") == {"changed": 12, "read": 12}
+    assert rows(db, "SELECT DISTINCT method FROM image") == [("exact-1",)]
+    assert update() == {"unchanged": 12}, "without a method, the archive keeps its own"
+
+
+def test_a_part_cannot_have_a_method_of_its_own(update: Update, archive: Path) -> None:
+    update()
+    with pytest.raises(ArchiveError, match="two methods do not mix"):
+        update(archive / "cam0", method="exact")
+
+
+def test_a_hash_of_an_older_version_of_the_method_is_made_again(update: Update, db: Path) -> None:
+    update()
+    connection = sqlite3.connect(db)
+    connection.execute("UPDATE image SET method = 'scaled-0' WHERE id = 1")
+    connection.commit()
+    connection.close()
+    assert update() == {"changed": 1, "unchanged": 11, "read": 1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, ctime is the time of creation")
+def test_strict_sees_a_rewrite_that_keeps_size_and_mtime(update: Update, archive: Path) -> None:
+    update()
+    file = archive / "cam0/IMG_1.JPG"
+    content, status = file.read_bytes(), file.stat()
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert update() == {"unchanged": 12}
+    assert update(strict=True) == {"changed": 1, "unchanged": 11, "read": 1}
+    assert update(strict=True) == {"unchanged": 12}
+
+
+def test_a_broken_image_costs_nothing_but_itself(update: Update, archive: Path, db: Path) -> None:
+    (archive / "cam0/broken.jpg").write_bytes(b"no image")
+    os.utime(archive / "cam0/broken.jpg", (LONG_AGO, LONG_AGO))
+    assert update() == {"new": 12, "unreadable": 1, "read": 13}
+    assert update() == {"unchanged": 12, "unreadable": 1}, "it is not tried again"
+    make_image(archive / "cam0/broken.jpg", 50)
+    assert update() == {"changed": 1, "unchanged": 12, "read": 1}
+    assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
+
+
+def test_a_missing_file_keeps_its_hash_and_comes_back_for_nothing(
+    update: Update, archive: Path, db: Path, opened: list[str]
+) -> None:
+    update()
+    before = rows(db)
+    away = archive.parent / "away.jpg"
+    (archive / "cam0/IMG_1.JPG").rename(away)
+    assert update() == {"unchanged": 11, "missing": 1}
+    assert update() == {"unchanged": 11}, "it is told once"
+    assert [path for path, _, since in rows(db) if since] == ["cam0/IMG_1.JPG"]
+    opened.clear()
+    away.rename(archive / "cam0/IMG_1.JPG")
+    assert update() == {"unchanged": 12}
+    assert opened == []
+    assert rows(db) == before
+
+
+def test_a_file_gone_earlier_turns_up_elsewhere(update: Update, archive: Path) -> None:
+    update()
+    away = archive.parent / "IMG_1.JPG"
+    (archive / "cam0/IMG_1.JPG").rename(away)
+    assert update() == {"unchanged": 11, "missing": 1}
+    (archive / "later").mkdir()
+    away.rename(archive / "later/IMG_1.JPG")
+    assert update() == {"moved": 1, "unchanged": 11}
+
+
+def test_two_candidates_are_no_move(update: Update, archive: Path) -> None:
+    for folder in ("a", "b"):
+        shutil.copytree(archive / "cam0", archive / folder)
+    update()
+    shutil.rmtree(archive / "a")
+    (archive / "b").rename(archive / "c")
+    assert update() == {"new": 6, "unchanged": 12, "missing": 12, "read": 6}
+
+
+def test_a_copy_is_no_move(update: Update, archive: Path, opened: list[str]) -> None:
+    update()
+    shutil.copytree(archive / "cam0", archive / "copy")
+    opened.clear()
+    assert update() == {"new": 6, "unchanged": 12, "read": 6}
+    assert all("copy" in path for path in opened)
+
+
+def test_a_part_of_an_archive(update: Update, archive: Path, db: Path) -> None:
+    update()
+    (archive / "cam0/IMG_1.JPG").unlink()
+    (archive / "cam1/IMG_2.JPG").unlink()
+    assert update(archive / "cam0") == {"unchanged": 5, "missing": 1}
+    assert len(rows(db, "SELECT * FROM archive")) == 1
+    assert update() == {"unchanged": 10, "missing": 1}
+
+
+def test_the_same_archive_by_another_name(update: Update, archive: Path) -> None:
+    update()
+    link = archive.parent / "link"
+    try:
+        link.symlink_to(archive)
+    except OSError:
+        pytest.skip("this user may not make links")
+    assert update(link) == {"unchanged": 12}
+    assert update(link / "cam0") == {"unchanged": 6}
+
+
+def test_archives_may_not_overlap(update: Update, archive: Path) -> None:
+    update(archive / "cam0")
+    with pytest.raises(ArchiveError, match="overlap"):
+        update(archive)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "other files"])
+def test_an_archive_that_is_not_there_changes_nothing(
+    update: Update, archive: Path, db: Path, left: str
+) -> None:
+    update()
+    before = db.read_bytes()
+    archive.rename(archive.parent / "unplugged")
+    if left != "nothing":
+        archive.mkdir()
+    if left == "other files":
+        (archive / "notes.txt").write_text("mount point")
+    with pytest.raises(ArchiveUnavailableError, match="is its disk mounted"):
+        update()
+    assert db.read_bytes() == before
+
+
+def test_an_unreadable_folder_keeps_what_is_known_below_it(
+    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    (archive / "cam1/IMG_2.JPG").unlink()
+    listing = os.scandir
+
+    def failing(place: str) -> Any:
+        if Path(place).name == "cam0":
+            raise OSError(5, "Input/output error")
+        return listing(place)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    summary = index.update(archive, executor=threads)
+    assert counts(summary) == {"unchanged": 5, "missing": 1}
+    assert [tuple(place) for place in summary.unlooked] == [("cam0/", "Input/output error")]
+    assert [path for path, _, since in rows(db) if since] == ["cam1/IMG_2.JPG"]
+
+
+def test_a_disk_unplugged_during_the_scan_changes_nothing(
+    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    before = rows(db)
+    listing = os.scandir
+
+    def unplugging(place: str) -> Any:
+        if Path(place).name == "cam1":
+            archive.rename(archive.parent / "unplugged")
+        return listing(place)
+
+    monkeypatch.setattr(os, "scandir", unplugging)
+    with pytest.raises(ArchiveUnavailableError):
+        index.update(archive, executor=threads)
+    assert rows(db) == before
+
+
+class Unplugging(Executor):
+    """Runs at once, and after some files takes the disk away, or the user presses Ctrl-C."""
+
+    def __init__(self, after: int, then: Callable[[], object]) -> None:
+        self._left, self._then = after, then
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        if self._left == 0:
+            self._then()
+        self._left -= 1
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except OSError as problem:
+            future.set_exception(problem)
+        return future
+
+
+def test_a_disk_unplugged_while_images_are_read_leaves_no_errors(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    away = archive.parent / "unplugged"
+    with pytest.raises(ArchiveUnavailableError):
+        index.update(archive, executor=Unplugging(5, lambda: archive.rename(away)))
+    assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
+    away.rename(archive)
+    index.update(archive, executor=threads)
+    assert rows(db, "SELECT count(*) FROM image WHERE dhash IS NOT NULL") == [(12,)]
+
+
+def test_a_file_gone_before_it_was_read_is_skipped(index: Index, archive: Path) -> None:
+    def remove() -> None:
+        (archive / "cam1/IMG_12.JPG").unlink(missing_ok=True)
+
+    summary = index.update(archive, executor=Unplugging(5, remove))
+    assert counts(summary) == {"new": 11, "skipped": 1, "read": 11}
+
+
+def test_an_interruption_loses_at_most_a_batch(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    for seed in range(2 * BATCH_FILES):
+        make_image(archive / "many" / f"{seed}.png", seed, size=(9, 8))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index.update(archive, executor=Unplugging(2 * BATCH_FILES - 10, interrupt))
+    (kept,) = rows(db, "SELECT count(*) FROM image")[0]
+    assert kept >= BATCH_FILES
+    summary = index.update(archive, executor=threads)
+    assert (summary.unchanged, summary.new) == (kept, 12 + 2 * BATCH_FILES - kept)
+
+
+def test_what_the_system_refuses_is_tried_again(index: Index, archive: Path) -> None:
+    class Refusing(Unplugging):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+            future: Future[Any] = Future()
+            future.set_exception(PermissionError(13, "Permission denied"))
+            return future
+
+    assert counts(index.update(archive, executor=Refusing(0, int))) == {
+        "unreadable": 12,
+        "read": 12,
+    }
+    assert index.errors()[0].reason == "cannot be read: Permission denied"
+    assert counts(index.update(archive, executor=Unplugging(-1, int))) == {
+        "changed": 12,
+        "read": 12,
+    }
+
+
+def test_relocate_reads_nothing(
+    update: Update, index: Index, archive: Path, opened: list[str]
+) -> None:
+    update()
+    opened.clear()
+    elsewhere = archive.parent / "elsewhere"
+    archive.rename(elsewhere)
+    with pytest.raises(ArchiveError, match=r"sdindex relocate .*archive .*elsewhere"):
+        update(elsewhere)
+    index.relocate(archive, elsewhere)
+    assert update(elsewhere) == {"unchanged": 12}
+    assert opened == []
+    assert all(one.path.startswith(str(elsewhere)) for one in index.select(5))
+
+
+def test_relocate_refuses_what_is_not_the_archive(
+    update: Update, index: Index, archive: Path, tmp_path: Path
+) -> None:
+    update()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="holds none of the images"):
+        index.relocate(archive, tmp_path / "empty")
+    with pytest.raises(ArchiveError, match="not a folder"):
+        index.relocate(archive, tmp_path / "nowhere")
+    with pytest.raises(ArchiveError, match="not an archive of this index; it holds"):
+        index.relocate(tmp_path / "nowhere", archive)
+
+
+def test_prune_forgets_what_is_missing_and_nothing_else(
+    update: Update, index: Index, archive: Path, db: Path
+) -> None:
+    update()
+    (archive / "cam0/IMG_1.JPG").unlink()
+    update()
+    assert index.prune() == 1
+    assert len(rows(db)) == 11
+    assert index.prune() == 0
+    assert index.prune(archive) == 11
+    assert index.status().archives == []
+
+
+def test_worker_processes_give_what_this_process_gives(
+    index: Index, archive: Path, db: Path, tmp_path: Path, threads: Executor
+) -> None:
+    index.update(archive)
+    with Index(tmp_path / "other.db") as other:
+        other.update(archive, executor=threads)
+    query = "SELECT path, size, mtime_ns, dhash, error, method, sort_key, brightness FROM image"
+    assert sorted(rows(db, query)) == sorted(rows(tmp_path / "other.db", query))

@@ -1,0 +1,125 @@
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdindex.names import to_text
+from sdindex.scan import FileState, FoundFile, Unlooked, scan
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+
+
+def paths(root: Path, under: str = "") -> list[str]:
+    return [item.path for item in scan(str(root), under)]
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def test_images_of_any_suffix_and_case_in_the_order_of_their_bytes(tmp_path: Path) -> None:
+    names = [
+        "a.jpg",
+        "a/b.JPG",
+        "a/c/d.webp",
+        "a-b/x.png",
+        "a.b/x.tif",
+        "B.TIFF",
+        "é.bmp",
+        "z.JPEG",
+    ]
+    for name in [*names, "notes.txt", "a/movie.mp4", "jpg", ".jpg.part"]:
+        touch(tmp_path / name)
+    assert paths(tmp_path) == sorted(names)
+
+
+def test_a_part_of_it(tmp_path: Path) -> None:
+    for name in ["a/1.jpg", "a/b/2.jpg", "ab/3.jpg"]:
+        touch(tmp_path / name)
+    assert paths(tmp_path, "a/") == ["a/1.jpg", "a/b/2.jpg"]
+
+
+def test_the_state_is_the_file_systems(tmp_path: Path) -> None:
+    file = touch(tmp_path / "a.jpg")
+    status = file.stat()
+    (found,) = scan(str(tmp_path))
+    assert isinstance(found, FoundFile)
+    assert found.state[:3] == (1, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def test_an_inode_fits_into_a_signed_integer() -> None:
+    huge = os.stat_result((0, 2**64 - 1, 0, 0, 0, 0, 0, 0, 0, 0))
+    assert FileState.of(huge).inode == -1
+
+
+@posix
+def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
+    touch(tmp_path / "a/b/1.jpg")
+    touch(tmp_path / "elsewhere/2.jpg")
+    (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
+    (tmp_path / "a/other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a/link.jpg").symlink_to(tmp_path / "elsewhere/2.jpg")
+    (tmp_path / "a/itself.jpg").symlink_to(tmp_path / "a/itself.jpg")
+    (tmp_path / "a/nowhere.jpg").symlink_to(tmp_path / "nothing")
+    assert paths(tmp_path / "a") == ["b/1.jpg", "link.jpg", "other/2.jpg"]
+
+
+@posix
+def test_pipes_sockets_and_folders_are_no_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    touch(tmp_path / "folder.jpg/real.jpg")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(tmp_path)  # a socket's path must be short
+        listener.bind("socket.jpg")
+        assert paths(tmp_path) == ["folder.jpg/real.jpg"]
+
+
+@posix
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    raw = [b"caf\xe9.jpg", b"caf\xc3\xa9.jpg", b"new\nline.jpg", b"-rf .jpg", b"back\\slash.jpg"]
+    for name in raw:
+        touch(tmp_path / os.fsdecode(name))
+    assert paths(tmp_path) == sorted(to_text(os.fsdecode(name)) for name in raw)
+
+
+@posix
+def test_folders_deeper_than_pythons_recursion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    depth = sys.getrecursionlimit() + 100
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    touch(Path("deep.jpg"))
+    touch(tmp_path / "top.jpg")
+    assert paths(tmp_path) == ["d/" * depth + "deep.jpg", "top.jpg"]
+    Path("deep.jpg").unlink()
+    for _ in range(depth):  # or whoever cleans up recurses, too
+        os.chdir("..")
+        Path("d").rmdir()
+
+
+def test_a_folder_that_cannot_be_listed_is_reported_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ["a/1.jpg", "b/2.jpg", "c/3.jpg"]:
+        touch(tmp_path / name)
+    listing = os.scandir
+
+    def failing(place: str) -> object:
+        if Path(place).name == "b":
+            raise PermissionError(13, "Permission denied")
+        return listing(place)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    found = list(scan(str(tmp_path)))
+    assert [item.path for item in found] == ["a/1.jpg", "b/", "c/3.jpg"]
+    assert found[1] == Unlooked("b/", "Permission denied")
