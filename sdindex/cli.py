@@ -35,6 +35,18 @@ bits_option = click.option(
 )
 
 
+def format_option(*choices: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command ``--format``; the first choice is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="A table for people, the others for programs.",
+    )
+
+
 class Commands(click.Group):
     """The one place where an error becomes a line for the user and an exit status."""
 
@@ -184,9 +196,7 @@ def select(
 
 
 @cli.command()
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@format_option("table", "json")
 @with_index
 def status(index: "Index", *, form: Literal["table", "json"]) -> None:
     """Show the archives, images, unreadable and missing files, and the index's size."""
@@ -207,13 +217,7 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
 
 
 @cli.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@format_option("table", "csv", "json")
 @with_index
 def errors(index: "Index", *, form: Literal["table", "csv", "json"]) -> None:
     """List the files that could not be read, and why."""
@@ -247,10 +251,15 @@ def _reasons_on_stderr() -> Iterator[None]:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     log = logging.getLogger("sdindex")
+    shown, level = logging.StreamHandler(), log.level
+    log.addHandler(shown)
     log.setLevel(logging.INFO)
-    log.addHandler(logging.StreamHandler())
-    with logging_redirect_tqdm([log]):
-        yield
+    try:
+        with logging_redirect_tqdm([log]):
+            yield
+    finally:
+        log.removeHandler(shown)
+        log.setLevel(level)
 
 
 def _refuse_index_as_output(name: str, index: "Index") -> None:

@@ -1,4 +1,4 @@
-"""What several tests share: small archives of real JPEGs, an index, and a watch on what is opened."""
+"""What several tests share: small archives of JPEGs, an index, and a watch on what is opened."""
 
 import os
 import sys

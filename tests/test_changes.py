@@ -68,8 +68,8 @@ def test_the_reason_is_named() -> None:
 
 def test_what_could_not_be_looked_at_is_left_as_it_was() -> None:
     state = FileState(1, 1, 1, 1)
-    held = {path: (state, METHOD, True) for path in ["a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg"]}
-    found = [FoundFile("a.jpg", state), Unlooked("a/", "Permission denied")]
+    held = dict.fromkeys(["a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg"], (state, METHOD, True))
+    found: list[FoundFile | Unlooked] = [FoundFile("a.jpg", state), Unlooked("a/", "denied")]
     changes = list(compare(found, known_images(held), method=METHOD))
     vanished = [change.known.path for change in changes if isinstance(change, Vanished)]
     assert vanished == ["a0.jpg"]

@@ -7,7 +7,13 @@ from natsort import natsort_keygen, natsorted
 from sdindex.natural import sort_key
 
 hard = st.sampled_from(
-    [*"0019aAzZ é/. -_!\x01\x02²³①٢٠一(~\uffff\U00010000\udcff", "e\u0301", "é", "00", "12"]
+    [
+        *"0019aAzZ é/. -_!\x01\x02²³①\u0662\u0660一(~\uffff\U00010000\udcff",
+        "e\u0301",
+        "é",
+        "00",
+        "12",
+    ]
 )
 names = st.lists(hard, min_size=1, max_size=8).map("".join)
 any_names = st.text(st.characters(codec=None, exclude_characters="\0"), min_size=1, max_size=12)

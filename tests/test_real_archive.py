@@ -1,0 +1,140 @@
+"""On real camera-trap images, where they are on this machine."""
+
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+
+import imagehash
+import pytest
+from PIL import Image, UnidentifiedImageError
+
+from sdindex import Index
+from sdindex.hashing import read_image
+from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
+from tests.test_hashing import signed
+from tests.test_indexing import counts
+
+NAMES = (".jpg", ".jpeg")
+
+
+def images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in NAMES)
+
+
+@pytest.fixture
+def copy(real_archive: Path, tmp_path: Path) -> Path:
+    """The real archive, writable, with times of long ago."""
+    target = tmp_path / "archive"
+    shutil.copytree(real_archive, target, copy_function=shutil.copyfile)
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return target
+
+
+def test_exactly_the_right_files_are_read(
+    copy: Path, index: Index, threads: Executor, opened: list[str]
+) -> None:
+    def update() -> dict[str, int]:
+        opened.clear()
+        return counts(index.update(copy, executor=threads))
+
+    assert update() == {"new": 270, "unreadable": 1, "read": 271}
+    assert sorted(opened) == sorted(map(str, images(copy)))
+    assert [one.relative_path for one in index.errors()] == ["odd/error_img.JPG"]
+    assert update() == {"unchanged": 270, "unreadable": 1}
+    assert opened == []
+
+    touched, replaced, deleted = images(copy / "missouri")[:3]
+    os.utime(touched)
+    added = Path(shutil.copyfile(touched, copy / "peru" / "added.JPG"))
+    size = replaced.stat().st_size
+    replaced.write_bytes(images(copy / "peru")[1].read_bytes()[:size].ljust(size, b"\0"))
+    deleted.unlink()
+    (copy / "camtrapR").rename(copy / "Borneo")
+    assert update() == {
+        "new": 1, "changed": 1, "moved": 68, "unchanged": 199, "missing": 1, "unreadable": 2,
+        "read": 3,
+    }  # fmt: skip
+    assert sorted(opened) == sorted(map(str, [touched, replaced, added]))
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not on this machine")
+def test_worker_processes_open_each_file_once(copy: Path, db: Path, tmp_path: Path) -> None:
+    import subprocess
+
+    log = tmp_path / "opens"
+    for wanted in (271, 0):
+        subprocess.run(
+            ["strace", "-f", "-qq", "-e", "trace=open,openat", "-o", str(log),
+             sys.executable, "-m", "sdindex", "--db", str(db), "index", "--quiet", str(copy)],
+            check=True,
+        )  # fmt: skip
+        opens = [line for line in log.read_text().splitlines() if ".jpg" in line.lower()]
+        assert len(opens) == wanted
+
+
+def readable(folder: Path) -> list[Path]:
+    found = []
+    for path in images(folder):
+        try:
+            with Image.open(path) as image:
+                image.load()
+        except UnidentifiedImageError:
+            continue
+        found.append(path)
+    return found
+
+
+def test_exact_is_imagehash_and_scaled_is_near_it(real_archive: Path) -> None:
+    distances: dict[str, list[int]] = {}
+    for path in readable(real_archive):
+        with Image.open(path) as image:
+            reference = imagehash.dhash(image.convert("RGB"), hash_size=8)
+        exact, scaled = (
+            read_image(str(path), "exact").picture,
+            read_image(str(path), "scaled").picture,
+        )
+        assert exact is not None
+        assert scaled is not None
+        assert exact.dhash == signed(reference)
+        source = path.relative_to(real_archive).parts[0]
+        distances.setdefault(source, []).append((exact.dhash ^ scaled.dhash).bit_count())
+    assert sum(map(len, distances.values())) == 270
+    for of_source in distances.values():
+        assert max(of_source) <= 4
+        assert sum(of_source) / len(of_source) <= 0.45
+
+
+def reached(labels: dict[str, str], buckets: dict[str, int], sample: list[str]) -> tuple[int, int]:
+    return len({buckets[path] for path in sample}), len({labels[path] for path in sample})
+
+
+def test_a_sample_of_40_beside_smartdownsample(
+    real_archive: Path, index: Index, threads: Executor
+) -> None:
+    peer: Callable[..., list[str]] = pytest.importorskip("smartdownsample").sample_diverse
+    index.update(real_archive, executor=threads)
+    with (REAL_DATA / "labels.csv").open(encoding="utf-8") as file:
+        labels = {row["path"]: row["label"] for row in csv.DictReader(file)}
+    buckets = {one.relative_path: one.bucket for one in index.select(1000)}
+    every = reached(labels, buckets, list(buckets))
+    files = [str(real_archive / path) for path in buckets]
+    table = []
+    for count in (20, 40, 80):
+        ours = reached(labels, buckets, [one.relative_path for one in index.select(count)])
+        chosen = peer(files, count, show_progress=False)
+        theirs = reached(
+            labels, buckets, [Path(path).relative_to(real_archive).as_posix() for path in chosen]
+        )
+        assert ours[0] == every[0], "every bucket is in the sample"
+        table.append(
+            f"| {count} | **{ours[0]}** of {every[0]} | {theirs[0]} of {every[0]} "
+            f"| **{ours[1]}** of {every[1]} | {theirs[1]} of {every[1]} |"
+        )
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(table) in readme

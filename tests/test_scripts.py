@@ -1,0 +1,59 @@
+import filecmp
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdindex import Index
+from tests.conftest import CHECKOUT
+
+
+def make(out: Path, *options: str) -> Path:
+    command = [sys.executable, str(CHECKOUT / "scripts" / "make_archive"), str(out), *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+SMALL = ("--cameras", "3", "--days", "2", "--bursts", "3", "--width", "160", "--height", "120")
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    one = make(tmp_path / "one", *SMALL, "--workers", "1")
+    other = make(tmp_path / "other", *SMALL, "--workers", "2")
+    third = make(tmp_path / "third", *SMALL, "--seed", "2")
+    files = [path.relative_to(one) for path in one.rglob("*") if path.is_file()]
+    assert len(files) == 3 * 2 * 3 * 3 + 1
+    _, mismatch, missing = filecmp.cmpfiles(one, other, map(str, files), shallow=False)
+    assert (mismatch, missing) == ([], [])
+    assert (one / "labels.csv").read_text() != (third / "labels.csv").read_text()
+
+
+def test_the_archive_has_what_a_real_one_has(tmp_path: Path) -> None:
+    archive = make(tmp_path / "archive", *SMALL, "--broken", "0.1", "--seed", "4")
+    folders = {path.parent.name for path in archive.rglob("*.JPG")}
+    assert {"100RECNX", "101RECNX", "100_BTCF", "100EK113"} <= folders
+    with Index(tmp_path / "sdindex.db") as index:
+        summary = index.update(archive)
+        sample = index.select(1000)
+    assert summary.found == 54
+    assert 0 < summary.unreadable < 20
+    assert all(one.taken_at is not None and one.width == 160 for one in sample)
+    one = archive / sample[0].relative_path
+    with Image.open(one) as image:
+        thumbnail = image.getexif().get_ifd(-1)
+        assert thumbnail[513] > 0
+        assert thumbnail[514] > 500
+
+
+@pytest.mark.parametrize("script", ["demo", "test"])
+def test_an_old_python_is_told_so(script: str) -> None:
+    code = (
+        "import sys, runpy\nsys.version_info = (3, 9, 1)\nsys.argv = ['x']\n"
+        f"sys.path.insert(0, {str(CHECKOUT / 'scripts')!r})\n"
+        f"runpy.run_path({str(CHECKOUT / 'scripts' / script)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("sdindex needs Python 3.11 or newer, and this is 3.9.1")
