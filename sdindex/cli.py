@@ -1,7 +1,9 @@
 """The command line: options in, the library's answer out. No logic lives here."""
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
@@ -14,10 +16,11 @@ from sdindex.errors import SampleError, SdindexError
 from sdindex.methods import METHODS, Method
 
 if TYPE_CHECKING:
-    from sdindex.export import SampleFormat
+    from sdindex.export import SampleFormat, TableFormat
     from sdindex.index import Index
 
 INTERRUPTED = 130
+GRACE_SECONDS = 1.0  # for a query to stop by itself
 
 output_option = click.option(
     "-o",
@@ -32,6 +35,25 @@ bits_option = click.option(
     default=4,
     show_default=True,
     help="Leading bits of the hash that make a bucket: more bits, finer groups.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many files are read at once.",
+)
+progress_option = click.option(
+    "--progress/--no-progress",
+    default=None,
+    help="Show progress bars, or not. [default: only on a terminal]",
+)
+under_option = click.option(
+    "--under",
+    multiple=True,
+    type=click.Path(),
+    metavar="PATH",
+    help="Only images below this folder (a path, or relative to an archive's root); repeatable.",
 )
 
 
@@ -91,13 +113,7 @@ def cli(ctx: click.Context, db: str) -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="How many files are read at once.",
-)
+@workers_option
 @click.option(
     "--method",
     type=click.Choice(METHODS),
@@ -105,11 +121,7 @@ def cli(ctx: click.Context, db: str) -> None:
     "[default: the archive's own; scaled for the first]",
 )
 @click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
-@click.option(
-    "--progress/--no-progress",
-    default=None,
-    help="Show progress bars, or not. [default: only on a terminal]",
-)
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say of each file that is read why it is.")
 @with_index
@@ -148,13 +160,7 @@ def index(
     "-n", "--count", type=click.IntRange(min=1), required=True, help="How many images to draw."
 )
 @bits_option
-@click.option(
-    "--under",
-    multiple=True,
-    type=click.Path(),
-    metavar="PATH",
-    help="Only images below this folder (a path, or relative to an archive's root); repeatable.",
-)
+@under_option
 @click.option("--relative", is_flag=True, help="Paths relative to their archive's root.")
 @click.option(
     "--format",
@@ -193,6 +199,91 @@ def select(
         )
     if form == "paths" and any("\n" in one.path for one in sample):
         click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+
+
+@cli.command()
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), help="Show what a sample of this many keeps."
+)
+@bits_option
+@under_option
+@format_option("table", "csv", "json")
+@with_index
+def buckets(
+    index: "Index", *, count: int | None, bits: int, under: tuple[str, ...], form: "TableFormat"
+) -> None:
+    """Show the groups of look-alike images, and what a sample keeps of each."""
+    from sdindex.export import write_buckets
+
+    write_buckets(index.buckets(count, bits=bits, under=under), form, sys.stdout.buffer)
+
+
+@cli.command()
+@click.argument("query")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the query after this time.",
+)
+@format_option("table", "csv", "json")
+@with_index
+def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> None:
+    """Ask the index a question in SQL. Nothing is ever written, whatever the QUERY says.
+
+    The tables are image and archive, the views image_hash and bucket. Beside SQLite's own
+    functions there are hamming(a, b), bucket(dhash, bits) and dhash_hex(dhash).
+    """
+    from sdindex.export import write_rows
+
+    with _ended_after(seconds + GRACE_SECONDS), index.sql(query, seconds=seconds) as answer:
+        write_rows(answer.columns, answer.rows, form, sys.stdout.buffer)
+
+
+@cli.command()
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), required=True, help="How many images to draw."
+)
+@bits_option
+@under_option
+@click.option(
+    "--thumbnails",
+    type=click.IntRange(min=0),
+    default=400,
+    show_default=True,
+    help="At most this many pictures of the sample, and of what is left out: an even subset.",
+)
+@workers_option
+@progress_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.File("wb", lazy=True, atomic=True),
+    default="report.html",
+    show_default=True,
+    help="The file to write.",
+)
+@with_index
+def report(
+    index: "Index",
+    *,
+    count: int,
+    bits: int,
+    under: tuple[str, ...],
+    thumbnails: int,
+    workers: int,
+    progress: bool | None,
+    output: IO[bytes],
+) -> None:
+    """Make the sample of COUNT images a page to look at: one file, which needs no network."""
+    _refuse_index_as_output(output.name, index)
+    page = index.report(
+        count, bits=bits, under=under, thumbnails=thumbnails, workers=workers, progress=progress
+    )
+    output.write(page.encode("utf-8"))
 
 
 @cli.command()
@@ -260,6 +351,23 @@ def _reasons_on_stderr() -> Iterator[None]:
     finally:
         log.removeHandler(shown)
         log.setLevel(level)
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """End the process when SQLite is busy inside one step, where no interruption reaches it."""
+
+    def end() -> None:
+        click.echo(f"Error: the query was stopped after {seconds:g} s", err=True)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _refuse_index_as_output(name: str, index: "Index") -> None:

@@ -23,3 +23,7 @@ class ArchiveUnavailableError(ArchiveError):
 
 class SampleError(SdindexError):
     """A sample that cannot be drawn as asked."""
+
+
+class QueryError(SdindexError):
+    """A query that cannot be answered, or that would do more than read."""

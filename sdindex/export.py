@@ -5,17 +5,24 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, fields, replace
 from datetime import datetime
+from itertools import islice
 from typing import IO, Any, Literal
+
+import click
 
 from sdindex.names import printable
 from sdindex.overview import UnreadableImage
-from sdindex.selection import SampledImage
+from sdindex.selection import Bucket, SampledImage
 
 SampleFormat = Literal["paths", "null", "csv", "json"]
 TableFormat = Literal["table", "csv", "json"]
+
+_TABLE_ROWS = 1000
+_BAR_WIDTH = 24
 
 
 def write_sample(
@@ -31,10 +38,8 @@ def write_sample(
             end = b"\n" if form == "paths" else b"\0"
             for one in sample:
                 output.write(os.fsencode(one.relative_path if relative else one.path) + end)
-        case "csv":
-            write_csv(_records(sample, relative=relative), _columns(relative=relative), output)
-        case "json":
-            write_json(_records(sample, relative=relative), output)
+        case "csv" | "json":
+            write_rows(*_records(sample, relative=relative), form, output)
 
 
 def write_unreadable(
@@ -43,21 +48,67 @@ def write_unreadable(
     """Write the files that could not be read, and why."""
     if form == "table":
         print_table(["path", "reason"], [(one.path, one.reason) for one in unreadable])
-    elif form == "csv":
-        names = [field.name for field in fields(UnreadableImage)]
-        write_csv(map(asdict, unreadable), names, output)
     else:
-        write_json(map(asdict, unreadable), output)
+        write_rows(_columns(UnreadableImage), map(astuple, unreadable), form, output)
 
 
-def write_csv(records: Iterable[dict[str, Any]], columns: Sequence[str], output: IO[bytes]) -> None:
-    """Write records as CSV with a header, in UTF-8; a name that is no text byte for byte."""
+def write_buckets(buckets: Sequence[Bucket], form: TableFormat, output: IO[bytes]) -> None:
+    """Write the buckets: with a small bar, and the sums at the foot, where people read it."""
+    if form != "table":
+        rows = [(*astuple(one), _left_out(one.keeps, one.images)) for one in buckets]
+        write_rows([*_columns(Bucket), "left_out"], rows, form, output)
+        return
+    largest = max((one.images for one in buckets), default=1)
+    images, keeps = sum(one.images for one in buckets), sum(one.keeps for one in buckets)
+    print_table(
+        ["bits", "images", "keeps", "left out", "", "first path"],
+        [
+            (one.bits, one.images, one.keeps, f"{_left_out(one.keeps, one.images):.0%}",
+             _bar(one, largest), one.first_path)
+            for one in buckets
+        ],
+        foot=(
+            f"{len(buckets):,} buckets", images, keeps, f"{_left_out(keeps, images):.0%}", "", "",
+        ),
+    )  # fmt: skip
+
+
+def write_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    form: TableFormat,
+    output: IO[bytes],
+) -> None:
+    """Write rows in the format that is asked for; a table goes to stdout."""
+    match form:
+        case "table":
+            print_table(columns, rows)
+        case "csv":
+            write_csv(columns, rows, output)
+        case "json":
+            names = _distinct(columns)
+            write_json((dict(zip(names, row, strict=True)) for row in rows), output)
+
+
+def _left_out(keeps: int, images: int) -> float:
+    return round(1 - keeps / images, 4) if images else 0.0
+
+
+def _bar(one: Bucket, largest: int) -> str:
+    """Return a bucket as a bar: what is kept full, what is left light."""
+    whole = max(1, round(_BAR_WIDTH * one.images / largest))
+    kept = round(whole * one.keeps / one.images)
+    return "█" * kept + "░" * (whole - kept)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], output: IO[bytes]) -> None:
+    """Write rows as CSV with a header, in UTF-8; a name that is no text byte for byte."""
     text = io.TextIOWrapper(
         output, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
     )
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in record.items()} for record in records)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(value) for value in row] for row in rows)
     text.detach()
 
 
@@ -74,45 +125,86 @@ def write_json(records: Iterable[dict[str, Any]], output: IO[bytes]) -> None:
     output.write(b"\n]\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print an aligned table on stdout, fit to the terminal; numbers are set to the right."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], foot: Sequence[object] = ()
+) -> None:
+    """Print an aligned table on stdout, fit to the terminal; numbers are set to the right.
+
+    At most 1,000 rows: who wants more wants a file. `foot` is a last row, of sums.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    shown = [list(row) for row in rows]
+    remaining = iter(rows)
+    shown = [tuple(row) for row in islice(remaining, _TABLE_ROWS)]
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_footer=bool(foot)
+    )
     for place, column in enumerate(columns):
-        numbers = all(isinstance(row[place], int | float | None) for row in shown)
-        table.add_column(column, justify="right" if numbers and shown else "left", overflow="fold")
+        numbers = bool(shown) and all(_is_number(row[place]) for row in shown)
+        table.add_column(
+            Text(printable(column)),
+            Text(_cell(foot[place]) if foot else ""),
+            justify="right" if numbers else "left",
+            overflow="fold",
+        )
     for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row))
     # Into a pipe goes every row on one line, however long.
     Console(width=None if sys.stdout.isatty() else 100_000).print(table)
+    if next(remaining, None) is not None:
+        click.echo(f"the first {_TABLE_ROWS:,} rows; all of them: --format csv", err=True)
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool) or not isinstance(value, int | float | datetime):
-        return printable(str(value))
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return f"{value:,}"
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case bytes():
+            return value.hex()
+        case bool():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+    return printable(str(value))
 
 
-def _columns(*, relative: bool) -> list[str]:
-    names = [field.name for field in fields(SampledImage)]
-    return [name for name in names if name != "relative_path"] if relative else names
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or str(value).endswith("%")
 
 
-def _records(sample: Iterable[SampledImage], *, relative: bool) -> Iterable[dict[str, Any]]:
-    for one in sample:
-        record = asdict(one)
-        if relative:
-            record["path"] = record.pop("relative_path")
-        yield record
+def _columns(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return names for an object's members: a query may name two columns alike."""
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        seen[name] += 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return distinct
+
+
+def _records(
+    sample: Iterable[SampledImage], *, relative: bool
+) -> tuple[list[str], Iterator[tuple[object, ...]]]:
+    """Return the columns and the rows of a sample; `path` is relative where that is asked for."""
+    columns = _columns(SampledImage)
+    if not relative:
+        return columns, map(astuple, sample)
+    columns.remove("relative_path")
+    replaced = (replace(one, path=one.relative_path) for one in sample)
+    return columns, (tuple(getattr(one, name) for name in columns) for one in replaced)
 
 
 def _plain(value: object) -> object:
-    return value.isoformat(" ") if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    return value.hex() if isinstance(value, bytes) else value

@@ -1,8 +1,9 @@
 """The library's one entry: an index, and what can be asked of it."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,10 +11,14 @@ from typing import Self
 from sdindex import archives, indexing, overview, selection
 from sdindex.buckets import DEFAULT_BITS
 from sdindex.database import Store
+from sdindex.errors import QueryError
 from sdindex.indexing import DEFAULT_WORKERS, Summary
 from sdindex.methods import Method
 from sdindex.overview import Status, UnreadableImage
-from sdindex.selection import SampledImage
+from sdindex.query import DEFAULT_SECONDS, Answer, ask
+from sdindex.selection import Bucket, SampledImage
+
+DEFAULT_THUMBNAILS = 400
 
 AnyPath = str | os.PathLike[str]
 
@@ -140,6 +145,81 @@ class Index:
         """
         with self._store.reading() as connection:
             return selection.select(connection, count, bits=bits, under=_strings(under))
+
+    def buckets(
+        self,
+        count: int | None = None,
+        *,
+        bits: int = DEFAULT_BITS,
+        under: Iterable[AnyPath] = (),
+    ) -> list[Bucket]:
+        """Return the groups of look-alike images, and what a sample of `count` keeps of each.
+
+        Without `count`, all. The other parameters, and the errors, are those of `select`.
+        """
+        with self._store.reading() as connection:
+            return selection.buckets(connection, count, bits=bits, under=_strings(under))
+
+    @contextmanager
+    def sql(self, query: str, *, seconds: float = DEFAULT_SECONDS) -> Iterator[Answer]:
+        """Ask one question in SQL, and give the answer's rows as they come.
+
+        Beside SQLite's own there are the functions ``hamming(a, b)``, ``bucket(dhash, bits)``
+        and ``dhash_hex(dhash)``. Whatever the query says, nothing is written, and it is
+        stopped after `seconds`. SQLite's memory is limited to 512 MB from then on, in the
+        whole process.
+
+        Raises
+        ------
+        QueryError
+            When there is no answer: also while the rows are taken.
+        """
+        if self.file is None:
+            raise QueryError("sql asks an SQLite index only; use your database's own client")
+        with self._store.reading():  # it is an index, and one of this version
+            pass
+        with ask(self.file, query, seconds=seconds) as answer:
+            yield answer
+
+    def report(
+        self,
+        count: int,
+        *,
+        bits: int = DEFAULT_BITS,
+        under: Iterable[AnyPath] = (),
+        thumbnails: int = DEFAULT_THUMBNAILS,
+        workers: int = DEFAULT_WORKERS,
+        progress: bool | None = False,
+    ) -> str:
+        """Return the sample of `count` images as a page of HTML, which needs no network.
+
+        Parameters
+        ----------
+        thumbnails
+            How many images of the sample are shown, at most, and how many of those left
+            out: an even subset of each. `workers` processes make them.
+        count, bits, under
+            As for `select`.
+        workers, progress
+            As for `update`.
+
+        Raises
+        ------
+        SampleError, ArchiveError
+            As `select` does.
+        """
+        from sdindex.report import report  # plotly, numpy and Pillow, for the page alone
+
+        with self._store.reading() as connection:
+            return report(
+                connection,
+                count,
+                bits=bits,
+                under=_strings(under),
+                thumbnails=thumbnails,
+                workers=workers,
+                progress=progress,
+            )
 
     def status(self) -> Status:
         """Return what the index holds, archive by archive."""

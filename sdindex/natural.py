@@ -34,6 +34,11 @@ def sort_key(path: str) -> bytes:
     return bytes(key + _END + _tie(path))
 
 
+def path_of(key: bytes) -> str:
+    """Return the path whose key this is: what stands behind its last zero byte."""
+    return key.rpartition(_END)[2].decode("utf-8", "surrogateescape")
+
+
 def _number(digits: str) -> bytes:
     if not digits.isascii():
         digits = "".join(str(unicodedata.digit(digit)) for digit in digits)

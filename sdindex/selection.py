@@ -16,6 +16,7 @@ from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.errors import SampleError
 from sdindex.models import archive, image
 from sdindex.names import from_text
+from sdindex.natural import path_of
 
 _CHUNK = 500  # rows asked for by id at once: below every database's limit of parameters
 _COLUMNS = (
@@ -117,6 +118,48 @@ def unsigned(bucket: int) -> int:
     return bucket % (1 << HASH_BITS)
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The images that share the leading bits of their hashes.
+
+    Attributes
+    ----------
+    bucket
+        Those bits, as an unsigned number.
+    bits
+        The same, as zeros and ones.
+    images
+        How many images there are.
+    keeps
+        How many of them a sample of the size that was asked for keeps.
+    first_path
+        The first in natural order, relative to its archive.
+    """
+
+    bucket: int
+    bits: str
+    images: int
+    keeps: int
+    first_path: str
+
+
+def buckets(
+    connection: sa.Connection,
+    count: int | None = None,
+    *,
+    bits: int = DEFAULT_BITS,
+    under: Sequence[str] = (),
+) -> list[Bucket]:
+    """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
+    held = _buckets(connection, bits, available(connection, under))
+    sizes = {number: images for number, (images, _) in held.items()}
+    keeps = sizes if count is None else trim(sizes, count)
+    return [
+        Bucket(number, f"{number:0{bits}b}", images, keeps[number], first_path)
+        for number, (images, first_path) in sorted(held.items())
+    ]
+
+
 def bucket_sizes(
     connection: sa.Connection, bits: int, condition: sa.ColumnElement[bool]
 ) -> dict[int, int]:
@@ -127,24 +170,35 @@ def bucket_sizes(
     SampleError
         When hashes of two methods would be mixed.
     """
+    held = _buckets(connection, bits, condition)
+    return {number: images for number, (images, _) in held.items()}
+
+
+def _buckets(
+    connection: sa.Connection, bits: int, condition: sa.ColumnElement[bool]
+) -> dict[int, tuple[int, str]]:
+    """Return the images, and the path of the first, of each bucket by its unsigned number."""
     bucket = bucket_of(bits)
     rows = connection.execute(
-        sa.select(bucket, image.c.method, sa.func.count())
+        sa.select(bucket, image.c.method, sa.func.count(), sa.func.min(image.c.sort_key))
+        .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
-        .group_by(bucket, image.c.method)
+        .group_by(archive.c.sort_key, bucket, image.c.method)
+        .order_by(archive.c.sort_key)
     )
-    sizes: dict[int, int] = {}
+    held: dict[int, tuple[int, str]] = {}
     methods: dict[str, int] = defaultdict(int)
-    for number, method, images in rows:
-        sizes[unsigned(number)] = images
+    for number, method, images, first_key in rows:
+        others, first_path = held.get(unsigned(number), (0, path_of(first_key)))
+        held[unsigned(number)] = (others + images, first_path)
         methods[method] += images
     if len(methods) > 1:
-        held = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
+        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
         raise SampleError(
-            f"hashes of two methods do not mix in one sample ({held}); bring all archives to "
+            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
             "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
         )
-    return sizes
+    return held
 
 
 def _chosen(

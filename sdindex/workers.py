@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
-
-from sdindex.hashing import ImageRead, read_image
-from sdindex.methods import Method
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 FILE_SECONDS = 60.0  # a read that takes longer hangs
@@ -20,7 +17,9 @@ FILE_SECONDS = 60.0  # a read that takes longer hangs
 
 CRASHES = (ProcessExpired,)  # what a future fails with when its worker died
 
+P = ParamSpec("P")
 Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class Workers:
@@ -49,25 +48,25 @@ class Workers:
         self._pool.join()
 
     def submit(
-        self, function: Callable[[str, Method], ImageRead], path: str, method: Method, /
-    ) -> "Future[ImageRead]":
+        self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs
+    ) -> "Future[Result]":
         """Have a worker call the function; its future fails with TimeoutError after a minute."""
-        return self._pool.schedule(function, args=(path, method), timeout=FILE_SECONDS)
+        return self._pool.schedule(function, args=args, kwargs=kwargs, timeout=FILE_SECONDS)
 
 
 def completed(
     jobs: Iterator[Job],
-    submit: Callable[[Job], "Future[ImageRead]"],
+    submit: Callable[[Job], "Future[Result]"],
     *,
     in_flight: int,
     wait_seconds: float,
-) -> Iterator[tuple[Job, "Future[ImageRead]"] | None]:
+) -> Iterator[tuple[Job, "Future[Result]"] | None]:
     """Yield each job and its finished future, as they finish.
 
     No more than `in_flight` are taken from `jobs` at a time. None is yielded when nothing
     finished for `wait_seconds`, so that the caller can do what cannot wait.
     """
-    finished: SimpleQueue[tuple[Job, Future[ImageRead]]] = SimpleQueue()
+    finished: SimpleQueue[tuple[Job, Future[Result]]] = SimpleQueue()
     running = 0
     exhausted = False
     while True:
@@ -91,9 +90,9 @@ def completed(
 
 
 def _report(
-    future: "Future[ImageRead]",
+    future: "Future[Result]",
     job: Job,
-    finished: "SimpleQueue[tuple[Job, Future[ImageRead]]]",
+    finished: "SimpleQueue[tuple[Job, Future[Result]]]",
 ) -> None:
     future.add_done_callback(lambda done: finished.put((job, done)))
 
@@ -103,7 +102,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([read_image.__module__])  # imported once, not once a worker
+    context.set_forkserver_preload(["sdindex.hashing"])  # imported once, not once a worker
     return context
 
 

@@ -1,0 +1,118 @@
+"""The charts, drawn with plotly; nothing here knows of the index or of a page."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+KEPT, LEFT = "#2f7fd1", "#d6a24a"
+
+
+def bucket_bars(names: Sequence[str], kept: Sequence[int], left: Sequence[int]) -> go.Figure:
+    """Return a bar for each bucket, of what is kept and what is left."""
+    figure = go.Figure(
+        [
+            go.Bar(name="kept", x=_shown(names), y=kept, marker_color=KEPT),
+            go.Bar(name="left out", x=_shown(names), y=left, marker_color=LEFT),
+        ]
+    )
+    figure.update_layout(barmode="stack", xaxis_type="category", xaxis_title="bucket")
+    figure.update_yaxes(title="images")
+    return figure
+
+
+def time_bubbles(
+    cameras: Sequence[str],
+    cells: Sequence[tuple[int, str, int, int]],
+) -> go.Figure:
+    """Return a row for each camera, and on it a bubble for each day, the sample's within.
+
+    Parameters
+    ----------
+    cameras
+        The names, in the order of the rows from the top.
+    cells
+        The camera's place in `cameras`, the day (ISO 8601), its images, and how many of
+        them the sample has.
+    """
+    names = _shown(cameras)
+    largest = max((images for _, _, images, _ in cells), default=1)
+    figure = go.Figure()
+    for label, colour, opacity, counted in (
+        ("in the archive", LEFT, 0.55, [(cell, cell[2]) for cell in cells]),
+        ("in the sample", KEPT, 0.9, [(cell, cell[3]) for cell in cells if cell[3]]),
+    ):
+        figure.add_scatter(
+            name=label,
+            mode="markers",
+            x=[day for (_, day, _, _), _ in counted],
+            y=[names[camera] for (camera, _, _, _), _ in counted],
+            customdata=[(sampled, images) for (_, _, images, sampled), _ in counted],
+            hovertemplate="%{y}, %{x}<br>%{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
+            marker={
+                "color": colour,
+                "size": [4 + 20 * np.sqrt(images / largest) for _, images in counted],
+                "line": {"width": 0},
+                "opacity": opacity,
+            },
+        )
+    figure.update_xaxes(type="date")
+    order = {"categoryorder": "array", "categoryarray": names[::-1], "dtick": 1}
+    figure.update_yaxes(type="category", **order)
+    return figure
+
+
+def hash_map(places: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Figure:
+    """Return a map of images by the similarity of their hashes, kept and left in two colours.
+
+    Parameters
+    ----------
+    places
+        n x 2 coordinates, as `map_hashes` gives them.
+    kept
+        n flags. Each point's `customdata` is its row in `places`.
+    """
+    figure = go.Figure()
+    for label, colour, chosen in (("left out", LEFT, ~kept), ("kept", KEPT, kept)):
+        rows = np.flatnonzero(chosen)
+        figure.add_scatter(
+            name=label,
+            mode="markers",
+            x=places[rows, 0].round(3).tolist(),
+            y=places[rows, 1].round(3).tolist(),
+            customdata=rows.tolist(),
+            hoverinfo="none",
+            marker={"color": colour, "size": 8, "opacity": 0.8, "line": {"width": 0}},
+        )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def map_hashes(bits: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return n x 2 coordinates that keep as much of the hashes' differences as two can.
+
+    The first two principal components of the n x 64 bits, each turned so that its largest
+    weight is positive: the same hashes give the same map everywhere.
+    """
+    centred = bits.astype(np.float64) - (bits.mean(axis=0) if len(bits) else 0)
+    if len(bits) < 2:
+        return np.zeros((len(bits), 2))
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, :-3:-1]
+    strongest = axes[np.abs(axes).argmax(axis=0), [0, 1]]
+    places: NDArray[np.float64] = centred @ (axes * np.sign(strongest))
+    return places
+
+
+def hash_bits(dhashes: Sequence[int]) -> NDArray[np.bool_]:
+    """Return signed 64-bit hashes as n x 64 bits, the highest first."""
+    patterns = np.array(dhashes, dtype=">i8").reshape(-1, 1)
+    return np.unpackbits(patterns.view(np.uint8), axis=1).astype(bool)
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    """Return names that plotly shows as they are, and does not take for its markup."""
+    return [escape(name, quote=False) for name in names]

@@ -1,0 +1,127 @@
+"""SQL from outside, read-only whatever it says, and bounded in time and memory."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdindex.buckets import HASH_BITS
+from sdindex.errors import QueryError
+
+DEFAULT_SECONDS = 10.0
+MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
+_VALUE_BYTES = 64 << 20  # of one text or blob
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+# What describes the tables. Every other pragma is refused: some of them write.
+_DESCRIBING = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
+_NO_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave: the names of the columns, and the rows as they come."""
+
+    columns: Sequence[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@contextmanager
+def ask(file: Path, query: str, *, seconds: float = DEFAULT_SECONDS) -> Iterator[Answer]:
+    """Run one query on an SQLite index; see `sdindex.Index.sql`."""
+    with closing(_connect(file)) as connection, _stopped_after(connection, seconds) as stopped:
+        try:
+            cursor = connection.execute(query)
+            if cursor.description is None:
+                raise QueryError("that is no question: only SELECT has an answer")
+            yield Answer([column[0] for column in cursor.description], cursor)
+        except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError) as problem:
+            raise QueryError(_explain(problem, seconds, stopped=stopped.is_set())) from problem
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    uri = f"{file.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    for function in (hamming, bucket, dhash_hex):
+        arguments = function.__code__.co_argcount
+        connection.create_function(function.__name__, arguments, function, deterministic=True)
+    connection.set_authorizer(_authorize)
+    return connection
+
+
+def _authorize(action: int, one: str | None, other: str | None, *_: str | None) -> int:
+    if action == sqlite3.SQLITE_PRAGMA:
+        allowed = one in _DESCRIBING
+    else:
+        allowed = action in _READING and not (
+            action == sqlite3.SQLITE_FUNCTION and str(other).lower() in _NO_FUNCTIONS
+        )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+
+@contextmanager
+def _stopped_after(connection: sqlite3.Connection, seconds: float) -> Iterator[threading.Event]:
+    """Interrupt what runs on a connection when its time is up, and say so in the event."""
+    stopped = threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield stopped
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _explain(problem: Exception, seconds: float, *, stopped: bool) -> str:
+    if stopped:
+        return f"the query was stopped after {seconds:g} s; give it longer with --timeout"
+    if isinstance(problem, MemoryError) or "too big" in str(problem):
+        return "the query asks for too much memory; narrow it with WHERE or LIMIT"
+    if "not authorized" in str(problem) or "authorization denied" in str(problem):
+        return "the query would do more than read, which is all that is allowed here"
+    if "one statement" in str(problem):
+        return "one query at a time, please"
+    return f"the query cannot be answered: {problem}"
+
+
+def hamming(one: int | str | None, other: int | str | None) -> int | None:
+    """Return in how many of their 64 bits two hashes differ; they are integers or hexadecimal."""
+    if one is None or other is None:
+        return None
+    return ((_pattern(one) ^ _pattern(other)) % (1 << HASH_BITS)).bit_count()
+
+
+def bucket(dhash: int | str | None, bits: int) -> int | None:
+    """Return the leading bits of a hash, as an unsigned number where SQLite can hold it."""
+    if dhash is None or not 1 <= bits <= HASH_BITS:
+        return None
+    number = _pattern(dhash) % (1 << HASH_BITS) >> (HASH_BITS - bits)
+    return number if number < 1 << (HASH_BITS - 1) else number - (1 << HASH_BITS)
+
+
+def dhash_hex(dhash: int | str | None) -> str | None:
+    """Return a hash as 16 hexadecimal digits."""
+    return None if dhash is None else f"{_pattern(dhash) % (1 << HASH_BITS):016x}"
+
+
+def _pattern(dhash: int | str) -> int:
+    return int(dhash, 16) if isinstance(dhash, str) else dhash
