@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,25 @@ def environment(name: str, extras: str = "") -> Path:
     run([*pip, "--editable", f"{CHECKOUT}{extras}"])
     stamp.write_text(wanted)
     return programs
+
+
+def browser(programs: Path) -> None:
+    """See to it that there is a Chromium for the tests of pages; say so where there cannot be."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    if any(shutil.which(name) for name in names):
+        return
+    attempts = [[str(programs / "playwright"), "install", "chromium"]]
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        attempts = [
+            ["apt-get", "install", "-y", "-qq", "chromium"],
+            ["sh", "-c", "apt-get update -qq && apt-get install -y -qq chromium"],
+            *attempts,
+        ]
+    for attempt in attempts:
+        done = subprocess.run(attempt, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not done.returncode:
+            return
+    print("no Chromium could be installed: the tests of pages are skipped", file=sys.stderr)
 
 
 def run(command: list[str]) -> None:

@@ -4,39 +4,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sdindex.compat import (
+        plot_bucket_distribution,
+        plot_hash_similarity_scatter,
+        sample_diverse,
+        sample_diverse_with_stats,
+    )
     from sdindex.errors import (
         ArchiveError,
         ArchiveUnavailableError,
         IndexMissingError,
         IndexUnusableError,
+        OutputError,
+        QueryError,
         SampleError,
         SdindexError,
+        UsageError,
     )
     from sdindex.index import Index
-    from sdindex.indexing import Summary
     from sdindex.overview import ArchiveStatus, Status, UnreadableImage
-    from sdindex.selection import SampledImage
+    from sdindex.selection import Bucket, SampledImage
+    from sdindex.update import Summary
 
 __all__ = [
     "ArchiveError",
     "ArchiveStatus",
     "ArchiveUnavailableError",
+    "Bucket",
     "Index",
     "IndexMissingError",
     "IndexUnusableError",
+    "OutputError",
+    "QueryError",
     "SampleError",
     "SampledImage",
     "SdindexError",
     "Status",
     "Summary",
     "UnreadableImage",
+    "UsageError",
+    "plot_bucket_distribution",
+    "plot_hash_similarity_scatter",
+    "sample_diverse",
+    "sample_diverse_with_stats",
 ]
 
 # Imported when first used, so that `sdindex --help` and a worker do not wait for the database.
 _PLACES = {
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "sdindex.errors"),
+    **dict.fromkeys([name for name in __all__ if name.islower()], "sdindex.compat"),
+    "Bucket": "sdindex.selection",
     "Index": "sdindex.index",
-    "Summary": "sdindex.indexing",
+    "Summary": "sdindex.update",
     "SampledImage": "sdindex.selection",
     "ArchiveStatus": "sdindex.overview",
     "Status": "sdindex.overview",

@@ -1,19 +1,21 @@
 """The archives of an index: which one a path belongs to, adding one, moving one, forgetting."""
 
 import os
+import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.buckets import stride
-from sdindex.errors import ArchiveError, ArchiveUnavailableError
+from sdindex.clock import utc_now
+from sdindex.errors import ArchiveError, ArchiveUnavailableError, IndexUnusableError
 from sdindex.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.models import archive as archive_table
 from sdindex.models import image as image_table
-from sdindex.names import from_text, printable, to_text
+from sdindex.names import absolute, from_text, is_inside, printable, to_text
 from sdindex.natural import sort_key
 
 _PROBES = 50  # known files looked for when a folder may be an archive in a new place
@@ -28,18 +30,20 @@ class Archive(NamedTuple):
 
 
 class Part(NamedTuple):
-    """An archive, or what is below one folder of it.
+    """An archive, or what is below one folder of it, or some of its files.
 
     `under` is relative, in stored form, and ends with a slash; it is empty for the whole.
+    `files` are paths in stored form, or None for all there are.
     """
 
     archive: Archive
     under: str
+    files: frozenset[str] | None = None
 
     @property
     def folder(self) -> str:
         """The folder itself, as ``os`` functions take it."""
-        return os.path.join(self.archive.root, *from_text(self.under).split("/")).rstrip(os.sep)
+        return absolute(self.archive.root, self.under[:-1]) if self.under else self.archive.root
 
     def images(self) -> sa.ColumnElement[bool]:
         """Return the condition that a row of ``image`` is of this part."""
@@ -58,17 +62,24 @@ def all_archives(connection: sa.Connection) -> list[Archive]:
             archive_table.c.sort_key
         )
     )
-    return [Archive(row.id, from_text(row.root), _method(row.method)) for row in rows]
+    return [
+        Archive(row.id, os.path.normpath(from_text(row.root)), _method(row.method)) for row in rows
+    ]
 
 
 def locate(path: str, archives: Iterable[Archive]) -> Part | None:
-    """Return the archive that a path lies in, by its name or, through links, by its place."""
-    archives = list(archives)
+    """Return the archive that a path lies in, by its name or, through links, by its place.
+
+    The innermost, where one archive is made of single files of the whole disk.
+    """
+    innermost_first = sorted(archives, key=lambda archive: -len(archive.root))
     for resolve in (os.path.abspath, os.path.realpath):
-        for archive in archives:
-            inside = _inside(resolve(path), resolve(archive.root))
-            if inside is not None:
-                return Part(archive, inside)
+        place = resolve(path)
+        for archive in innermost_first:
+            root = resolve(archive.root)
+            if is_inside(place, root):
+                relative = to_text(place[len(root) :].strip(os.sep).replace(os.sep, "/"))
+                return Part(archive, relative + "/" if relative else "")
     return None
 
 
@@ -85,14 +96,36 @@ def parts_under(connection: sa.Connection, folders: Iterable[str]) -> list[Part]
     archives = all_archives(connection)
     parts = []
     for folder in folders:
-        below = [part for part in _readings(folder, archives) if _holds_any(connection, part)]
-        if not below:
+        below = next(
+            (parts for parts in _readings(folder, archives) if _hold_any(connection, parts)), None
+        )
+        if below is None:
             raise ArchiveError(
-                f"the index holds no image below {printable(folder)}; its archives: "
-                + _listed(archives)
+                f"the index holds no image below {printable(folder) or 'a folder without a name'}; "
+                f"its archives: {_listed(archives)}"
             )
         parts += below
     return parts
+
+
+def parts_of_files(
+    connection: sa.Connection, files: Iterable[str], method: Method | None
+) -> list[Part]:
+    """Return, for each archive, the part that is made of those files.
+
+    Files that lie in no archive become one of their own, whose root is that of the disk.
+    """
+    archives = all_archives(connection)
+    listed: dict[Archive, set[str]] = defaultdict(set)
+    for file in files:
+        place = os.path.abspath(file)
+        part = locate(place, archives)
+        if part is None:
+            root = Path(place).anchor
+            archives.append(_insert(connection, root, _method_for_new(archives, method)))
+            part = Part(archives[-1], to_text(Path(place).relative_to(root).as_posix()) + "/")
+        listed[part.archive].add(part.under[:-1])
+    return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 
 
 def add(connection: sa.Connection, folder: str, method: Method | None) -> Archive:
@@ -110,19 +143,15 @@ def add(connection: sa.Connection, folder: str, method: Method | None) -> Archiv
     archives = all_archives(connection)
     _refuse_overlap(root, archives)
     for archive in archives:
-        if not os.path.isdir(archive.root) and _holds(connection, archive, root):
-            raise ArchiveError(
-                f"{printable(root)} holds the images of {printable(archive.root)}, which is gone; "
-                f"say that it moved: sdindex relocate {_quoted(archive.root)} {_quoted(root)}"
-            )
-    chosen = method or (archives[0].method if archives else DEFAULT_METHOD)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    added = (
-        archive_table.insert()
-        .values(method=chosen, added_at=now, **_named(root))
-        .returning(archive_table.c.id)
-    )
-    return Archive(connection.scalars(added).one(), root, chosen)
+        if not os.path.isdir(archive.root):
+            there, looked_for = _probe(connection, archive, root)
+            if 2 * there > looked_for:
+                raise ArchiveError(
+                    f"{printable(root)} holds the images of {printable(archive.root)}, which is "
+                    f"gone; say that it moved: sdindex relocate {_quoted(archive.root)} "
+                    f"{_quoted(root)}"
+                )
+    return _insert(connection, root, _method_for_new(archives, method))
 
 
 def relocate(connection: sa.Connection, old: str, new: str) -> None:
@@ -134,22 +163,20 @@ def relocate(connection: sa.Connection, old: str, new: str) -> None:
         When `old` is no archive's root, or `new` is not a folder that holds its images.
     """
     archives = all_archives(connection)
-    old_root, new_root = os.path.abspath(old), os.path.abspath(new)
-    moved = next((archive for archive in archives if archive.root in (old, old_root)), None)
-    if moved is None:
+    moved = _by_root(old, archives)
+    root = os.path.abspath(new)
+    if not os.path.isdir(root):
+        raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
+    _refuse_overlap(root, [archive for archive in archives if archive != moved])
+    there, looked_for = _probe(connection, moved, root)
+    if looked_for and not there:
         raise ArchiveError(
-            f"{printable(old_root)} is not an archive of this index; it holds: {_listed(archives)}"
-        )
-    if not os.path.isdir(new_root):
-        raise ArchiveError(f"{printable(new_root)} is not a folder; is its disk mounted?")
-    _refuse_overlap(new_root, [archive for archive in archives if archive != moved])
-    if not _holds(connection, moved, new_root):
-        raise ArchiveError(
-            f"{printable(new_root)} holds none of the images of {printable(moved.root)}; "
-            "nothing was changed"
+            f"{printable(root)} holds none of the images of {printable(moved.root)} "
+            f"({looked_for} were looked for); nothing was changed. Name the folder that was "
+            "indexed, as it is now"
         )
     connection.execute(
-        archive_table.update().where(archive_table.c.id == moved.id).values(**_named(new_root))
+        archive_table.update().where(archive_table.c.id == moved.id).values(**_named(root))
     )
 
 
@@ -167,15 +194,9 @@ def forget(connection: sa.Connection, root: str) -> int:
     ArchiveError
         When no archive has that root.
     """
-    archives = all_archives(connection)
-    archive = next((known for known in archives if known.root == os.path.abspath(root)), None)
-    if archive is None:
-        raise ArchiveError(
-            f"{printable(root)} is not an archive of this index; it holds: {_listed(archives)}"
-        )
-    images = connection.execute(
-        image_table.delete().where(image_table.c.archive_id == archive.id)
-    ).rowcount
+    archive = _by_root(root, all_archives(connection))
+    of_archive = image_table.c.archive_id == archive.id
+    images = connection.execute(image_table.delete().where(of_archive)).rowcount
     connection.execute(archive_table.delete().where(archive_table.c.id == archive.id))
     return images
 
@@ -188,58 +209,82 @@ def require_folder(path: str) -> None:
     ArchiveUnavailableError
         When it is not a folder.
     """
+    if os.path.isfile(path):
+        raise ArchiveError(f"{printable(path)} is a file; name its folder")
     if not os.path.isdir(path):
         raise ArchiveUnavailableError(
-            f"{printable(path)} is not a folder; is its disk mounted? Nothing was changed "
-            "(an archive that moved: sdindex relocate OLD NEW)"
+            f"there is no folder {printable(path)}; is its disk mounted? "
+            "(An archive that moved: sdindex relocate OLD NEW)"
         )
 
 
-def _inside(path: str, root: str) -> str | None:
-    """Return a path relative to a root that it lies in, in stored form, with a slash at its end."""
-    below = path == root or path.startswith(root.rstrip(os.sep) + os.sep)
-    if not below:
-        return None
-    relative = path[len(root) :].strip(os.sep)
-    return to_text(relative.replace(os.sep, "/")) + "/" if relative else ""
+def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
+    for archive in archives:
+        if os.path.abspath(root) == archive.root:
+            return archive
+    raise ArchiveError(
+        f"{printable(root)} is not an archive of this index; it holds: {_listed(archives)}"
+    )
+
+
+def _insert(connection: sa.Connection, root: str, method: Method) -> Archive:
+    added = (
+        archive_table.insert()
+        .values(method=method, added_at=utc_now(), **_named(root))
+        .returning(archive_table.c.id)
+    )
+    return Archive(connection.scalars(added).one(), root, method)
+
+
+def _method_for_new(archives: Sequence[Archive], asked: Method | None) -> Method:
+    """Return how a new archive is hashed: as the others, so that one sample takes in all."""
+    return asked or (archives[0].method if archives else DEFAULT_METHOD)
 
 
 def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
-    here = Archive(0, root, DEFAULT_METHOD)
+    real = os.path.realpath(root)
     for archive in archives:
-        if locate(archive.root, [here]) is not None or locate(root, [archive]) is not None:
+        other = os.path.realpath(archive.root)
+        if is_inside(real, other) or is_inside(other, real):
             raise ArchiveError(
                 f"{printable(root)} and the archive {printable(archive.root)} overlap: their "
-                "images would count twice; index that one, or use another index with --db"
+                "images would count twice; forget that one first with: sdindex prune --archive "
+                f"{_quoted(archive.root)}, or use another index with --db"
             )
 
 
-def _readings(folder: str, archives: Sequence[Archive]) -> list[Part]:
-    """Return the parts that a folder's name may mean."""
+def _readings(folder: str, archives: Sequence[Archive]) -> Iterable[list[Part]]:
+    """Yield what a folder's name may mean, the likeliest first."""
+    if not folder:
+        return
     part = locate(folder, archives)
-    if part is not None:
-        return [part]
-    around = Archive(0, os.path.abspath(folder), DEFAULT_METHOD)
-    inside = [Part(archive, "") for archive in archives if locate(archive.root, [around])]
-    if inside or os.path.isabs(folder):
-        return inside
-    relative = to_text(os.path.normpath(folder).replace(os.sep, "/")) + "/"
-    return [Part(archive, relative) for archive in archives]
+    yield [part] if part else []
+    around = os.path.abspath(folder)
+    yield [Part(archive, "") for archive in archives if is_inside(archive.root, around)]
+    if not os.path.isabs(folder):
+        relative = to_text(os.path.normpath(folder).replace(os.sep, "/")) + "/"
+        yield [Part(archive, relative) for archive in archives]
 
 
-def _holds_any(connection: sa.Connection, part: Part) -> bool:
-    return bool(connection.scalar(sa.select(sa.exists().where(part.images()))))
+def _hold_any(connection: sa.Connection, parts: Sequence[Part]) -> bool:
+    return any(connection.scalar(sa.select(sa.exists().where(part.images()))) for part in parts)
 
 
-def _holds(connection: sa.Connection, archive: Archive, root: str) -> bool:
-    """Say whether most of an archive's images, looked for evenly, are below another folder."""
-    of_archive = (image_table.c.archive_id == archive.id) & image_table.c.missing_since.is_(None)
-    paths = sa.select(image_table.c.path).where(of_archive).order_by(image_table.c.path)
-    images = connection.scalar(sa.select(sa.func.count()).where(of_archive)) or 0
-    places = stride(images, min(images, _PROBES))
-    probes = [connection.scalar(paths.offset(place).limit(1)) for place in places]
-    there = sum(os.path.isfile(os.path.join(root, from_text(str(path)))) for path in probes)
-    return not probes or 2 * there > len(probes)
+def _probe(connection: sa.Connection, archive: Archive, root: str) -> tuple[int, int]:
+    """Look for some of an archive's images, evenly chosen, below another folder.
+
+    Return how many are there, and how many were looked for.
+    """
+    present = (image_table.c.archive_id == archive.id) & image_table.c.missing_since.is_(None)
+    images = connection.scalar(sa.select(sa.func.count()).where(present)) or 0
+    paths = connection.scalars(
+        sa.select(image_table.c.path)
+        .where(present)
+        .order_by(image_table.c.path)
+        .execution_options(yield_per=10_000)
+    )
+    probes = list(islice(paths, 0, None, images // _PROBES + 1))
+    return sum(os.path.isfile(absolute(root, path)) for path in probes), len(probes)
 
 
 def _named(root: str) -> dict[str, str | bytes]:
@@ -248,7 +293,12 @@ def _named(root: str) -> dict[str, str | bytes]:
 
 
 def _method(name: str) -> Method:
-    return next(method for method in METHODS if method == name)
+    for method in METHODS:
+        if method == name:
+            return method
+    raise IndexUnusableError(
+        f"this program knows no method {name!r}; upgrade with: pip install --upgrade sdindex"
+    )
 
 
 def _listed(archives: Iterable[Archive]) -> str:
@@ -256,4 +306,4 @@ def _listed(archives: Iterable[Archive]) -> str:
 
 
 def _quoted(path: str) -> str:
-    return f'"{printable(path)}"' if " " in path else printable(path)
+    return shlex.quote(printable(path))

@@ -1,7 +1,6 @@
 """Buckets and the trim from the top: which groups a sample keeps whole, and which it cuts."""
 
 from collections.abc import Mapping
-from itertools import islice
 
 HASH_BITS = 64
 DEFAULT_BITS = 4
@@ -31,7 +30,7 @@ def trim(sizes: Mapping[int, int], count: int) -> dict[int, int]:
     kept = {bucket: min(size, level) for bucket, size in sizes.items()}
     left = count - sum(kept.values())
     above = sorted((-size, bucket) for bucket, size in sizes.items() if size > level)
-    for _, bucket in islice(above, left):
+    for _, bucket in above[:left]:
         kept[bucket] += 1
     return kept
 

@@ -2,31 +2,32 @@
 
 import logging
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sdindex.errors import SampleError, SdindexError
+from sdindex.errors import SdindexError
 from sdindex.methods import METHODS, Method
+from sdindex.names import printable
 
 if TYPE_CHECKING:
     from sdindex.export import SampleFormat, TableFormat
     from sdindex.index import Index
 
 INTERRUPTED = 130
-GRACE_SECONDS = 1.0  # for a query to stop by itself
+
+# Whether a path can be read is found out where it matters, and said with the way out.
+PATH = click.Path(readable=False)
 
 output_option = click.option(
     "-o",
     "--output",
-    type=click.File("wb", lazy=True, atomic=True),
+    type=PATH,
     default="-",
+    metavar="FILE",
     help="Write to this file instead of stdout.",
 )
 bits_option = click.option(
@@ -51,7 +52,7 @@ progress_option = click.option(
 under_option = click.option(
     "--under",
     multiple=True,
-    type=click.Path(),
+    type=PATH,
     metavar="PATH",
     help="Only images below this folder (a path, or relative to an archive's root); repeatable.",
 )
@@ -112,7 +113,7 @@ def cli(ctx: click.Context, db: str) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=PATH)
 @workers_option
 @click.option(
     "--method",
@@ -180,7 +181,7 @@ def select(
     under: tuple[str, ...],
     relative: bool,
     form: "SampleFormat",
-    output: IO[bytes],
+    output: str,
 ) -> None:
     """Draw a varied sample of COUNT images, without opening one.
 
@@ -188,13 +189,15 @@ def select(
     only the largest are trimmed, evenly along the natural order of the paths.
     """
     from sdindex.export import write_sample
+    from sdindex.output import writing
 
     sample = index.select(count, bits=bits, under=under)
-    _refuse_index_as_output(output.name, index)
-    write_sample(sample, form, output, relative=relative)
+    with writing(output, index=index.file) as file:
+        write_sample(sample, form, file, relative=relative)
     if len(sample) < count:
+        where = " there" if under else ""
         click.echo(
-            f"warning: {count:,} images were asked for, and the index holds {len(sample):,}",
+            f"warning: {count:,} images were asked for, and the index holds {len(sample):,}{where}",
             err=True,
         )
     if form == "paths" and any("\n" in one.path for one in sample):
@@ -214,8 +217,11 @@ def buckets(
 ) -> None:
     """Show the groups of look-alike images, and what a sample keeps of each."""
     from sdindex.export import write_buckets
+    from sdindex.output import STDOUT, writing
 
-    write_buckets(index.buckets(count, bits=bits, under=under), form, sys.stdout.buffer)
+    held = index.buckets(count, bits=bits, under=under)
+    with writing(STDOUT) as stdout:
+        write_buckets(held, form, stdout)
 
 
 @cli.command()
@@ -238,9 +244,15 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
     functions there are hamming(a, b), bucket(dhash, bits) and dhash_hex(dhash).
     """
     from sdindex.export import write_rows
+    from sdindex.output import STDOUT, writing
+    from sdindex.query import stopped
 
-    with _ended_after(seconds + GRACE_SECONDS), index.sql(query, seconds=seconds) as answer:
-        write_rows(answer.columns, answer.rows, form, sys.stdout.buffer)
+    def end() -> None:
+        click.echo(f"Error: {stopped(seconds)}", err=True)
+        os._exit(1)
+
+    with index.sql(query, seconds=seconds, when_stuck=end) as answer, writing(STDOUT) as stdout:
+        write_rows(answer.columns, answer.rows, form, stdout)
 
 
 @cli.command()
@@ -261,7 +273,8 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
 @click.option(
     "-o",
     "--output",
-    type=click.File("wb", lazy=True, atomic=True),
+    type=PATH,
+    metavar="FILE",
     default="report.html",
     show_default=True,
     help="The file to write.",
@@ -276,14 +289,16 @@ def report(
     thumbnails: int,
     workers: int,
     progress: bool | None,
-    output: IO[bytes],
+    output: str,
 ) -> None:
     """Make the sample of COUNT images a page to look at: one file, which needs no network."""
-    _refuse_index_as_output(output.name, index)
-    page = index.report(
-        count, bits=bits, under=under, thumbnails=thumbnails, workers=workers, progress=progress
-    )
-    output.write(page.encode("utf-8"))
+    from sdindex.output import writing
+
+    with writing(output, index=index.file) as file:
+        page = index.report(
+            count, bits=bits, under=under, thumbnails=thumbnails, workers=workers, progress=progress
+        )
+        file.write(page.encode("utf-8"))
 
 
 @cli.command()
@@ -294,17 +309,19 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
     from dataclasses import asdict, astuple
 
     from sdindex.export import print_table, write_json
+    from sdindex.output import STDOUT, writing
 
     held = index.status()
-    if form == "json":
-        write_json([asdict(held)], sys.stdout.buffer)
-        return
-    print_table(
-        ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
-        [astuple(archive) for archive in held.archives],
-    )
-    size = "" if held.size is None else f", {held.size / 1e6:,.1f} MB"
-    click.echo(f"index: {held.index}{size}, schema {held.schema}")
+    with writing(STDOUT) as stdout:
+        if form == "json":
+            write_json([asdict(held)], stdout)
+            return
+        print_table(
+            ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
+            [astuple(archive) for archive in held.archives],
+        )
+        size = "" if held.size is None else f", {held.size / 1e6:,.1f} MB"
+        click.echo(f"index: {held.index}{size}, schema {held.schema}")
 
 
 @cli.command()
@@ -312,24 +329,26 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
 @with_index
 def errors(index: "Index", *, form: Literal["table", "csv", "json"]) -> None:
     """List the files that could not be read, and why."""
-    from sdindex import export
+    from sdindex.export import write_unreadable
+    from sdindex.output import STDOUT, writing
 
-    export.write_unreadable(index.errors(), form, sys.stdout.buffer)
+    unreadable = index.errors()
+    with writing(STDOUT) as stdout:
+        write_unreadable(unreadable, form, stdout)
 
 
 @cli.command()
-@click.argument("old", type=click.Path())
-@click.argument("new", type=click.Path())
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
 @with_index
 def relocate(index: "Index", *, old: str, new: str) -> None:
     """Tell the index that the archive OLD is now at NEW; nothing is read again."""
     index.relocate(old, new)
+    click.echo(f"{printable(old)} is now {printable(new)}", err=True)
 
 
 @cli.command()
-@click.option(
-    "--archive", metavar="ROOT", type=click.Path(), help="Forget this whole archive instead."
-)
+@click.option("--archive", metavar="ROOT", type=PATH, help="Forget this whole archive instead.")
 @with_index
 def prune(index: "Index", *, archive: str | None) -> None:
     """Forget the images that are missing. Image files are never touched."""
@@ -351,25 +370,3 @@ def _reasons_on_stderr() -> Iterator[None]:
     finally:
         log.removeHandler(shown)
         log.setLevel(level)
-
-
-@contextmanager
-def _ended_after(seconds: float) -> Iterator[None]:
-    """End the process when SQLite is busy inside one step, where no interruption reaches it."""
-
-    def end() -> None:
-        click.echo(f"Error: the query was stopped after {seconds:g} s", err=True)
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _refuse_index_as_output(name: str, index: "Index") -> None:
-    if index.file is not None and Path(name).exists() and index.file.samefile(name):
-        raise SampleError(f"{name} is the index itself; name another file with -o")

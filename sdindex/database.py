@@ -1,5 +1,6 @@
 """Opening an index: where it is, whether it can be used, and how it is made and upgraded."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,14 +10,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, ProgrammingError
 
 from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.models import SCHEMA_REVISION
+from sdindex.models import SCHEMA_REVISION, archive, image
 from sdindex.names import printable
 
-LOCK_SECONDS = 30  # how long a statement waits for another program that is writing
-_SQLITE_HEADER = b"SQLite format 3\0"
+LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
+
+log = logging.getLogger("sdindex")
 
 
 class Store:
@@ -26,20 +28,22 @@ class Store:
     ----------
     db
         A path means SQLite; anything with ``://`` is a SQLAlchemy URL.
+
+    Raises
+    ------
+    IndexUnusableError
+        When `db` is a URL that cannot be read, or has no file.
     """
 
     def __init__(self, db: str | os.PathLike[str]) -> None:
         self._db = os.fspath(db)
-        self.file: Path | None = None
-        if "://" not in self._db:
-            self.file = Path(self._db)
-        elif self._db.startswith("sqlite"):
-            named = sa.make_url(self._db).database
-            self.file = Path(named) if named else None
+        self.file = _file_of(self._db)
         self._engines: dict[bool, sa.Engine] = {}
 
     def __str__(self) -> str:
-        return str(self.file or sa.make_url(self._db).render_as_string(hide_password=True))
+        if self.file is not None:
+            return printable(str(self.file))
+        return sa.make_url(self._db).render_as_string(hide_password=True)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -58,21 +62,25 @@ class Store:
     def writing(self, *, create: bool = False) -> Iterator[sa.Connection]:
         """Give a connection for changes, brought up to the newest schema.
 
-        What is not committed when the block ends is rolled back.
+        One program at a time: another one waits, and says so. What is not committed when
+        the block ends is rolled back.
 
         Raises
         ------
         IndexMissingError, IndexUnusableError
             When there is no index and `create` is false, or none that this program can use.
         """
-        if create and self.file is not None and not self.file.exists():
-            _create(self.file)
-        with self._connection(write=True) as connection:
-            if _stored_revision(connection) != SCHEMA_REVISION:
-                self._check_revision(connection, may_upgrade=True, may_create=create)
-                upgrade(connection)
-            connection.commit()
-            yield connection
+        if not create:
+            self._check_file()
+        with self._lock():
+            if create and self.file is not None and not self.file.exists():
+                _create(self.file)
+            with self._connection(write=True) as connection:
+                if _stored_revision(connection) != SCHEMA_REVISION:
+                    self._check_revision(connection, may_upgrade=True, may_create=create)
+                    upgrade(connection)
+                connection.commit()
+                yield connection
 
     def close(self) -> None:
         """Close every connection."""
@@ -82,34 +90,84 @@ class Store:
 
     @contextmanager
     def _connection(self, *, write: bool) -> Iterator[sa.Connection]:
-        if self.file is not None:
-            _check_file(self.file)
+        self._check_file()
+        engine = self._engine(write=write)
         try:
-            with self._engine(write=write).connect() as connection:
+            with engine.connect() as connection:
                 yield connection
-        except DBAPIError as problem:
-            raise IndexUnusableError(f"{self}: {_explain(problem)}") from problem
-        except (SQLAlchemyError, ImportError) as problem:
-            if isinstance(problem, NoSuchModuleError | ImportError):
-                raise IndexUnusableError(
-                    f"{self}: no driver for this kind of database: {problem}"
-                ) from problem
+        except (IntegrityError, ProgrammingError):  # a fault of this program, not of the index
             raise
+        except DatabaseError as problem:
+            raise IndexUnusableError(f"{self}: {_explain(problem)}") from problem
 
     def _engine(self, *, write: bool) -> sa.Engine:
         if write not in self._engines:
-            self._engines[write] = (
-                sa.create_engine(self._db)
-                if self.file is None
-                else _sqlite_engine(self.file, write=write)
-            )
+            try:
+                self._engines[write] = (
+                    sa.create_engine(self._db)
+                    if self.file is None
+                    else _sqlite_engine(self.file, write=write)
+                )
+            except (sa.exc.NoSuchModuleError, ImportError) as problem:
+                raise IndexUnusableError(
+                    f"{self}: no driver for this kind of database: {problem}"
+                ) from problem
         return self._engines[write]
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Let one program write at a time."""
+        from filelock import FileLock, Timeout
+
+        if self.file is None:
+            yield
+            return
+        if not self.file.parent.is_dir():
+            raise IndexMissingError(f"cannot make {self}: its folder does not exist")
+        lock = FileLock(f"{self.file}.lock")
+        try:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                log.warning("another sdindex is writing to %s: waiting for it", self)
+                lock.acquire()
+        except OSError as problem:
+            raise IndexUnusableError(
+                f"{self} cannot be written: {problem.strerror or problem}"
+            ) from problem
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check_file(self) -> None:
+        """Refuse what is no file, or an empty one, before SQLite would make it its own.
+
+        It is not opened: closing it would drop the locks that SQLite holds on it.
+        """
+        if self.file is None:
+            return
+        try:
+            size = self.file.stat().st_size
+        except FileNotFoundError as problem:
+            raise IndexMissingError(
+                f"no index at {self}; make one with: sdindex index FOLDER, "
+                "or name another with --db"
+            ) from problem
+        except OSError as problem:
+            raise IndexUnusableError(
+                f"cannot read {self}: {problem.strerror or problem}"
+            ) from problem
+        if not size or not self.file.is_file():
+            raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
 
     def _check_revision(
         self, connection: sa.Connection, *, may_upgrade: bool = False, may_create: bool = False
     ) -> None:
+        tables = set(sa.inspect(connection).get_table_names())
         revision = _stored_revision(connection)
-        if revision is None and not (may_create and not sa.inspect(connection).get_table_names()):
+        is_index = revision is not None and {archive.name, image.name} <= tables
+        if not is_index and not (may_create and not tables):
             raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
         if revision is not None and revision > SCHEMA_REVISION:
             raise IndexUnusableError(
@@ -140,6 +198,21 @@ def migrations_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "migrations"
 
 
+def _file_of(db: str) -> Path | None:
+    """Return the SQLite file that a path or a plain URL names; None for other databases."""
+    if "://" not in db:
+        return Path(db)
+    try:
+        url = sa.make_url(db)
+    except (sa.exc.ArgumentError, ValueError) as problem:
+        raise IndexUnusableError(f"{db} is not a database URL: {problem}") from problem
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not url.database or url.database == ":memory:" or url.query:
+        raise IndexUnusableError(f"{db}: name an SQLite index by its path alone")
+    return Path(url.database)
+
+
 def _stored_revision(connection: sa.Connection) -> str | None:
     """Return the schema that the index has; None when it is no index."""
     if not sa.inspect(connection).has_table("alembic_version"):
@@ -152,41 +225,15 @@ def _create(file: Path) -> None:
     """Make a new index beside its place, and move it there whole: no half index is ever seen."""
     try:
         with TemporaryDirectory(prefix=".sdindex-", dir=file.parent) as folder:
-            draft = Path(folder) / file.name
+            draft = Path(folder) / "draft.db"
             engine = _sqlite_engine(draft, write=True)
             with engine.begin() as connection:
                 upgrade(connection)
             engine.dispose()
-            if not file.exists():
-                draft.replace(file)
-    except FileNotFoundError as problem:
-        raise IndexMissingError(
-            f"cannot make {printable(str(file))}: its folder does not exist"
-        ) from problem
-    except OSError as problem:
-        raise IndexUnusableError(
-            f"cannot make {printable(str(file))}: {problem.strerror or problem}"
-        ) from problem
-
-
-def _check_file(file: Path) -> None:
-    """Refuse what cannot be an SQLite file before SQLite could touch it."""
-    try:
-        with file.open("rb") as content:
-            header = content.read(len(_SQLITE_HEADER))
-    except FileNotFoundError as problem:
-        raise IndexMissingError(
-            f"no index at {printable(str(file))}; make one with: sdindex index FOLDER, "
-            "or name another with --db"
-        ) from problem
-    except OSError as problem:
-        raise IndexUnusableError(
-            f"cannot read {printable(str(file))}: {problem.strerror or problem}"
-        ) from problem
-    if header != _SQLITE_HEADER:
-        raise IndexUnusableError(
-            f"{printable(str(file))} is not an sdindex index; name another with --db"
-        )
+            draft.replace(file)
+    except (OSError, DBAPIError) as problem:
+        why = _explain(problem) if isinstance(problem, DBAPIError) else problem.strerror
+        raise IndexUnusableError(f"cannot make {printable(str(file))}: {why}") from problem
 
 
 def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
@@ -214,16 +261,20 @@ def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
 
 
 def _explain(problem: DBAPIError) -> str:
-    """Return what a database error means for the person who meets it."""
-    text = str(problem.orig)
-    if "locked" in text:
-        return "another program is writing to the index; try again when it is done"
-    if "disk is full" in text:
-        return "no space left on the disk; what was stored before is intact"
-    if "readonly" in text or "unable to open" in text:
-        return f"cannot be written or opened here ({text})"
-    if "malformed" in text or "not a database" in text:
-        return (
-            f"the index file is damaged ({text}); restore a copy, or index again with another --db"
-        )
-    return text
+    """Return what a database error means for the person who meets it, and what to do."""
+    code = getattr(problem.orig, "sqlite_errorcode", None)
+    match None if code is None else code & 0xFF:  # the rest tells its kinds apart
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another program keeps the index busy; close it there and try again"
+        case sqlite3.SQLITE_FULL:
+            return "no space left on the disk; what was stored before is intact"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return f"it cannot be opened or written here ({problem.orig})"
+        case sqlite3.SQLITE_IOERR:
+            return f"the disk refused ({problem.orig}); what was stored before is intact"
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
+            return (
+                f"it is damaged, or not an sdindex index ({problem.orig}); restore a copy, or "
+                "name another with --db"
+            )
+    return str(problem.orig)

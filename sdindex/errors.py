@@ -27,3 +27,11 @@ class SampleError(SdindexError):
 
 class QueryError(SdindexError):
     """A query that cannot be answered, or that would do more than read."""
+
+
+class UsageError(SdindexError, ValueError):
+    """An argument that means nothing."""
+
+
+class OutputError(SdindexError):
+    """A result that cannot be written where it should go."""

@@ -106,7 +106,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], output: 
     text = io.TextIOWrapper(
         output, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
     )
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([_plain(value) for value in row] for row in rows)
     text.detach()

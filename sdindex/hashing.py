@@ -27,6 +27,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SCALED_SIZE = (144, 128)
 SETTLING_NS = 2_000_000_000
 
+_notes: list[str] = []  # see note_warnings
+
 _EXIF_IFD = 0x8769
 _DATE_TIME_ORIGINAL = 0x9003
 
@@ -70,36 +72,48 @@ def read_image(path: str, method: Method) -> ImageRead:
     Raises
     ------
     OSError
-        When the file cannot be opened, or looked at while it is open.
+        When the system does not give the file, or not all of it.
     """
     read_ns = time.time_ns()
     read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
     with open(path, "rb") as file:
         before = FileState.of(os.fstat(file.fileno()))
-        picture, error, notes = _decode(file, before.size, method)
+        picture, error = _decode(file, before.size, method)
         after = FileState.of(os.fstat(file.fileno()))
     settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
-    return ImageRead(before, settled, read_at, picture, error, notes)
+    return ImageRead(before, settled, read_at, picture, error, _taken_notes())
 
 
-def _decode(
-    file: BinaryIO, size: int, method: Method
-) -> tuple[Picture | None, str | None, tuple[str, ...]]:
-    picture, error = None, None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            picture = _picture(file, method)
-        except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
-            # bytes: it costs that file, and the reason is kept)
-            error = explain(problem, size)
-    return picture, error, tuple(str(warning.message) for warning in caught)
+def note_warnings() -> None:
+    """Have what this process warns of become the notes of the image that it reads.
+
+    For a process that reads one image at a time, and does nothing else.
+    """
+    warnings.simplefilter("always")
+    warnings.showwarning = lambda message, *_: _notes.append(str(message))
+
+
+def _taken_notes() -> tuple[str, ...]:
+    taken = tuple(_notes)
+    _notes.clear()
+    return taken
+
+
+def _decode(file: BinaryIO, size: int, method: Method) -> tuple[Picture | None, str | None]:
+    try:
+        return _picture(file, method), None
+    except MemoryError:
+        raise  # of this moment, and not of the file
+    except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
+        # bytes: it costs that file, and the reason is kept)
+        raise_if_systems(problem)
+        return None, explain(problem, size)
 
 
 def _picture(file: BinaryIO, method: Method) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
+        refuse_if_huge(image)
         grey = _grey(image, method)
         brightness = ImageStat.Stat(grey).mean[0]
         return Picture(dhash(grey), brightness, width, height, _taken_at(image))
@@ -128,16 +142,26 @@ def _taken_at(image: Image.Image) -> datetime | None:
         return None
 
 
+def refuse_if_huge(image: Image.Image) -> None:
+    """Refuse to decode what Pillow itself only warns of, or would fill the memory."""
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+
+
+def raise_if_systems(problem: Exception) -> None:
+    """Raise again what the system said, such as an I/O error; Pillow's own has no number."""
+    if isinstance(problem, OSError) and problem.errno is not None:
+        raise problem
+
+
 def explain(problem: BaseException, size: int) -> str:
     """Return why an image of `size` bytes could not be read, in words for people."""
     if size == 0:
         return "empty file (0 bytes)"
     if isinstance(problem, UnidentifiedImageError):
         return "not an image of a known format (JPEG, PNG, BMP, TIFF, WebP)"
-    if isinstance(problem, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        return f"too large to decode safely: more than {Image.MAX_IMAGE_PIXELS:,} pixels"
-    if isinstance(problem, MemoryError):
-        return "too large for the memory of this machine"
+    if isinstance(problem, Image.DecompressionBombError):
+        return f"too large to decode safely: {str(problem).partition(',')[0]}"
     text = str(problem)
     if "truncated" in text.lower():
         return f"cut short: {text}"

@@ -1,22 +1,22 @@
 """The library's one entry: an index, and what can be asked of it."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdindex import archives, indexing, overview, selection
+from sdindex import archives, overview, selection, update
 from sdindex.buckets import DEFAULT_BITS
 from sdindex.database import Store
 from sdindex.errors import QueryError
-from sdindex.indexing import DEFAULT_WORKERS, Summary
 from sdindex.methods import Method
 from sdindex.overview import Status, UnreadableImage
 from sdindex.query import DEFAULT_SECONDS, Answer, ask
 from sdindex.selection import Bucket, SampledImage
+from sdindex.update import DEFAULT_WORKERS, Summary
 
 DEFAULT_THUMBNAILS = 400
 
@@ -104,9 +104,9 @@ class Index:
         IndexUnusableError
             When the index cannot be written.
         """
-        return indexing.update(
+        return update.update(
             self._store,
-            [os.fspath(path) for path in paths],
+            _strings(paths),
             workers=workers,
             method=method,
             strict=strict,
@@ -114,8 +114,36 @@ class Index:
             executor=executor,
         )
 
+    def update_files(
+        self,
+        files: Iterable[AnyPath],
+        *,
+        workers: int = DEFAULT_WORKERS,
+        method: Method | None = None,
+        progress: bool | None = False,
+        executor: Executor | None = None,
+    ) -> Summary:
+        """Bring the index up to date with single files, and look at no other.
+
+        A file that lies in no archive is kept in one whose root is that of the disk. The
+        parameters are those of `update`.
+        """
+        return update.update_files(
+            self._store,
+            _strings(files),
+            workers=workers,
+            method=method,
+            progress=progress,
+            executor=executor,
+        )
+
+    def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
+        """Return the hash, as a signed integer, of each of those files that the index has read."""
+        with self._store.reading() as connection:
+            return selection.hashes(connection, _strings(files))
+
     def select(
-        self, count: int, *, bits: int = DEFAULT_BITS, under: Iterable[AnyPath] = ()
+        self, count: int, *, bits: int = DEFAULT_BITS, under: AnyPath | Iterable[AnyPath] = ()
     ) -> list[SampledImage]:
         """Draw a varied sample; no image is opened and no folder looked at.
 
@@ -151,7 +179,7 @@ class Index:
         count: int | None = None,
         *,
         bits: int = DEFAULT_BITS,
-        under: Iterable[AnyPath] = (),
+        under: AnyPath | Iterable[AnyPath] = (),
     ) -> list[Bucket]:
         """Return the groups of look-alike images, and what a sample of `count` keeps of each.
 
@@ -161,13 +189,20 @@ class Index:
             return selection.buckets(connection, count, bits=bits, under=_strings(under))
 
     @contextmanager
-    def sql(self, query: str, *, seconds: float = DEFAULT_SECONDS) -> Iterator[Answer]:
+    def sql(
+        self,
+        query: str,
+        *,
+        seconds: float = DEFAULT_SECONDS,
+        when_stuck: Callable[[], object] | None = None,
+    ) -> Iterator[Answer]:
         """Ask one question in SQL, and give the answer's rows as they come.
 
         Beside SQLite's own there are the functions ``hamming(a, b)``, ``bucket(dhash, bits)``
         and ``dhash_hex(dhash)``. Whatever the query says, nothing is written, and it is
-        stopped after `seconds`. SQLite's memory is limited to 512 MB from then on, in the
-        whole process.
+        stopped when SQLite has worked on it for `seconds`. SQLite's memory is limited to 512
+        MB from then on, in the whole process. `when_stuck` is called, from another thread,
+        where SQLite cannot be stopped: when it is busy for long inside a single function.
 
         Raises
         ------
@@ -178,7 +213,7 @@ class Index:
             raise QueryError("sql asks an SQLite index only; use your database's own client")
         with self._store.reading():  # it is an index, and one of this version
             pass
-        with ask(self.file, query, seconds=seconds) as answer:
+        with ask(self.file, query, seconds=seconds, when_stuck=when_stuck) as answer:
             yield answer
 
     def report(
@@ -186,7 +221,7 @@ class Index:
         count: int,
         *,
         bits: int = DEFAULT_BITS,
-        under: Iterable[AnyPath] = (),
+        under: AnyPath | Iterable[AnyPath] = (),
         thumbnails: int = DEFAULT_THUMBNAILS,
         workers: int = DEFAULT_WORKERS,
         progress: bool | None = False,
@@ -208,18 +243,12 @@ class Index:
         SampleError, ArchiveError
             As `select` does.
         """
-        from sdindex.report import report  # plotly, numpy and Pillow, for the page alone
+        from sdindex.report import gather, page  # plotly, numpy and Pillow, for the page alone
 
         with self._store.reading() as connection:
-            return report(
-                connection,
-                count,
-                bits=bits,
-                under=_strings(under),
-                thumbnails=thumbnails,
-                workers=workers,
-                progress=progress,
-            )
+            gathered = gather(connection, count, bits=bits, under=_strings(under))
+        # The pictures may take minutes: the index is not kept busy meanwhile.
+        return page(gathered, thumbnails=thumbnails, workers=workers, progress=progress)
 
     def status(self) -> Status:
         """Return what the index holds, archive by archive."""
@@ -260,5 +289,7 @@ class Index:
             return pruned
 
 
-def _strings(paths: Iterable[AnyPath]) -> Sequence[str]:
+def _strings(paths: AnyPath | Iterable[AnyPath]) -> Sequence[str]:
+    if isinstance(paths, str | os.PathLike):
+        return [os.fspath(paths)]
     return [os.fspath(path) for path in paths]

@@ -14,17 +14,3 @@ _VERSIONS: dict[Method, int] = {"scaled": 1, "exact": 1}
 def stored_name(method: Method) -> str:
     """Return what the column ``method`` holds, such as ``scaled-1``."""
     return f"{method}-{_VERSIONS[method]}"
-
-
-def method_of(name: str) -> Method:
-    """Return the method of a stored name of any version.
-
-    Raises
-    ------
-    ValueError
-        When no method of this program has that name.
-    """
-    for method in METHODS:
-        if name.rpartition("-")[0] == method:
-            return method
-    raise ValueError(name)

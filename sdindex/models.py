@@ -67,4 +67,5 @@ image = Table(
     Column("indexed_at", DateTime, nullable=False),
     Column("missing_since", DateTime),
     UniqueConstraint("archive_id", "path"),
+    sqlite_autoincrement=True,  # the id of a forgotten image never means another one
 )

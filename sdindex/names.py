@@ -7,11 +7,15 @@ name ``\\``; every other name stays as it is. So each stored path can be read an
 as SQL text, two names never become one, and the way back is exact.
 """
 
+import os
 import re
 
 _UNSTORABLE = re.compile(r"[\\\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u([0-9a-f]{4}))")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters, what changes the direction of writing, and lone surrogates.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _BYTE_SURROGATE = 0xDC00  # PEP 383: an undecodable byte b is the code point 0xDC00 + b
 
 
@@ -30,16 +34,29 @@ def from_text(text: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Return a path or message fit for a terminal: nothing in it acts, and none of it is lost."""
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], to_text(name))
+    """Return a path or message fit for a terminal or a page: nothing in it acts."""
+    return _UNPRINTABLE.sub(_escape, name)
+
+
+def absolute(root: str, path: str) -> str:
+    """Return the place of a file, as ``os`` functions take it, from its stored path."""
+    place = os.path.join(root, from_text(path))
+    return place if os.sep == "/" else place.replace("/", os.sep)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Say whether an absolute path is a folder itself, or lies below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     if character == "\\":
         return "\\\\"
-    byte = ord(character) - _BYTE_SURROGATE
-    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else f"\\u{ord(character):04x}"
+    code_point = ord(character)
+    if 0x80 <= code_point - _BYTE_SURROGATE <= 0xFF:
+        return f"\\x{code_point - _BYTE_SURROGATE:02x}"
+    return ascii(character)[1:-1]
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sdindex.models import SCHEMA_REVISION, archive, image
-from sdindex.names import from_text
+from sdindex.names import absolute, from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def status(connection: sa.Connection, name: str, file: Path | None) -> Status:
         index=name,
         schema=SCHEMA_REVISION,
         size=file.stat().st_size if file else None,
-        archives=[ArchiveStatus(from_text(root), *rest) for root, *rest in rows],
+        archives=[ArchiveStatus(os.path.normpath(from_text(root)), *rest) for root, *rest in rows],
     )
 
 
@@ -82,6 +82,7 @@ def unreadable(connection: sa.Connection) -> list[UnreadableImage]:
     )
     found = []
     for stored_root, stored_path, *rest in rows:
-        root, path = from_text(stored_root), from_text(stored_path)
-        found.append(UnreadableImage(os.path.join(root, path), path, root, *rest))
+        root = os.path.normpath(from_text(stored_root))
+        path = absolute(root, stored_path)
+        found.append(UnreadableImage(path, from_text(stored_path), root, *rest))
     return found

@@ -2,7 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 from sdindex.buckets import HASH_BITS
 from sdindex.errors import QueryError
+from sdindex.names import printable
 
 DEFAULT_SECONDS = 10.0
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
 _VALUE_BYTES = 64 << 20  # of one text or blob
+_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
+_GRACE_SECONDS = 1.0  # for a query to stop by itself
 
 _READING = {
     sqlite3.SQLITE_SELECT,
@@ -35,16 +39,76 @@ class Answer:
 
 
 @contextmanager
-def ask(file: Path, query: str, *, seconds: float = DEFAULT_SECONDS) -> Iterator[Answer]:
+def ask(
+    file: Path,
+    query: str,
+    *,
+    seconds: float = DEFAULT_SECONDS,
+    when_stuck: Callable[[], object] | None = None,
+) -> Iterator[Answer]:
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
-    with closing(_connect(file)) as connection, _stopped_after(connection, seconds) as stopped:
+    clock = _Clock(seconds)
+    with closing(_connect(file)) as connection, clock.watched(when_stuck):
+        connection.set_progress_handler(clock.is_over, _STEPS)
         try:
-            cursor = connection.execute(query)
+            with clock:
+                cursor = connection.execute(query)
             if cursor.description is None:
                 raise QueryError("that is no question: only SELECT has an answer")
-            yield Answer([column[0] for column in cursor.description], cursor)
+            yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
         except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError) as problem:
-            raise QueryError(_explain(problem, seconds, stopped=stopped.is_set())) from problem
+            raise QueryError(_explain(problem, clock)) from problem
+
+
+def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
+    while True:
+        with clock:
+            row = cursor.fetchone()
+        if row is None:
+            return
+        yield row
+
+
+class _Clock:
+    """Runs while SQLite works, and not while somebody reads what it gave."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._left = seconds
+        self._deadline: float | None = None
+
+    def __enter__(self) -> None:
+        self._deadline = time.monotonic() + self._left
+
+    def __exit__(self, *_: object) -> None:
+        if self._deadline is not None:
+            self._left = self._deadline - time.monotonic()
+        self._deadline = None
+
+    def is_over(self, grace: float = 0.0) -> bool:
+        """Say whether the time is used up, and this many seconds more."""
+        deadline = self._deadline
+        if deadline is None:
+            return self._left < -grace
+        return time.monotonic() > deadline + grace
+
+    @contextmanager
+    def watched(self, when_stuck: Callable[[], object] | None) -> Iterator[None]:
+        """Call for help when SQLite is busy inside one step, where nothing interrupts it."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_GRACE_SECONDS / 4):
+                if self._deadline is not None and self.is_over(_GRACE_SECONDS) and when_stuck:
+                    when_stuck()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -72,35 +136,22 @@ def _authorize(action: int, one: str | None, other: str | None, *_: str | None) 
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
-@contextmanager
-def _stopped_after(connection: sqlite3.Connection, seconds: float) -> Iterator[threading.Event]:
-    """Interrupt what runs on a connection when its time is up, and say so in the event."""
-    stopped = threading.Event()
-
-    def stop() -> None:
-        stopped.set()
-        connection.interrupt()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield stopped
-    finally:
-        timer.cancel()
-        timer.join()
-
-
-def _explain(problem: Exception, seconds: float, *, stopped: bool) -> str:
-    if stopped:
-        return f"the query was stopped after {seconds:g} s; give it longer with --timeout"
-    if isinstance(problem, MemoryError) or "too big" in str(problem):
+def _explain(problem: Exception, clock: _Clock) -> str:
+    text = str(problem)
+    if clock.is_over():
+        return stopped(clock.seconds)
+    if isinstance(problem, MemoryError) or "too big" in text:
         return "the query asks for too much memory; narrow it with WHERE or LIMIT"
-    if "not authorized" in str(problem) or "authorization denied" in str(problem):
+    if "not authorized" in text or "authorization denied" in text or "prohibited" in text:
         return "the query would do more than read, which is all that is allowed here"
-    if "one statement" in str(problem):
+    if "one statement" in text:
         return "one query at a time, please"
-    return f"the query cannot be answered: {problem}"
+    return f"the query cannot be answered: {printable(text)}"
+
+
+def stopped(seconds: float) -> str:
+    """Return what is said of a query whose time is up."""
+    return f"the query was stopped after {seconds:g} s; give it longer with --timeout"
 
 
 def hamming(one: int | str | None, other: int | str | None) -> int | None:

@@ -1,9 +1,10 @@
 """The report: a sample as one page to look at, gathered here and laid out by the template."""
 
 import json
+import os
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,13 +17,13 @@ import numpy as np
 import sqlalchemy as sa
 from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
-from tqdm import tqdm
 
 from sdindex import charts, selection
 from sdindex.buckets import stride
 from sdindex.cameras import camera_of
 from sdindex.models import archive, image
 from sdindex.names import from_text, printable
+from sdindex.progress import bar
 from sdindex.scan import reason
 from sdindex.selection import Bucket, SampledImage
 from sdindex.thumbnails import Thumbnail, thumbnail
@@ -40,8 +41,12 @@ _Key = tuple[str, str]  # an image: its archive's root and its path
 
 @dataclass
 class Gathered:
-    """What a pass over all images that can be sampled gives, in counts and an even subset."""
+    """The sample, and all that can be sampled in counts and an even subset."""
 
+    count: int
+    bits: int
+    sample: list[SampledImage]
+    buckets: list[Bucket]
     images: int = 0
     undated: int = 0
     cells: "Counter[tuple[str, date]]" = field(default_factory=Counter)
@@ -52,37 +57,51 @@ class Gathered:
     kept: "list[tuple[_Key, int]]" = field(default_factory=list)
 
 
-def report(
-    connection: sa.Connection,
-    count: int,
-    *,
-    bits: int,
-    under: Sequence[str],
-    thumbnails: int,
-    workers: int,
-    progress: bool | None,
-) -> str:
-    """Return the page; see `sdindex.Index.report`."""
+def gather(connection: sa.Connection, count: int, *, bits: int, under: Sequence[str]) -> Gathered:
+    """Draw the sample, and count what it is drawn from, in one pass over the index."""
     sample = selection.select(connection, count, bits=bits, under=under)
     buckets = selection.buckets(connection, count, bits=bits, under=under)
-    gathered = _gather(connection, sample, selection.available(connection, under))
-    shown = [sample[place] for place in stride(len(sample), min(len(sample), thumbnails))]
+    gathered = Gathered(count, bits, sample, buckets)
+    sampled = {_key(one) for one in sample}
+    several = len({one.archive for one in sample}) > 1
+    left = sum(one.images for one in buckets) - len(sample)
+    shown = set(stride(left, min(left, MAP_LEFT)))
+    place = 0
+    for row in _all_images(connection, under):
+        stored_root, stored_path, dhash, taken_at = row
+        key = (os.path.normpath(from_text(stored_root)), from_text(stored_path))
+        camera = _camera(key, several=several)
+        _count(gathered, camera, taken_at, is_sampled=key in sampled)
+        if key in sampled:
+            gathered.kept.append((key, dhash))
+        else:
+            if place in shown:
+                gathered.left.append((key, dhash))
+            place += 1
+    return gathered
+
+
+def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
+    """Return the report as HTML; see `sdindex.Index.report`."""
+    sample = gathered.sample
+    shown = _even(sample, thumbnails)
     hidden = _even(gathered.left, thumbnails)
     pictures = _pictures(
-        [(one.path, SHEET_SIDE) for one in shown] + [(_place(key), MAP_SIDE) for key, _ in hidden],
+        [(one.path, SHEET_SIDE) for one in shown]
+        + [(os.path.join(*key), MAP_SIDE) for key, _ in hidden],
         workers,
         progress,
     )
     sheet, small = pictures[: len(shown)], pictures[len(shown) :]
-    return _page(
-        bits=bits,
-        count=count,
-        figures=_figures(sample, buckets, gathered),
-        groups=_groups(shown, sheet, buckets),
+    return _rendered(
+        bits=gathered.bits,
+        count=gathered.count,
+        figures=_figures(gathered),
+        groups=_groups(shown, sheet, gathered.buckets),
         shown=len(shown),
         sampled=len(sample),
-        notes=_notes(gathered, buckets),
-        charts=_charts(buckets, gathered),
+        notes=_notes(gathered),
+        charts=_charts(gathered),
         points=_points(
             gathered,
             {_key(one): _identity(place) for place, one in enumerate(shown)},
@@ -91,33 +110,14 @@ def report(
     )
 
 
-def _gather(
-    connection: sa.Connection, sample: Sequence[SampledImage], condition: sa.ColumnElement[bool]
-) -> Gathered:
-    gathered = Gathered()
-    sampled = {_key(one) for one in sample}
-    total = connection.scalar(sa.select(sa.func.count()).where(condition)) or 0
-    left_places = set(stride(total - len(sample), min(total - len(sample), MAP_LEFT)))
-    several = len({one.archive for one in sample}) > 1
-    rows = connection.execution_options(yield_per=10_000).execute(
+def _all_images(connection: sa.Connection, under: Sequence[str]) -> Iterable[Any]:
+    return connection.execute(
         sa.select(archive.c.root, image.c.path, image.c.dhash, image.c.taken_at)
         .join(archive, archive.c.id == image.c.archive_id)
-        .where(condition)
+        .where(selection.available(connection, under))
         .order_by(image.c.archive_id, image.c.path)
+        .execution_options(yield_per=10_000)
     )
-    left = 0
-    for stored_root, stored_path, dhash, taken_at in rows:
-        key = (from_text(stored_root), from_text(stored_path))
-        camera = _camera(key, several=several)
-        is_sampled = key in sampled
-        _count(gathered, camera, taken_at, is_sampled=is_sampled)
-        if is_sampled:
-            gathered.kept.append((key, dhash))
-        else:
-            if left in left_places:
-                gathered.left.append((key, dhash))
-            left += 1
-    return gathered
 
 
 def _count(gathered: Gathered, camera: str, taken_at: datetime | None, *, is_sampled: bool) -> None:
@@ -148,12 +148,7 @@ def _pictures(
         return made
     with (
         Workers(workers) as pool,
-        tqdm(
-            total=len(wanted),
-            desc="thumbnails",
-            unit=" images",
-            disable=None if progress is None else not progress,
-        ) as bar,
+        bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 
         def submit(place: int) -> "Future[Thumbnail]":
@@ -165,7 +160,7 @@ def _pictures(
             if done is not None:
                 place, future = done
                 made[place] = _made(future)
-                bar.update()
+                shown.update()
     return made
 
 
@@ -180,10 +175,9 @@ def _made(future: "Future[Thumbnail]") -> Thumbnail:
     return Thumbnail(None, "crashed the decoder")
 
 
-def _figures(
-    sample: Sequence[SampledImage], buckets: Sequence[Bucket], gathered: Gathered
-) -> list[tuple[str, str, str]]:
+def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     """Return the sample in figures: each a number, beside how many there are, and of what."""
+    sample, buckets = gathered.sample, gathered.buckets
     whole = sum(one.keeps == one.images for one in buckets)
     days = {day for _, day in gathered.cells}
     sampled_days = {day for (_, day), images in gathered.sampled_cells.items() if images}
@@ -224,11 +218,11 @@ def _tile(one: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any
     }
 
 
-def _notes(gathered: Gathered, buckets: Sequence[Bucket]) -> dict[str, str]:
+def _notes(gathered: Gathered) -> dict[str, str]:
     """Return what each chart leaves out, to be said beside it."""
     notes = {"buckets": "", "time": "", "map": ""}
-    if len(buckets) > CHART_BUCKETS:
-        notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(buckets):,} buckets."
+    if len(gathered.buckets) > CHART_BUCKETS:
+        notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(gathered.buckets):,} buckets."
     if gathered.undated:
         notes["time"] = f"{gathered.undated:,} images have no EXIF time and are not shown here."
     drawn = min(len(gathered.kept), MAP_KEPT) + len(gathered.left)
@@ -237,8 +231,8 @@ def _notes(gathered: Gathered, buckets: Sequence[Bucket]) -> dict[str, str]:
     return notes
 
 
-def _charts(buckets: Sequence[Bucket], gathered: Gathered) -> dict[str, Any]:
-    largest = sorted(buckets, key=lambda one: -one.images)[:CHART_BUCKETS]
+def _charts(gathered: Gathered) -> dict[str, Any]:
+    largest = sorted(gathered.buckets, key=lambda one: -one.images)[:CHART_BUCKETS]
     drawn = sorted(largest, key=lambda one: one.bucket)
     bars = charts.bucket_bars(
         [one.bits for one in drawn],
@@ -292,7 +286,7 @@ def _points(
     ]
 
 
-def _page(**content: Any) -> str:
+def _rendered(**content: Any) -> str:
     text = (files("sdindex") / "templates" / "report.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     return environment.from_string(text).render(plotly=get_plotlyjs(), **content)
@@ -304,10 +298,6 @@ def _even(items: Sequence[Any], count: int) -> list[Any]:
 
 def _key(one: SampledImage) -> _Key:
     return one.archive, one.relative_path
-
-
-def _place(key: _Key) -> str:
-    return "/".join(key)
 
 
 def _identity(place: int) -> str:

@@ -3,21 +3,25 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import NamedTuple
 
-from sdindex.names import from_text, to_text
+from sdindex.names import absolute, is_inside, to_text
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-_SIGNED_64 = 1 << 63
+# Gone since the folder was listed, or a link to nothing, through a file, or to itself.
+_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_BEYOND = 1 << 63  # the first integer that has no place in 64 signed bits
 
 
 class FileState(NamedTuple):
     """What the file system says of a file's content without reading it.
 
-    `size` is in bytes, the times in nanoseconds since 1970; `inode` is the file's number,
-    folded into a signed 64-bit integer, as databases have no other.
+    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
+    All are signed 64-bit integers, as databases have no others: what is beyond, such as a
+    year after 2262, is folded into them, and still differs when it changes.
     """
 
     size: int
@@ -28,8 +32,14 @@ class FileState(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> "FileState":
         """Return the state that a ``stat`` call gave."""
-        inode = (status.st_ino + _SIGNED_64) % (2 * _SIGNED_64) - _SIGNED_64
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)
+        numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(*(_folded(number) for number in numbers))
+
+
+def _folded(number: int) -> int:
+    if -_BEYOND <= number < _BEYOND:
+        return number
+    return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND
 
 
 class FoundFile(NamedTuple):
@@ -57,9 +67,10 @@ def is_image(name: str) -> bool:
 def scan(root: str, under: str = "") -> Iterator[FoundFile | Unlooked]:
     """Yield the image files below a folder, in the order of their stored paths' bytes.
 
-    Links are followed, but not into a folder that is its own ancestor. The order is that of
-    a database's index on the path, so that both can be read side by side; memory is that of
-    the largest single folder.
+    A link to a file counts as a file. A link to a folder is followed where it leads out of
+    the archive to a place that no other link has led to: so loops end, and no file is found
+    twice. The order is that of a database's index on the path, so that both can be read
+    side by side; memory is that of the largest single folder.
 
     Parameters
     ----------
@@ -68,7 +79,8 @@ def scan(root: str, under: str = "") -> Iterator[FoundFile | Unlooked]:
     under
         A folder of it, relative, in stored form, ending with a slash; empty for all of it.
     """
-    folders = [_Folder(os.path.join(root, from_text(under)) if under else root, under)]
+    followed = [os.path.realpath(root)]
+    folders = [_Folder(absolute(root, under), under)]
     while folders:
         try:
             path, entry = next(folders[-1])
@@ -79,8 +91,14 @@ def scan(root: str, under: str = "") -> Iterator[FoundFile | Unlooked]:
         else:
             if not path.endswith("/"):
                 yield from _file(path, entry)
-            elif not any(folder.is_same(entry) for folder in folders):
+            elif _is_new_place(entry, followed):
                 folders.append(_Folder(entry.path, path))
+
+
+def look_at(root: str, paths: Iterable[str]) -> Iterator[FoundFile | Unlooked]:
+    """Yield the files of a list, in stored form, that are there; in the order of `scan`."""
+    for path in sorted(paths):
+        yield from _file(path, absolute(root, path))
 
 
 def reason(problem: OSError) -> str:
@@ -102,10 +120,6 @@ class _Folder(Iterator[tuple[str, "os.DirEntry[str]"]]):
                 self._entries = iter(sorted(self._considered(listing), key=itemgetter(0)))
         return next(self._entries)
 
-    def is_same(self, entry: "os.DirEntry[str]") -> bool:
-        """Say whether a link leads back here."""
-        return entry.is_symlink() and os.path.samefile(entry.path, self._place)
-
     def _considered(
         self, listing: Iterator["os.DirEntry[str]"]
     ) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
@@ -117,23 +131,39 @@ class _Folder(Iterator[tuple[str, "os.DirEntry[str]"]]):
                 yield path, entry
 
 
+def _is_new_place(folder: "os.DirEntry[str]", followed: list[str]) -> bool:
+    """Say whether a folder is to be entered, and remember where a link led."""
+    if not folder.is_symlink():
+        return True
+    place = os.path.realpath(folder.path)
+    if any(is_inside(place, other) or is_inside(other, place) for other in followed):
+        return False
+    followed.append(place)
+    return True
+
+
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
     except OSError as problem:
-        # A link to itself leads nowhere. One whose target cannot be looked at may be a
-        # folder of known images: taken for one, it is reported when it cannot be listed.
-        return problem.errno != errno.ELOOP
+        # A link whose target cannot be looked at may be a folder of known images: taken for
+        # one, it is reported when it cannot be listed.
+        return problem.errno not in _NOWHERE
 
 
-def _file(path: str, entry: "os.DirEntry[str]") -> Iterator[FoundFile | Unlooked]:
+def _file(path: str, place: "str | os.DirEntry[str]") -> Iterator[FoundFile | Unlooked]:
     try:
-        status = entry.stat()
-    except FileNotFoundError:  # gone since the folder was listed, or a link to nothing
-        return
+        status = _status(place)
     except OSError as problem:
-        if problem.errno != errno.ELOOP:
+        if problem.errno not in _NOWHERE:
             yield Unlooked(path, reason(problem))
         return
     if stat.S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
         yield FoundFile(path, FileState.of(status))
+
+
+def _status(place: "str | os.DirEntry[str]") -> os.stat_result:
+    # What Windows lists of a file may be out of date, and has no inode.
+    if isinstance(place, str) or sys.platform == "win32":
+        return os.stat(place)
+    return place.stat()

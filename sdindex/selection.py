@@ -15,7 +15,7 @@ from sdindex import archives
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.errors import SampleError
 from sdindex.models import archive, image
-from sdindex.names import from_text
+from sdindex.names import absolute, from_text
 from sdindex.natural import path_of
 
 _CHUNK = 500  # rows asked for by id at once: below every database's limit of parameters
@@ -82,6 +82,27 @@ def select(
     keep = trim(sizes, count)
     ids = list(_chosen(connection, bits, condition, sizes, keep))
     return _images(connection, ids, bits)
+
+
+def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
+    """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
+    known = archives.all_archives(connection)
+    files_of: dict[archives.Archive, dict[str, str]] = defaultdict(dict)
+    for file in files:
+        part = archives.locate(file, known)
+        if part is not None:
+            files_of[part.archive][part.under[:-1]] = file
+    found: dict[str, int] = {}
+    for one, by_path in files_of.items():
+        remaining = iter(by_path)
+        while chunk := list(islice(remaining, _CHUNK)):
+            rows = connection.execute(
+                sa.select(image.c.path, image.c.dhash).where(
+                    image.c.archive_id == one.id, image.c.path.in_(chunk), available(connection)
+                )
+            )
+            found.update((by_path[path], dhash) for path, dhash in rows)
+    return found
 
 
 def available(connection: sa.Connection, under: Sequence[str] = ()) -> sa.ColumnElement[bool]:
@@ -210,11 +231,12 @@ def _chosen(
 ) -> Iterator[int]:
     """Yield the ids of the sample, bucket by bucket."""
     bucket = bucket_of(bits)
-    rows = connection.execution_options(yield_per=10_000).execute(
+    rows = connection.execute(
         sa.select(bucket, image.c.id)
         .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
         .order_by(bucket, archive.c.sort_key, image.c.sort_key)
+        .execution_options(yield_per=10_000)
     )
     for number, of_bucket in groupby(rows, key=itemgetter(0)):
         places = set(stride(sizes[unsigned(number)], keep[unsigned(number)]))
@@ -238,11 +260,11 @@ def _images(connection: sa.Connection, ids: Sequence[int], bits: int) -> list[Sa
 
 def _image(row: Sequence[Any], bits: int) -> SampledImage:
     stored_root, stored_path, dhash, taken_at, width, height, brightness = row
-    root, path = from_text(stored_root), from_text(stored_path)
+    root = os.path.normpath(from_text(stored_root))
     pattern = unsigned(dhash)
     return SampledImage(
-        path=os.path.join(os.path.normpath(root), *path.split("/")),
-        relative_path=path,
+        path=absolute(root, stored_path),
+        relative_path=from_text(stored_path),
         archive=root,
         bucket=pattern >> (HASH_BITS - bits),
         dhash=f"{pattern:016x}",

@@ -5,30 +5,35 @@ What is gone, back or moved is recorded, and what is to be read is listed.
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from tqdm import tqdm
 
 from sdindex.archives import Part
 from sdindex.changes import Change, KnownImage, Reason, ToRead, Unchanged, Vanished, compare
-from sdindex.errors import ArchiveUnavailableError
+from sdindex.clock import utc_now
+from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.methods import stored_name
 from sdindex.models import image
 from sdindex.names import from_text, printable
 from sdindex.natural import sort_key
-from sdindex.scan import FileState, FoundFile, Unlooked, reason, scan
+from sdindex.progress import counted
+from sdindex.scan import IMAGE_SUFFIXES, FileState, FoundFile, Unlooked, look_at, reason, scan
 
 _CHUNK = 1000
 
-# On disk, not in memory: there may be as many as there are files in the archive.
+Item = TypeVar("Item")
+
+# On disk, not in memory: there may be as many rows as there are files in the archive. The
+# names are those of no table that a user could have.
+_temporary = sa.MetaData()
 _to_read = sa.Table(
-    "to_read",
-    sa.MetaData(),
+    "sdindex_to_read",
+    _temporary,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("path", image.c.path.type, nullable=False),
     sa.Column("name", image.c.path.type, nullable=False),
@@ -38,10 +43,18 @@ _to_read = sa.Table(
     prefixes=["TEMPORARY"],
 )
 _gone = sa.Table(
-    "gone",
-    _to_read.metadata,
+    "sdindex_gone",
+    _temporary,
     sa.Column("image_id", sa.BigInteger, primary_key=True),
     sa.Column("name", image.c.path.type, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+_moved = sa.Table(
+    "sdindex_moved",
+    _temporary,
+    sa.Column("image_id", sa.BigInteger, primary_key=True),
+    sa.Column("to_read_id", sa.BigInteger, nullable=False),
+    sa.Column("path", image.c.path.type, nullable=False),
     prefixes=["TEMPORARY"],
 )
 
@@ -60,8 +73,8 @@ class Survey:
     """What a survey found, in numbers of files: each found one counts once.
 
     `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
-    `back` are the ids of images that went missing, or came back, since the last update;
-    `unlooked` are the places that could not be looked at.
+    `back` are the ids of images that went missing, or came back; `unlooked` are the places
+    that could not be looked at.
     """
 
     unchanged: int = 0
@@ -89,29 +102,23 @@ def survey(connection: sa.Connection, part: Part, *, strict: bool, progress: boo
     ArchiveUnavailableError
         When the folder is absent, unreadable or empty, or is not the same one at the end.
     """
-    _to_read.metadata.drop_all(connection)
-    _to_read.metadata.create_all(connection)
+    _temporary.drop_all(connection)
+    _temporary.create_all(connection)
     result = Survey()
     identity = folder_identity(part)
-    found = tqdm(
-        scan(part.archive.root, part.under),
-        desc="looking",
-        unit=" files",
-        disable=None if progress is None else not progress,
-    )
+    found = counted(_found(part), "looking", "files", show=progress)
     method = stored_name(part.archive.method)
     changes = compare(found, _known(connection, part), method=method, strict=strict)
     _list_what_is_to_be_read(connection, changes, part, result)
     if folder_identity(part) != identity:
-        raise _unavailable(part, "was replaced while it was being looked at")
-    if not result.found and not result.unlooked:
-        raise _unavailable(part, "holds no image files")
-    _set_missing(connection, result.gone, datetime.now(UTC).replace(tzinfo=None))
+        raise unavailable(part, "was replaced while it was being looked at")
+    if not result.found and not result.unlooked and part.files is None:
+        raise _empty(connection, part)
+    _set_missing(connection, result.gone, utc_now())
     _set_missing(connection, result.back, None)
-    moved = _record_moves(connection, part, strict=strict)
-    result.moved = len(moved)
-    result.to_read -= len(moved)
-    result.missing = sum(row not in moved for row in result.gone)
+    result.moved = _record_moves(connection, part, strict=strict)
+    result.to_read -= result.moved
+    result.missing = _still_missing(connection, result.gone)
     return result
 
 
@@ -126,7 +133,7 @@ def folder_identity(part: Part) -> tuple[int, int]:
     try:
         status = os.stat(part.folder)
     except OSError as problem:
-        raise _unavailable(part, f"cannot be read: {reason(problem)}") from problem
+        raise unavailable(part, f"cannot be read: {reason(problem)}") from problem
     return status.st_dev, status.st_ino
 
 
@@ -148,8 +155,7 @@ def files_to_read(connection: sa.Connection) -> Iterator[FileToRead]:
 def _list_what_is_to_be_read(
     connection: sa.Connection, changes: Iterator[Change], part: Part, result: Survey
 ) -> None:
-    listings = _listings(changes, part, result)
-    while chunk := list(islice(listings, _CHUNK)):
+    for chunk in _chunks(_listings(changes, part, result)):
         connection.execute(_to_read.insert(), chunk)
 
 
@@ -166,16 +172,22 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
                 result.to_read += 1
                 yield _listing(file, replaced, why)
             case Vanished(known):
-                if not known.missing:
+                if not known.missing and part.files is None:
                     result.gone.append(known.id)
             case Unlooked(path, why):
                 if path == part.under:
-                    raise _unavailable(part, f"cannot be read: {why}")
+                    raise unavailable(part, f"cannot be read: {why}")
                 result.unlooked.append(change)
 
 
+def _found(part: Part) -> Iterator[FoundFile | Unlooked]:
+    if part.files is None:
+        return scan(part.archive.root, part.under)
+    return look_at(part.archive.root, part.files)
+
+
 def _known(connection: sa.Connection, part: Part) -> Iterator[KnownImage]:
-    rows = connection.execution_options(yield_per=_CHUNK).execute(
+    rows = connection.execute(
         sa.select(
             image.c.id,
             image.c.path,
@@ -190,9 +202,12 @@ def _known(connection: sa.Connection, part: Part) -> Iterator[KnownImage]:
         )
         .where(part.images())
         .order_by(image.c.path)
+        .execution_options(yield_per=_CHUNK)
     )
     for row_id, path, size, mtime_ns, ctime_ns, inode, *rest in rows:
-        yield KnownImage(row_id, path, FileState(size, mtime_ns, ctime_ns, inode), *rest)
+        if part.files is None or path in part.files:
+            state = FileState(size, mtime_ns, ctime_ns, inode)
+            yield KnownImage(row_id, path, state, *rest)
 
 
 def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[str, Any]:
@@ -206,39 +221,55 @@ def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[
 
 
 def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
-    if ids:
-        connection.execute(
-            image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since),
-            [{"row": row} for row in ids],
-        )
+    statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
+    for chunk in _chunks(ids):
+        connection.execute(statement, [{"row": row} for row in chunk])
 
 
-def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> set[int]:
-    """Give rows of missing files the path of the new file that each has become; return their ids.
+def _still_missing(connection: sa.Connection, gone: "array[int]") -> int:
+    """Return how many of the images that are gone did not turn up elsewhere."""
+    moved = connection.scalars(sa.select(_moved.c.image_id))
+    return len(gone) - len(set(gone).intersection(moved))
+
+
+def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int:
+    """Give rows of missing files the path of the new file that each has become.
 
     A new file is a moved one when size, mtime and base name are those of exactly one
-    missing file, and of no other new file.
+    missing file, and of no other new file. Return how many there are.
     """
+    if not connection.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
+        return 0
     missing = (image.c.archive_id == part.archive.id) & image.c.missing_since.is_not(None)
     usable = missing & image.c.settled & (image.c.method == stored_name(part.archive.method))
-    if not connection.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
-        return set()
-    rows = connection.execution_options(yield_per=_CHUNK).execute(
-        sa.select(image.c.id, image.c.path).where(usable)
+    rows = connection.execute(
+        sa.select(image.c.id, image.c.path).where(usable).execution_options(yield_per=_CHUNK)
     )
     for chunk in rows.partitions():
         connection.execute(
             _gone.insert(), [{"image_id": row.id, "name": _base_name(row.path)} for row in chunk]
         )
-    moves = connection.execute(_moves(strict=strict)).all()
-    for row_id, image_id, path in moves:
+    connection.execute(
+        _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(strict=strict))
+    )
+    moves = connection.execute(
+        sa.select(_moved.c.image_id, _moved.c.path).execution_options(yield_per=_CHUNK)
+    )
+    statement = (
+        image.update()
+        .where(image.c.id == sa.bindparam("row"))
+        .values(path=sa.bindparam("new"), sort_key=sa.bindparam("key"), missing_since=None)
+    )
+    for chunk in moves.partitions():
         connection.execute(
-            image.update()
-            .where(image.c.id == image_id)
-            .values(path=path, sort_key=sort_key(from_text(path)), missing_since=None)
+            statement,
+            [
+                {"row": row.image_id, "new": row.path, "key": sort_key(from_text(row.path))}
+                for row in chunk
+            ],
         )
-        connection.execute(_to_read.delete().where(_to_read.c.id == row_id))
-    return {image_id for _, image_id, _ in moves}
+    is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
+    return connection.execute(_to_read.delete().where(is_moved)).rowcount
 
 
 def _moves(*, strict: bool) -> sa.Select[Any]:
@@ -260,9 +291,31 @@ def _base_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _unavailable(part: Part, why: str) -> ArchiveUnavailableError:
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
+
+
+def _empty(connection: sa.Connection, part: Part) -> ArchiveError:
+    """Return the error of a folder without image files: what it means depends on what is known."""
+    if not connection.scalar(sa.select(sa.exists().where(part.images()))):
+        suffixes = " ".join(IMAGE_SUFFIXES)
+        return ArchiveError(f"{printable(part.folder)} holds no image files ({suffixes})")
+    return unavailable(part, "holds no image files any more")
+
+
+def unavailable(part: Part, why: str) -> ArchiveUnavailableError:
+    """Return the error of an archive, or a folder of it, that is not there as it was."""
+    root = printable(part.archive.root)
+    if part.under:
+        way_out = f"If that is so, bring the whole archive up to date: sdindex index {root}"
+    else:
+        way_out = (
+            "An archive that moved: sdindex relocate OLD NEW; one that is gone for good: "
+            "sdindex prune --archive ROOT"
+        )
     return ArchiveUnavailableError(
-        f"{printable(part.folder)} {why}; is its disk mounted? Nothing was changed "
-        "(an archive that moved: sdindex relocate OLD NEW; one that is gone for good: "
-        "sdindex prune --archive ROOT)"
+        f"{printable(part.folder)} {why}; is its disk mounted? "
+        f"What is known of it is kept. {way_out}"
     )

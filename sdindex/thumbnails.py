@@ -1,12 +1,11 @@
 """Small pictures for the report, made by the same workers that read images."""
 
-import warnings
 from io import BytesIO
 from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from sdindex.hashing import FORMATS, explain
+from sdindex.hashing import FORMATS, explain, raise_if_systems, refuse_if_huge
 
 
 class Thumbnail(NamedTuple):
@@ -22,12 +21,12 @@ def thumbnail(path: str, side: int) -> Thumbnail:
     Raises
     ------
     OSError
-        When the file cannot be opened.
+        When the system does not give the file, or not all of it.
     """
-    with open(path, "rb") as file, warnings.catch_warnings(record=True):
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with open(path, "rb") as file:
         try:
             with Image.open(file, formats=FORMATS) as image:
+                refuse_if_huge(image)
                 image.draft("RGB", (side, side))
                 small = ImageOps.exif_transpose(image).convert("RGB")
                 small.thumbnail((side, side))
@@ -35,5 +34,6 @@ def thumbnail(path: str, side: int) -> Thumbnail:
                 small.save(content, "JPEG", quality=70, optimize=True)
         except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
             # bytes: the page shows the reason in the picture's place)
+            raise_if_systems(problem)
             return Thumbnail(None, explain(problem, file.seek(0, 2)))
     return Thumbnail(content.getvalue(), None)

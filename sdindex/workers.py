@@ -3,19 +3,21 @@
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from itertools import islice
+from multiprocessing import forkserver
+from multiprocessing.synchronize import Semaphore
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessPool
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 FILE_SECONDS = 60.0  # a read that takes longer hangs
-
-
-CRASHES = (ProcessExpired,)  # what a future fails with when its worker died
+_START_SECONDS = 30.0
 
 P = ParamSpec("P")
 Job = TypeVar("Job")
@@ -30,7 +32,15 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._pool = ProcessPool(max_workers=count, initializer=_start_worker, context=_context())
+        context = _context()
+        self._count = count
+        self._started = context.Semaphore(0)
+        self._pool = ProcessPool(
+            max_workers=count,
+            initializer=_start_worker,
+            initargs=(self._started,),
+            context=context,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -42,6 +52,9 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
+            # A worker that still starts would find the pool gone, and complain.
+            for _ in range(self._count):
+                self._started.acquire(timeout=_START_SECONDS)
             self._pool.close()  # type: ignore[no-untyped-call]
         else:
             self._pool.stop()  # type: ignore[no-untyped-call]
@@ -68,14 +81,8 @@ def completed(
     """
     finished: SimpleQueue[tuple[Job, Future[Result]]] = SimpleQueue()
     running = 0
-    exhausted = False
     while True:
-        while not exhausted and running < in_flight:
-            try:
-                job = next(jobs)
-            except StopIteration:
-                exhausted = True
-                break
+        for job in islice(jobs, in_flight - running):
             _report(submit(job), job, finished)
             running += 1
         if not running:
@@ -103,9 +110,18 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sdindex.hashing"])  # imported once, not once a worker
+    if threading.current_thread() is threading.main_thread():
+        # The server inherits this, so that Ctrl-C does not meet it while it still imports.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, previous)
     return context
 
 
-def _start_worker() -> None:
+def _start_worker(started: Semaphore) -> None:
     """Leave Ctrl-C, which reaches every process of the terminal, to the main one."""
+    from sdindex.hashing import note_warnings  # imported when the server was, for all workers
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    note_warnings()
+    started.release()

@@ -84,7 +84,8 @@ def test_an_unreadable_folder_is_one_line_and_status_1(
     result = run("index", archive, db=indexed)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "Error: could not look at cam0/ (Permission denied); what was known there is kept: "
+        f"Error: could not look at {archive}/cam0/ (Permission denied); what was known there is "
+        "kept: "
         "make it readable and index again"
     )
 
@@ -261,3 +262,68 @@ def test_select_imports_nothing_that_reads_or_draws(indexed: Path) -> None:
     imported = modules_after(["--db", str(indexed), "select", "-n", "3"])
     assert "sqlalchemy" in imported
     assert not heavy & imported
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+def test_what_is_no_regular_file_is_written_into(indexed: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "sdindex", "--db", str(indexed), "select", "-n", "3"]
+    with subprocess.Popen([*command, "-o", str(pipe)]) as writer:
+        assert len(pipe.read_text().splitlines()) == 3
+    assert writer.returncode == 0
+    assert pipe.is_fifo()
+
+
+def test_an_output_of_worth_is_not_written_over(
+    indexed: Path, archive: Path, tmp_path: Path
+) -> None:
+    image = archive / "cam0/IMG_1.JPG"
+    before = image.read_bytes()
+    for target in (image, tmp_path, ""):
+        result = run("select", "-n", 3, "-o", target, db=indexed)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert image.read_bytes() == before
+    assert not [file for file in tmp_path.iterdir() if ".part" in file.name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+@pytest.mark.parametrize(
+    "arguments", ["select -n 12", "select -n 12 --format csv", "status", "errors", "buckets"]
+)
+def test_a_full_disk_is_one_line(indexed: Path, arguments: str) -> None:
+    command = f"{sys.executable} -m sdindex --db {indexed} {arguments}"
+    done = subprocess.run(
+        f"{command} > /dev/full", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        1, "Error: cannot write to stdout: No space left on device\n",
+    )  # fmt: skip
+    done = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_folders_to_sample_from_by_any_name(
+    indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(folder: object) -> int:
+        result = run("select", "-n", 99, "--under", folder, db=indexed)
+        return len(result.stdout.splitlines()) if result.exit_code == 0 else -1
+
+    assert drawn(archive / "cam0") == drawn("cam0") == drawn(f"{archive}/cam0/") == 6
+    monkeypatch.chdir(archive / "cam1")
+    assert drawn(".") == drawn("../cam1") == 6
+    assert drawn("cam0") == 6, "relative to the root, even inside the archive"
+    assert drawn("") == drawn("nowhere") == -1
+    assert "6 images were asked for" not in run("select", "-n", 6, db=indexed).stderr
+
+
+@pytest.mark.parametrize("db", ["://", "postgresql://[::1", "sqlite://", "sqlite:///x?mode=ro"])
+def test_an_url_that_names_no_database_is_one_line(db: str) -> None:
+    result = CliRunner().invoke(cli, ["--db", db, "status"])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_any_count_at_all(indexed: Path) -> None:
+    result = run("select", "-n", 10**30, db=indexed)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 12)

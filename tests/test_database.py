@@ -49,7 +49,7 @@ def test_an_index_may_have_any_name(tmp_path: Path, name: str) -> None:
     if sys.platform == "win32" and "?" in name:
         pytest.skip("Windows allows no such name")
     make_index(tmp_path / name)
-    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([name, f"{name}.lock"])
     with Index(tmp_path / name) as index:
         assert index.status().archives == []
 
@@ -77,7 +77,9 @@ def test_an_index_of_a_newer_version_is_refused_unchanged(db: Path, archive: Pat
             with pytest.raises(IndexUnusableError, match=r"made by a newer sdindex.*pip install"):
                 ask()
     assert db.read_bytes() == before
-    assert sorted(file.name for file in db.parent.iterdir()) == ["archive", "sdindex.db"]
+    assert {file.name for file in db.parent.iterdir()} == {
+        "archive", "sdindex.db", "sdindex.db.lock",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_a_failing_revision_leaves_nothing(db: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(op, "execute", failing)
     with pytest.raises(RuntimeError):
         make_index(db)
-    assert list(db.parent.iterdir()) == []
+    assert [file.name for file in db.parent.iterdir()] == ["sdindex.db.lock"]
 
 
 def test_the_views_need_no_function_of_ours(db: Path, archive: Path) -> None:

@@ -16,7 +16,7 @@ from sdindex import Index
 from sdindex.hashing import read_image
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.test_hashing import signed
-from tests.test_indexing import counts
+from tests.test_update import counts
 
 NAMES = (".jpg", ".jpeg")
 

@@ -2,6 +2,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -51,21 +52,42 @@ def test_the_state_is_the_file_systems(tmp_path: Path) -> None:
     assert found.state[:3] == (1, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def test_an_inode_fits_into_a_signed_integer() -> None:
-    huge = os.stat_result((0, 2**64 - 1, 0, 0, 0, 0, 0, 0, 0, 0))
-    assert FileState.of(huge).inode == -1
+def test_every_number_fits_into_a_signed_integer() -> None:
+    class Huge:
+        st_size, st_ino = 2**63 - 1, 2**64 - 1
+        st_mtime_ns, st_ctime_ns = 2**63, -(2**63) - 1  # after 2262, and before 1678
+
+    state = FileState.of(cast("os.stat_result", Huge()))
+    assert state == (2**63 - 1, -(2**63), 2**63 - 1, -1)
 
 
 @posix
-def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
-    touch(tmp_path / "a/b/1.jpg")
+def test_links_are_followed_where_they_lead_out_and_loops_end(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    touch(archive / "a/b/1.jpg")
     touch(tmp_path / "elsewhere/2.jpg")
-    (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
-    (tmp_path / "a/other").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "a/link.jpg").symlink_to(tmp_path / "elsewhere/2.jpg")
-    (tmp_path / "a/itself.jpg").symlink_to(tmp_path / "a/itself.jpg")
-    (tmp_path / "a/nowhere.jpg").symlink_to(tmp_path / "nothing")
-    assert paths(tmp_path / "a") == ["b/1.jpg", "link.jpg", "other/2.jpg"]
+    links = {
+        "a/b/up": archive / "a",  # its own ancestor
+        "a/out": tmp_path / "elsewhere",
+        "b": tmp_path / "elsewhere",  # followed once already
+        "alias": archive / "a",  # nothing is found twice
+        "parent": tmp_path,
+        "link.jpg": tmp_path / "elsewhere/2.jpg",
+        "itself.jpg": archive / "itself.jpg",
+        "nowhere.jpg": tmp_path / "nothing",
+    }
+    for name, target in links.items():
+        (archive / name).symlink_to(target)
+    assert paths(archive) == ["a/b/1.jpg", "a/out/2.jpg", "link.jpg"]
+
+
+@posix
+@pytest.mark.parametrize("name", ["odd", "odd.jpg"])
+def test_a_link_through_a_file_leads_nowhere(tmp_path: Path, name: str) -> None:
+    file = touch(tmp_path / "a.jpg")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / name).symlink_to(file / "x")
+    assert list(scan(str(tmp_path / "archive"))) == []
 
 
 @posix

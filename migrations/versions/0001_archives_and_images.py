@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_image"),
         sa.ForeignKeyConstraint(["archive_id"], ["archive.id"], name="fk_image_archive_id"),
         sa.UniqueConstraint("archive_id", "path", name="uq_image_archive_id"),
+        sqlite_autoincrement=True,
     )
     hexadecimal = HEX[op.get_bind().dialect.name]
     op.execute(

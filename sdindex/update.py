@@ -3,29 +3,38 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from tqdm import tqdm
 
 from sdindex import archives
 from sdindex.archives import Part
+from sdindex.clock import utc_now
 from sdindex.database import Store
-from sdindex.errors import ArchiveError, ArchiveUnavailableError
-from sdindex.methods import Method, stored_name
+from sdindex.errors import ArchiveError, UsageError
+from sdindex.methods import METHODS, Method, stored_name
 from sdindex.models import archive as archive_table
 from sdindex.models import image
-from sdindex.names import from_text, printable
+from sdindex.names import absolute, from_text, is_inside, printable
 from sdindex.natural import sort_key
+from sdindex.progress import bar
 from sdindex.scan import Unlooked, reason
-from sdindex.survey import FileToRead, Survey, files_to_read, folder_identity, survey
+from sdindex.survey import (
+    FileToRead,
+    Survey,
+    files_to_read,
+    folder_identity,
+    survey,
+    unavailable,
+)
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from sdindex.hashing import ImageRead
 
 DEFAULT_WORKERS = 4
@@ -60,21 +69,24 @@ class Summary:
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
 
-    def add(self, surveyed: Survey) -> None:
+    def add(self, part: Part, surveyed: Survey) -> None:
         """Count what a survey has settled without reading."""
         self.found += surveyed.found
         self.moved += surveyed.moved
         self.unchanged += surveyed.unchanged
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
-        self.unlooked += surveyed.unlooked
+        self.unlooked += [
+            Unlooked(absolute(part.archive.root, place.path), place.reason)
+            for place in surveyed.unlooked
+        ]
 
     def unlooked_line(self) -> str:
         """Return one line on the places that could not be looked at."""
         first = self.unlooked[0]
         others = f" and {len(self.unlooked) - 1:,} more" if len(self.unlooked) > 1 else ""
         return (
-            f"could not look at {printable(from_text(first.path))} ({first.reason}){others}; "
+            f"could not look at {printable(first.path)} ({first.reason}){others}; "
             "what was known there is kept: make it readable and index again"
         )
 
@@ -101,25 +113,86 @@ def update(
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
-    """Bring the index up to date with each path; see `sdindex.Index.update`."""
-    started = time.monotonic()
+    """Bring the index up to date with each folder; see `sdindex.Index.update`."""
+    if method not in (None, *METHODS):
+        raise UsageError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     for path in paths:
         archives.require_folder(path)
+    outermost = _outermost(paths)
+
+    def parts(connection: sa.Connection) -> Iterator[Part]:
+        return (_part(connection, path, method) for path in outermost)
+
+    return _update(store, parts, _Reading(workers, executor, progress), strict=strict)
+
+
+def update_files(
+    store: Store,
+    files: Sequence[str],
+    *,
+    workers: int = DEFAULT_WORKERS,
+    method: Method | None = None,
+    progress: bool | None = False,
+    executor: Executor | None = None,
+) -> Summary:
+    """Bring the index up to date with single files; see `sdindex.Index.update_files`."""
+
+    def parts(connection: sa.Connection) -> Iterator[Part]:
+        return iter(archives.parts_of_files(connection, files, method))
+
+    return _update(store, parts, _Reading(workers, executor, progress), strict=False)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How images are read: by how many workers, or by whose, and with what to be seen of it."""
+
+    workers: int
+    executor: Executor | None
+    progress: bool | None
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"workers must be 1 or more, not {self.workers}")
+
+
+def _update(
+    store: Store,
+    parts: Callable[[sa.Connection], Iterator[Part]],
+    reading: _Reading,
+    *,
+    strict: bool,
+) -> Summary:
+    started = time.monotonic()
     summary = Summary()
     with store.writing(create=True) as connection:
-        for path in paths:
-            part = _part(connection, path, method)
-            surveyed = survey(connection, part, strict=strict, progress=progress)
+        for part in parts(connection):
+            surveyed = survey(connection, part, strict=strict, progress=reading.progress)
             connection.commit()
-            summary.add(surveyed)
+            summary.add(part, surveyed)
             if surveyed.to_read:
                 with ExitStack() as stack:
-                    submit, in_flight = _readers(stack, part, workers, executor)
-                    bar = stack.enter_context(_bar(surveyed.to_read, progress))
-                    _read(connection, part, submit, in_flight, summary, bar)
+                    workers = min(reading.workers, surveyed.to_read)
+                    submit = _submit(stack, part, workers, reading.executor)
+                    shown = bar(surveyed.to_read, "reading", show=reading.progress)
+                    _read(connection, part, submit, workers, summary, stack.enter_context(shown))
             _stamp(connection, part)
     summary.seconds = time.monotonic() - started
     return summary
+
+
+def _outermost(paths: Sequence[str]) -> list[str]:
+    """Return the folders without those that are named twice, or lie in another one named."""
+    places = [os.path.realpath(path) for path in paths]
+    return [
+        path
+        for number, (path, place) in enumerate(zip(paths, places, strict=True))
+        if not any(
+            is_inside(place, other) and (place != other or earlier < number)
+            for earlier, other in enumerate(places)
+            if earlier != number
+        )
+    ]
 
 
 def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
@@ -141,39 +214,33 @@ def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
     return Part(part.archive._replace(method=method), "")
 
 
-def _readers(
-    stack: ExitStack, part: Part, workers: int, executor: Executor | None
-) -> tuple[Submit, int]:
-    """Return how a file is given to a worker, and how many may be under way at once."""
+def _submit(stack: ExitStack, part: Part, workers: int, executor: Executor | None) -> Submit:
+    """Return what gives a file to a worker."""
     from sdindex import hashing
-    from sdindex import workers as pool
+    from sdindex.workers import Workers
 
-    submit = executor.submit if executor else stack.enter_context(pool.Workers(workers)).submit
+    submit = (executor or stack.enter_context(Workers(workers))).submit
 
     def read(file: FileToRead) -> "Future[ImageRead]":
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
-        place = os.path.join(part.archive.root, from_text(file.path))
+        place = absolute(part.archive.root, file.path)
         return submit(hashing.read_image, place, part.archive.method)
 
-    return read, workers * pool.IN_FLIGHT_PER_WORKER
-
-
-def _bar(total: int, progress: bool | None) -> "tqdm[NoReturn]":
-    disable = None if progress is None else not progress
-    return tqdm(total=total, desc="reading", unit=" images", disable=disable)
+    return read
 
 
 def _read(
     connection: sa.Connection,
     part: Part,
     submit: Submit,
-    in_flight: int,
+    workers: int,
     summary: Summary,
-    bar: "tqdm[NoReturn]",
+    bar: "tqdm[Any]",
 ) -> None:
     """Read what the survey listed, and store the results in batches."""
-    from sdindex.workers import completed
+    from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
+    in_flight = workers * IN_FLIGHT_PER_WORKER
     identity = folder_identity(part)
     batch = _Batch(connection, part)
     files = files_to_read(connection)
@@ -181,11 +248,9 @@ def _read(
         if done is not None:
             file, future = done
             result = _outcome(file, future)
-            if result is None and folder_identity(part) != identity:
-                raise ArchiveUnavailableError(
-                    f"{printable(part.folder)} was replaced while it was being read; "
-                    "what was read is kept: mount it and index again"
-                )
+            if (result is None or not result.settled) and folder_identity(part) != identity:
+                batch.store()
+                raise unavailable(part, "was replaced while it was being read")
             _count(summary, file, result)
             bar.update()
             if result is not None:
@@ -196,20 +261,24 @@ def _read(
 
 def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":
     """Return what reading a file gave; None when the file is gone."""
+    from pebble import ProcessExpired
+
     from sdindex.hashing import ImageRead
-    from sdindex.workers import CRASHES, FILE_SECONDS
+    from sdindex.workers import FILE_SECONDS
 
     problem = future.exception()
     if problem is None:
         return future.result()
     if isinstance(problem, FileNotFoundError | NotADirectoryError):
         return None
-    # What the system refused may work next time, so that such a file stays unsettled.
-    failed = ImageRead(file.state, settled=False, read_at=datetime.now(UTC).replace(tzinfo=None))
+    # What failed for the system's sake may work next time: such a file stays unsettled.
+    failed = ImageRead(file.state, settled=False, read_at=utc_now())
     if isinstance(problem, TimeoutError):
         return failed._replace(error=f"not read within {FILE_SECONDS:.0f} s")
-    if isinstance(problem, CRASHES):
-        return failed._replace(settled=True, error="crashed the decoder")
+    if isinstance(problem, ProcessExpired):
+        return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
+    if isinstance(problem, MemoryError):
+        return failed._replace(error="too large for the memory of this machine")
     if isinstance(problem, OSError):
         return failed._replace(error=f"cannot be read: {reason(problem)}")
     raise problem
@@ -284,6 +353,6 @@ def _stamp(connection: sa.Connection, part: Part) -> None:
     connection.execute(
         archive_table.update()
         .where(archive_table.c.id == part.archive.id)
-        .values(updated_at=datetime.now(UTC).replace(tzinfo=None))
+        .values(updated_at=utc_now())
     )
     connection.commit()

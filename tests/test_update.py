@@ -1,6 +1,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary
-from sdindex.indexing import BATCH_FILES
+from sdindex.update import BATCH_FILES
 from tests.conftest import LONG_AGO, make_image
 
 
@@ -236,7 +237,8 @@ def test_an_unreadable_folder_keeps_what_is_known_below_it(
     monkeypatch.setattr(os, "scandir", failing)
     summary = index.update(archive, executor=threads)
     assert counts(summary) == {"unchanged": 5, "missing": 1}
-    assert [tuple(place) for place in summary.unlooked] == [("cam0/", "Input/output error")]
+    place = os.path.join(archive, "cam0", "")
+    assert [tuple(place) for place in summary.unlooked] == [(place, "Input/output error")]
     assert [path for path, _, since in rows(db) if since] == ["cam1/IMG_2.JPG"]
 
 
@@ -380,3 +382,64 @@ def test_worker_processes_give_what_this_process_gives(
         other.update(archive, executor=threads)
     query = "SELECT path, size, mtime_ns, dhash, error, method, sort_key, brightness FROM image"
     assert sorted(rows(db, query)) == sorted(rows(tmp_path / "other.db", query))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such times are Linux's")
+def test_a_time_beyond_2262_stops_nothing(update: Update, archive: Path) -> None:
+    os.utime(archive / "cam0/IMG_1.JPG", (13_569_465_600, 13_569_465_600))
+    assert update() == {"new": 12, "read": 12}
+    assert update() == {"unchanged": 12}
+
+
+def test_an_emptied_folder_of_an_archive_names_the_way_out(update: Update, archive: Path) -> None:
+    update()
+    shutil.rmtree(archive / "cam0")
+    (archive / "cam0").mkdir()
+    with pytest.raises(ArchiveUnavailableError, match=r"sdindex index .*archive$"):
+        update(archive / "cam0")
+    assert update() == {"unchanged": 6, "missing": 6}
+
+
+def test_a_new_folder_without_images_is_no_archive(update: Update, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match=r"holds no image files \(.jpg"):
+        update(tmp_path / "empty")
+    (tmp_path / "file.jpg").write_bytes(b"")
+    with pytest.raises(ArchiveError, match="is a file; name its folder"):
+        update(tmp_path / "file.jpg")
+
+
+def test_folders_that_are_named_twice_count_once(update: Update, archive: Path) -> None:
+    assert update(archive, archive / "cam0", archive) == {"new": 12, "read": 12}
+
+
+def test_two_archives_are_hashed_alike(
+    index: Index, archive: Path, tmp_path: Path, threads: Executor
+) -> None:
+    other = make_image(tmp_path / "other" / "a.jpg").parent
+    index.update(archive, executor=threads, method="exact")
+    index.update(other, executor=threads)
+    assert {one.method for one in index.status().archives} == {"exact"}
+    assert len(index.select(100)) == 13
+
+
+def test_two_first_runs_at_once_both_do_their_work(archive: Path, db: Path) -> None:
+    command = [sys.executable, "-m", "sdindex", "--db", str(db), "index", str(archive)]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    shown = [run.communicate(timeout=60)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert sum("12 new" in text for text in shown) == 1
+    assert sum("12 unchanged" in text for text in shown) == 2
+    assert any("another sdindex is writing" in text for text in shown)
+    assert rows(db, "SELECT count(*) FROM image") == [(12,)]
+
+
+def test_many_moves_and_losses(index: Index, archive: Path, threads: Executor) -> None:
+    for seed in range(2500):
+        make_image(archive / "many" / f"{seed}.png", seed, size=(9, 8))
+    index.update(archive, executor=threads)
+    (archive / "many").rename(archive / "renamed")
+    shutil.rmtree(archive / "cam0")
+    summary = index.update(archive, executor=threads)
+    assert counts(summary) == {"moved": 2500, "unchanged": 6, "missing": 6}
+    assert len(index.select(9999)) == 2506
