@@ -223,7 +223,7 @@ def test_fifty_hostile_names_are_shown_and_never_run(
     assert page.locator("script").count() == 4  # the page's own
     assert page.locator("iframe, svg[onload], img[src=x]").count() == 0
     shown = {element.inner_text() for element in page.query_selector_all(".tile .path")}
-    assert f"<i>camera0</<script>document.title='run'<{SLASH}script>.jpg" in shown
+    assert "<i>camera0</script><script>document.title='run'<.jpg" in shown
     assert "\x1b" not in page.content()
     for number in range(0, count, 7):
         point = page.locator("#chart-map .points path").nth(number)
