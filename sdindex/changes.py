@@ -1,7 +1,10 @@
 """What an archive's files say against what the index holds: pure, and in one pass over both."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from enum import IntFlag, StrEnum
+from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from sdindex.scan import FileState, FoundFile, Unlooked
@@ -19,16 +22,28 @@ class Reason(StrEnum):
     UNSETTLED = "not settled"
 
 
-class KnownImage(NamedTuple):
-    """What the index holds of a file: its row's `id`, and what tells whether it changed."""
+class Doubt(IntFlag):
+    """What keeps a known image from being passed over with a glance at its file."""
 
-    id: int
+    METHOD = 1  # hashed with another method, or another version of it
+    UNSETTLED = 2
+    MISSING = 4
+    UNREADABLE = 8
+
+
+class KnownImage(NamedTuple):
+    """What the index holds of a file: what tells whether it changed, and its row's `id`.
+
+    `doubts` is 0 for an image that is unchanged when its file is: see `Doubt`.
+    """
+
     path: str
-    state: FileState
-    method: str
-    settled: bool
-    missing: bool
-    readable: bool
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    id: int
+    doubts: int
 
 
 class ToRead(NamedTuple):
@@ -45,20 +60,27 @@ class Unchanged(NamedTuple):
     known: KnownImage
 
 
+class AllUnchanged(NamedTuple):
+    """So many files that follow each other, all as the index knows them, readable and present."""
+
+    files: int
+
+
 class Vanished(NamedTuple):
     """A file that the index knows, and that is not there."""
 
     known: KnownImage
 
 
-Change = ToRead | Unchanged | Vanished | Unlooked
+Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked
+
+_doubts = itemgetter(KnownImage._fields.index("doubts"))
 
 
 def compare(
-    found: Iterable[FoundFile | Unlooked],
+    found: Iterable[list[FoundFile] | Unlooked],
     known: Iterable[KnownImage],
     *,
-    method: str,
     strict: bool = False,
 ) -> Iterator[Change]:
     """Yield what became of each file, found or known.
@@ -70,48 +92,95 @@ def compare(
     ----------
     found, known
         What `sdindex.scan.scan` gives, and the rows of the same part of the archive.
-    method
-        The stored name of the hash method that is asked for.
     strict
         Take a file for changed when its ctime or inode differs, too.
     """
-    rows = iter(known)
-    row = next(rows, None)
+    rows = _Rows(known)
+    compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
     for item in found:
-        while row is not None and row.path < item.path:
-            yield Vanished(row)
-            row = next(rows, None)
         if isinstance(item, Unlooked):
-            while row is not None and _stands_for(item, row.path):
-                row = next(rows, None)
+            yield from map(Vanished, rows.before(item.path))
+            rows.skip(item)
             yield item
-        elif row is not None and row.path == item.path:
-            reason = why_read(item.state, row, method=method, strict=strict)
-            yield Unchanged(row) if reason is None else ToRead(item, row, reason)
-            row = next(rows, None)
-        else:
-            yield ToRead(item, None, Reason.NEW)
-    while row is not None:
-        yield Vanished(row)
-        row = next(rows, None)
+            continue
+        # Nearly every run of nearly every update is as it was, and is compared at once.
+        taken = rows.take(len(item))
+        if list(map(compared, taken)) == list(map(compared, item)) and not any(map(_doubts, taken)):
+            yield AllUnchanged(len(item))
+            continue
+        rows.give_back(taken)
+        for file in item:
+            yield from map(Vanished, rows.before(file.path))
+            yield _judged(file, rows.at(file.path), strict=strict)
+    yield from map(Vanished, rows.rest())
 
 
-def why_read(state: FileState, known: KnownImage, *, method: str, strict: bool) -> Reason | None:
+def _judged(file: FoundFile, known: KnownImage | None, *, strict: bool) -> ToRead | Unchanged:
+    if known is None:
+        return ToRead(file, None, Reason.NEW)
+    reason = why_read(file.state, known, strict=strict)
+    return Unchanged(known) if reason is None else ToRead(file, known, reason)
+
+
+class _Rows:
+    """The known images in order, of which some can be given back."""
+
+    def __init__(self, known: Iterable[KnownImage]) -> None:
+        self._coming = iter(known)
+        self._back: deque[KnownImage] = deque()
+
+    def take(self, count: int) -> list[KnownImage]:
+        """Return the next `count`, or fewer at the end."""
+        taken = [self._back.popleft() for _ in range(min(count, len(self._back)))]
+        taken += islice(self._coming, count - len(taken))
+        return taken
+
+    def give_back(self, taken: list[KnownImage]) -> None:
+        """Have them come again."""
+        self._back.extendleft(reversed(taken))
+
+    def before(self, path: str) -> Iterator[KnownImage]:
+        """Yield those that come before a path."""
+        while (row := self._peek()) is not None and row.path < path:
+            yield self._back.popleft()
+
+    def at(self, path: str) -> KnownImage | None:
+        """Return the one of that path, if it is next."""
+        row = self._peek()
+        return self._back.popleft() if row is not None and row.path == path else None
+
+    def skip(self, place: Unlooked) -> None:
+        """Pass over those that a place stands for."""
+        while (row := self._peek()) is not None and _stands_for(place, row.path):
+            self._back.popleft()
+
+    def rest(self) -> Iterator[KnownImage]:
+        """Yield all that are left."""
+        yield from self._back
+        yield from self._coming
+
+    def _peek(self) -> KnownImage | None:
+        if not self._back:
+            self._back.extend(islice(self._coming, 1))
+        return self._back[0] if self._back else None
+
+
+def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | None:
     """Return why a known file is to be read again, None when it is unchanged.
 
     Equality, not order: a restored backup's older time is a change, too.
     """
-    if state.size != known.state.size:
+    if state.size != known.size:
         return Reason.SIZE
-    if state.mtime_ns != known.state.mtime_ns:
+    if state.mtime_ns != known.mtime_ns:
         return Reason.MTIME
-    if known.method != method:
+    if known.doubts & Doubt.METHOD:
         return Reason.METHOD
-    if not known.settled:
+    if known.doubts & Doubt.UNSETTLED:
         return Reason.UNSETTLED
-    if strict and state.ctime_ns != known.state.ctime_ns:
+    if strict and state.ctime_ns != known.ctime_ns:
         return Reason.CTIME
-    if strict and state.inode != known.state.inode:
+    if strict and state.inode != known.inode:
         return Reason.INODE
     return None
 

@@ -1,19 +1,16 @@
 """Progress bars: one place that says when there is one."""
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
-Item = TypeVar("Item")
 
-
-def counted(items: Iterable[Item], what: str, unit: str, *, show: bool | None) -> "tqdm[Item]":
-    """Return the items, and show on stderr how many have passed.
+def counter(what: str, unit: str, *, show: bool | None) -> "tqdm[Any]":
+    """Return a count that is moved by hand, of what nobody knows how much there is.
 
     `show` is True or False, or None to show it on a terminal only.
     """
-    return tqdm(items, desc=what, unit=f" {unit}", disable=_disabled(show))
+    return tqdm(desc=what, unit=f" {unit}", disable=_disabled(show))
 
 
 def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":

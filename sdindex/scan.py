@@ -2,10 +2,11 @@
 
 import errno
 import os
-import stat
 import sys
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
+from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
 from sdindex.names import absolute, is_inside, to_text
@@ -13,6 +14,11 @@ from sdindex.names import absolute, is_inside, to_text
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # Gone since the folder was listed, or a link to nothing, through a file, or to itself.
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+# What Windows lists of a file may be out of date, and has no inode.
+_status: Callable[["os.DirEntry[str]"], os.stat_result] = (
+    os.stat if sys.platform == "win32" else os.DirEntry.stat
+)
+_new_tuple = tuple.__new__  # makes a named tuple without going through its own constructor
 _BEYOND = 1 << 63  # the first integer that has no place in 64 signed bits
 
 
@@ -33,20 +39,28 @@ class FileState(NamedTuple):
     def of(cls, status: os.stat_result) -> "FileState":
         """Return the state that a ``stat`` call gave."""
         numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        return cls(*(_folded(number) for number in numbers))
+        return cls(*map(_folded, numbers))
+
+
+class FoundFile(NamedTuple):
+    """An image file: its path in stored form, relative to the archive, and what `stat` said."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def state(self) -> FileState:
+        """Its state, as it is stored."""
+        return FileState(*map(_folded, self[1:]))
 
 
 def _folded(number: int) -> int:
     if -_BEYOND <= number < _BEYOND:
         return number
     return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND
-
-
-class FoundFile(NamedTuple):
-    """An image file: its path in stored form, relative to the archive, and its state."""
-
-    path: str
-    state: FileState
 
 
 class Unlooked(NamedTuple):
@@ -64,13 +78,14 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def scan(root: str, under: str = "") -> Iterator[FoundFile | Unlooked]:
+def scan(root: str, under: str = "") -> Iterator[list[FoundFile] | Unlooked]:
     """Yield the image files below a folder, in the order of their stored paths' bytes.
 
-    A link to a file counts as a file. A link to a folder is followed where it leads out of
-    the archive to a place that no other link has led to: so loops end, and no file is found
-    twice. The order is that of a database's index on the path, so that both can be read
-    side by side; memory is that of the largest single folder.
+    They come in runs of files that follow each other in one folder: what is done for a run
+    at once is fast. A link to a file counts as a file. A link to a folder is followed where
+    it leads out of the archive to a place that no other link has led to: so loops end, and
+    no file is found twice. The order is that of a database's index on the path, so that both
+    can be read side by side; memory is that of the largest single folder.
 
     Parameters
     ----------
@@ -80,25 +95,30 @@ def scan(root: str, under: str = "") -> Iterator[FoundFile | Unlooked]:
         A folder of it, relative, in stored form, ending with a slash; empty for all of it.
     """
     followed = [os.path.realpath(root)]
-    folders = [_Folder(absolute(root, under), under)]
+    folders = [_contents(absolute(root, under), under)]
     while folders:
-        try:
-            path, entry = next(folders[-1])
-        except StopIteration:
+        item = next(folders[-1], None)
+        if item is None:
             folders.pop()
-        except OSError as problem:
-            yield Unlooked(folders.pop().prefix, reason(problem))
+        elif isinstance(item, list | Unlooked):
+            yield item
         else:
-            if not path.endswith("/"):
-                yield from _file(path, entry)
-            elif _is_new_place(entry, followed):
-                folders.append(_Folder(entry.path, path))
+            prefix, entry = item
+            if _is_new_place(entry, followed):
+                folders.append(_contents(entry.path, prefix))
 
 
-def look_at(root: str, paths: Iterable[str]) -> Iterator[FoundFile | Unlooked]:
+def look_at(root: str, paths: Iterable[str]) -> Iterator[list[FoundFile] | Unlooked]:
     """Yield the files of a list, in stored form, that are there; in the order of `scan`."""
     for path in sorted(paths):
-        yield from _file(path, absolute(root, path))
+        try:
+            status = os.stat(absolute(root, path))
+        except OSError as problem:
+            if problem.errno not in _NOWHERE:
+                yield Unlooked(path, reason(problem))
+            continue
+        if S_ISREG(status.st_mode):
+            yield [FoundFile(path, *FileState.of(status))]
 
 
 def reason(problem: OSError) -> str:
@@ -106,29 +126,55 @@ def reason(problem: OSError) -> str:
     return problem.strerror or str(problem)
 
 
-class _Folder(Iterator[tuple[str, "os.DirEntry[str]"]]):
-    """The images and folders directly in a folder, by path; listed when first asked for."""
+_Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
 
-    def __init__(self, place: str, prefix: str) -> None:
-        self.prefix = prefix
-        self._place = place
-        self._entries: Iterator[tuple[str, os.DirEntry[str]]] | None = None
 
-    def __next__(self) -> tuple[str, "os.DirEntry[str]"]:
-        if self._entries is None:
-            with os.scandir(self._place) as listing:
-                self._entries = iter(sorted(self._considered(listing), key=itemgetter(0)))
-        return next(self._entries)
+def _contents(place: str, prefix: str) -> Iterator[list[FoundFile] | Unlooked | _Subfolder]:
+    """Yield what is directly in a folder: runs of files, and the folders between them."""
+    try:
+        files, others = _listed(place, prefix)
+    except OSError as problem:
+        yield Unlooked(prefix, reason(problem))
+        return
+    files.sort()
+    start = 0
+    for item in sorted(others, key=itemgetter(0)):
+        end = bisect_left(files, (item[0],), start)
+        if end > start:
+            yield files[start:end]
+        yield item
+        start = end
+    if files[start:]:
+        yield files[start:]
 
-    def _considered(
-        self, listing: Iterator["os.DirEntry[str]"]
-    ) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+
+def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _Subfolder]]:
+    """Return a folder's images, and its subfolders and what could not be looked at.
+
+    The loop that a million unchanged files go through: each call in it counts.
+    """
+    files: list[FoundFile] = []
+    others: list[Unlooked | _Subfolder] = []
+    with os.scandir(place) as listing:
         for entry in listing:
-            path = self.prefix + to_text(entry.name)
-            if _is_folder(entry):
-                yield path + "/", entry
-            elif is_image(entry.name):
-                yield path, entry
+            name = entry.name
+            path = prefix + (name if name.isascii() and "\\" not in name else to_text(name))
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                if _is_folder(entry):
+                    others.append((path + "/", entry))
+                continue
+            try:
+                status = _status(entry)
+            except OSError as problem:
+                if problem.errno not in _NOWHERE:
+                    others.append(Unlooked(path, reason(problem)))
+                continue
+            if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
+                numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+                files.append(_new_tuple(FoundFile, (path, *numbers)))
+            elif S_ISDIR(status.st_mode):  # it may be called what it likes
+                others.append((path + "/", entry))
+    return files, others
 
 
 def _is_new_place(folder: "os.DirEntry[str]", followed: list[str]) -> bool:
@@ -149,21 +195,3 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         # A link whose target cannot be looked at may be a folder of known images: taken for
         # one, it is reported when it cannot be listed.
         return problem.errno not in _NOWHERE
-
-
-def _file(path: str, place: "str | os.DirEntry[str]") -> Iterator[FoundFile | Unlooked]:
-    try:
-        status = _status(place)
-    except OSError as problem:
-        if problem.errno not in _NOWHERE:
-            yield Unlooked(path, reason(problem))
-        return
-    if stat.S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
-        yield FoundFile(path, FileState.of(status))
-
-
-def _status(place: "str | os.DirEntry[str]") -> os.stat_result:
-    # What Windows lists of a file may be out of date, and has no inode.
-    if isinstance(place, str) or sys.platform == "win32":
-        return os.stat(place)
-    return place.stat()

@@ -1,11 +1,23 @@
+from itertools import cycle
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdindex.changes import KnownImage, Reason, ToRead, Unchanged, Vanished, compare
-from sdindex.scan import FileState, FoundFile, Unlooked
+from sdindex.changes import (
+    AllUnchanged,
+    Doubt,
+    KnownImage,
+    Reason,
+    ToRead,
+    Unchanged,
+    Vanished,
+    compare,
+)
+from sdindex.scan import FoundFile, Unlooked
 
 METHOD = "scaled-1"
-states = st.builds(FileState, *[st.integers(-2, 2)] * 4)
+states = st.tuples(*[st.integers(-2, 2)] * 4)
+State = tuple[int, int, int, int]
 paths = st.text("ab/.é\U0001f600", min_size=1, max_size=4).map(lambda path: path + "x.jpg")
 files = st.dictionaries(paths, states, max_size=8)
 rows = st.dictionaries(
@@ -13,21 +25,45 @@ rows = st.dictionaries(
 )
 
 
-def known_images(held: dict[str, tuple[FileState, str, bool]]) -> list[KnownImage]:
+def known_image(number: int, path: str, state: State, method: str, settled: bool) -> KnownImage:
+    doubts = (Doubt.METHOD if method != METHOD else 0) | (0 if settled else Doubt.UNSETTLED)
+    return KnownImage(path, *state, number, doubts)
+
+
+def known_images(held: dict[str, tuple[State, str, bool]]) -> list[KnownImage]:
     return [
-        KnownImage(number, path, state, method, settled, missing=False, readable=True)
-        for number, (path, (state, method, settled)) in enumerate(sorted(held.items()))
+        known_image(number, path, *of) for number, (path, of) in enumerate(sorted(held.items()))
     ]
 
 
-@given(files, rows, st.booleans())
+def in_runs(there: dict[str, State], lengths: list[int]) -> list[list[FoundFile] | Unlooked]:
+    """Return files in runs of those lengths, over and over."""
+    files = [FoundFile(path, *state) for path, state in sorted(there.items())]
+    runs: list[list[FoundFile] | Unlooked] = []
+    for length in cycle(lengths):
+        if not files:
+            return runs
+        runs.append(files[:length])
+        del files[:length]
+    return runs
+
+
+@given(files, rows, st.booleans(), st.lists(st.integers(1, 4), min_size=1), st.data())
 def test_every_file_gets_its_due(
-    there: dict[str, FileState], held: dict[str, tuple[FileState, str, bool]], strict: bool
+    there: dict[str, State],
+    held: dict[str, tuple[State, str, bool]],
+    strict: bool,
+    lengths: list[int],
+    data: st.DataObject,
 ) -> None:
-    found = [FoundFile(path, state) for path, state in sorted(there.items())]
-    unchanged, read, vanished = set(), set(), set()
-    for change in compare(found, known_images(held), method=METHOD, strict=strict):
+    for path in data.draw(st.sets(st.sampled_from(sorted(there))) if there else st.just(set())):
+        held[path] = (there[path], METHOD, True)  # or hardly a file would be as it was
+    found = in_runs(there, lengths)
+    unchanged, read, vanished, at_once = set(), set(), set(), 0
+    for change in compare(found, known_images(held), strict=strict):
         match change:
+            case AllUnchanged(files):
+                at_once += files
             case Unchanged(known):
                 unchanged.add(known.path)
             case ToRead(file):
@@ -40,22 +76,22 @@ def test_every_file_gets_its_due(
         for path in there.keys() & held.keys()
         if there[path][:fields] == held[path][0][:fields] and held[path][1:] == (METHOD, True)
     }
-    assert unchanged == same
+    assert unchanged <= same
+    assert len(unchanged) + at_once == len(same)
     assert read == there.keys() - same
     assert vanished == held.keys() - there.keys()
 
 
 def one_reason(
-    state: FileState, method: str = METHOD, *, settled: bool = True, strict: bool = False
+    file: FoundFile, method: str = METHOD, *, settled: bool = True, strict: bool = False
 ) -> Reason | None:
-    held = FileState(1, 1, 1, 1)
-    known = KnownImage(1, "a.jpg", held, method, settled, missing=False, readable=True)
-    (change,) = compare([FoundFile("a.jpg", state)], [known], method=METHOD, strict=strict)
+    known = known_image(1, "a.jpg", (1, 1, 1, 1), method, settled)
+    (change,) = compare([[file]], [known], strict=strict)
     return change.reason if isinstance(change, ToRead) else None
 
 
 def test_the_reason_is_named() -> None:
-    same = FileState(1, 1, 1, 1)
+    same = FoundFile("a.jpg", 1, 1, 1, 1)
     assert one_reason(same) is None
     assert one_reason(same._replace(size=2)) is Reason.SIZE
     assert one_reason(same._replace(mtime_ns=0)) is Reason.MTIME
@@ -67,15 +103,20 @@ def test_the_reason_is_named() -> None:
 
 
 def test_what_could_not_be_looked_at_is_left_as_it_was() -> None:
-    state = FileState(1, 1, 1, 1)
-    held = dict.fromkeys(["a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg"], (state, METHOD, True))
-    found: list[FoundFile | Unlooked] = [FoundFile("a.jpg", state), Unlooked("a/", "denied")]
-    changes = list(compare(found, known_images(held), method=METHOD))
+    paths = ["a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg"]
+    held: dict[str, tuple[State, str, bool]] = dict.fromkeys(paths, ((1, 1, 1, 1), METHOD, True))
+    found: list[list[FoundFile] | Unlooked] = [
+        [FoundFile("a.jpg", 1, 1, 1, 1)],
+        Unlooked("a/", "denied"),
+    ]
+    changes = list(compare(found, known_images(held)))
     vanished = [change.known.path for change in changes if isinstance(change, Vanished)]
     assert vanished == ["a0.jpg"]
 
 
 def test_one_file_that_could_not_be_looked_at() -> None:
-    held = {path: (FileState(1, 1, 1, 1), METHOD, True) for path in ["a.jpg", "a.jpg.jpg"]}
-    changes = compare([Unlooked("a.jpg", "I/O error")], known_images(held), method=METHOD)
+    held: dict[str, tuple[State, str, bool]] = dict.fromkeys(
+        ["a.jpg", "a.jpg.jpg"], ((1, 1, 1, 1), METHOD, True)
+    )
+    changes = compare([Unlooked("a.jpg", "I/O error")], known_images(held))
     assert [type(change) for change in changes] == [Unlooked, Vanished]

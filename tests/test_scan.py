@@ -12,8 +12,19 @@ from sdindex.scan import FileState, FoundFile, Unlooked, scan
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 
 
+def flat(root: Path, under: str = "") -> list[FoundFile | Unlooked]:
+    found: list[FoundFile | Unlooked] = []
+    for item in scan(str(root), under):
+        if isinstance(item, Unlooked):
+            found.append(item)
+        else:
+            assert item
+            found += item
+    return found
+
+
 def paths(root: Path, under: str = "") -> list[str]:
-    return [item.path for item in scan(str(root), under)]
+    return [item.path for item in flat(root, under)]
 
 
 def touch(path: Path) -> Path:
@@ -47,7 +58,7 @@ def test_a_part_of_it(tmp_path: Path) -> None:
 def test_the_state_is_the_file_systems(tmp_path: Path) -> None:
     file = touch(tmp_path / "a.jpg")
     status = file.stat()
-    (found,) = scan(str(tmp_path))
+    (found,) = flat(tmp_path)
     assert isinstance(found, FoundFile)
     assert found.state[:3] == (1, status.st_mtime_ns, status.st_ctime_ns)
 
@@ -87,7 +98,7 @@ def test_a_link_through_a_file_leads_nowhere(tmp_path: Path, name: str) -> None:
     file = touch(tmp_path / "a.jpg")
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / name).symlink_to(file / "x")
-    assert list(scan(str(tmp_path / "archive"))) == []
+    assert flat(tmp_path / "archive") == []
 
 
 @posix
@@ -142,6 +153,6 @@ def test_a_folder_that_cannot_be_listed_is_reported_in_its_place(
         return listing(place)
 
     monkeypatch.setattr(os, "scandir", failing)
-    found = list(scan(str(tmp_path)))
+    found = flat(tmp_path)
     assert [item.path for item in found] == ["a/1.jpg", "b/", "c/3.jpg"]
     assert found[1] == Unlooked("b/", "Permission denied")
