@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from sdindex import sampling_order
 from sdindex.clock import utc_now
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, IndexUnusableError
 from sdindex.methods import DEFAULT_METHOD, METHODS, Method
@@ -178,6 +179,8 @@ def relocate(connection: sa.Connection, old: str, new: str) -> None:
     connection.execute(
         archive_table.update().where(archive_table.c.id == moved.id).values(**_named(root))
     )
+    sampling_order.discard(connection)  # it goes by the archives' names
+    sampling_order.bring_up_to_date(connection)
 
 
 def prune(connection: sa.Connection) -> int:
@@ -198,6 +201,8 @@ def forget(connection: sa.Connection, root: str) -> int:
     of_archive = image_table.c.archive_id == archive.id
     images = connection.execute(image_table.delete().where(of_archive)).rowcount
     connection.execute(archive_table.delete().where(archive_table.c.id == archive.id))
+    sampling_order.discard(connection)
+    sampling_order.bring_up_to_date(connection)
     return images
 
 

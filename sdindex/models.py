@@ -69,3 +69,19 @@ image = Table(
     UniqueConstraint("archive_id", "path"),
     sqlite_autoincrement=True,  # the id of a forgotten image never means another one
 )
+
+# See sdindex.sampling_order.
+sampling_position = Table(
+    "sampling_position",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("image_id", RowId, nullable=False),
+)
+
+sampling_bucket = Table(
+    "sampling_bucket",
+    metadata,
+    Column("bucket", RowId, primary_key=True, autoincrement=False),
+    Column("first_position", RowId, nullable=False),
+    Column("images", RowId, nullable=False),
+)

@@ -114,7 +114,7 @@ def _all_images(connection: sa.Connection, under: Sequence[str]) -> Iterable[Any
     return connection.execute(
         sa.select(archive.c.root, image.c.path, image.c.dhash, image.c.taken_at)
         .join(archive, archive.c.id == image.c.archive_id)
-        .where(selection.available(connection, under))
+        .where(selection.can_be_sampled(connection, under))
         .order_by(image.c.archive_id, image.c.path)
         .execution_options(yield_per=10_000)
     )

@@ -2,23 +2,27 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from sdindex import archives
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.errors import SampleError
-from sdindex.models import archive, image
+from sdindex.models import archive, image, sampling_position
 from sdindex.names import absolute, from_text
 from sdindex.natural import path_of
+from sdindex.sampling_order import OrderedBucket, available, bucket_of, kept, unsigned
 
-_CHUNK = 500  # rows asked for by id at once: below every database's limit of parameters
+_CHUNK = 5000  # rows asked for at once: below every database's limit of parameters
+
+Item = TypeVar("Item")
+
 _COLUMNS = (
     image.c.path,
     image.c.dhash,
@@ -77,11 +81,27 @@ def select(
     """Draw a sample; see `sdindex.Index.select`."""
     if count < 1:
         raise SampleError(f"a sample has at least one image, not {count}")
-    condition = available(connection, under)
+    order = kept(connection) if bits == DEFAULT_BITS and not under else []
+    if order:
+        keep = trim({one.bucket: one.images for one in order}, count)
+        return _images(connection, _at_positions(connection, order, keep), bits)
+    condition = can_be_sampled(connection, under)
     sizes = bucket_sizes(connection, bits, condition)
     keep = trim(sizes, count)
-    ids = list(_chosen(connection, bits, condition, sizes, keep))
-    return _images(connection, ids, bits)
+    return _images(connection, _chosen(connection, bits, condition, sizes, keep), bits)
+
+
+def _at_positions(
+    connection: sa.Connection, order: Sequence[OrderedBucket], keep: dict[int, int]
+) -> Iterator[int]:
+    """Yield the ids of the sample where the images are kept in sampling order."""
+    position, image_id = sampling_position.c
+    places = chain.from_iterable(
+        (one.first_position + place for place in stride(one.images, keep[one.bucket]))
+        for one in order
+    )
+    for chunk in _chunks(places):
+        yield from connection.scalars(sa.select(image_id).where(position.in_(chunk)))
 
 
 def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
@@ -94,18 +114,17 @@ def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
             files_of[part.archive][part.under[:-1]] = file
     found: dict[str, int] = {}
     for one, by_path in files_of.items():
-        remaining = iter(by_path)
-        while chunk := list(islice(remaining, _CHUNK)):
+        for chunk in _chunks(by_path):
             rows = connection.execute(
                 sa.select(image.c.path, image.c.dhash).where(
-                    image.c.archive_id == one.id, image.c.path.in_(chunk), available(connection)
+                    image.c.archive_id == one.id, image.c.path.in_(chunk), available()
                 )
             )
             found.update((by_path[path], dhash) for path, dhash in rows)
     return found
 
 
-def available(connection: sa.Connection, under: Sequence[str] = ()) -> sa.ColumnElement[bool]:
+def can_be_sampled(connection: sa.Connection, under: Sequence[str] = ()) -> sa.ColumnElement[bool]:
     """Return the condition that a row of ``image`` can be sampled.
 
     It was read, is present, and is below one of the folders `under`, where there are any.
@@ -113,30 +132,12 @@ def available(connection: sa.Connection, under: Sequence[str] = ()) -> sa.Column
     Raises
     ------
     ArchiveError
-        When a folder lies in no archive of the index.
+        When the index holds no image below one of the folders.
     """
-    condition = image.c.dhash.is_not(None) & image.c.missing_since.is_(None)
     if not under:
-        return condition
+        return available()
     parts = archives.parts_under(connection, under)
-    return condition & sa.or_(*(part.images() for part in parts))
-
-
-def bucket_of(bits: int) -> sa.ColumnElement[int]:
-    """Return the SQL for an image's bucket at that many bits, 1 to 64.
-
-    At 64 bits it is signed, as databases have no unsigned numbers: see `unsigned`.
-    """
-    if not 1 <= bits <= HASH_BITS:
-        raise SampleError(f"bits must be from 1 to {HASH_BITS}, not {bits}")
-    if bits == HASH_BITS:
-        return image.c.dhash
-    return image.c.dhash.bitwise_rshift(HASH_BITS - bits).bitwise_and((1 << bits) - 1)
-
-
-def unsigned(bucket: int) -> int:
-    """Return a bucket number from the database as the unsigned number that it is."""
-    return bucket % (1 << HASH_BITS)
+    return available() & sa.or_(*(part.images() for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def buckets(
     under: Sequence[str] = (),
 ) -> list[Bucket]:
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
-    held = _buckets(connection, bits, available(connection, under))
+    held = _buckets(connection, bits, can_be_sampled(connection, under))
     sizes = {number: images for number, (images, _) in held.items()}
     keeps = sizes if count is None else trim(sizes, count)
     return [
@@ -243,11 +244,10 @@ def _chosen(
         yield from (row_id for place, (_, row_id) in enumerate(of_bucket) if place in places)
 
 
-def _images(connection: sa.Connection, ids: Sequence[int], bits: int) -> list[SampledImage]:
+def _images(connection: sa.Connection, ids: Iterable[int], bits: int) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
     placed = []
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, _CHUNK)):
+    for chunk in _chunks(ids):
         rows = connection.execute(
             sa.select(archive.c.sort_key, image.c.sort_key, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
@@ -256,6 +256,12 @@ def _images(connection: sa.Connection, ids: Sequence[int], bits: int) -> list[Sa
         placed += [(root_key, key, _image(row, bits)) for root_key, key, *row in rows]
     placed.sort(key=itemgetter(0, 1))
     return [one for _, _, one in placed]
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
 
 
 def _image(row: Sequence[Any], bits: int) -> SampledImage:

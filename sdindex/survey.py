@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 
+from sdindex import sampling_order
 from sdindex.archives import Part
 from sdindex.changes import (
     AllUnchanged,
@@ -263,6 +264,7 @@ def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[
 def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
     statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
     for chunk in _chunks(ids):
+        sampling_order.discard(connection)
         connection.execute(statement, [{"row": row} for row in chunk])
 
 
@@ -301,6 +303,7 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
         .values(path=sa.bindparam("new"), sort_key=sa.bindparam("key"), missing_since=None)
     )
     for chunk in moves.partitions():
+        sampling_order.discard(connection)
         connection.execute(
             statement,
             [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from sdindex import archives
+from sdindex import archives, sampling_order
 from sdindex.archives import Part
 from sdindex.clock import utc_now
 from sdindex.database import Store
@@ -177,6 +177,8 @@ def _update(
                     shown = bar(surveyed.to_read, "reading", show=reading.progress)
                     _read(connection, part, submit, workers, summary, stack.enter_context(shown))
             _stamp(connection, part)
+        sampling_order.bring_up_to_date(connection)
+        connection.commit()
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -337,6 +339,8 @@ class _Batch:
             self.store()
 
     def store(self) -> None:
+        if self._new or self._known:
+            sampling_order.discard(self._connection)
         if self._new:
             self._connection.execute(image.insert(), self._new)
         if self._known:

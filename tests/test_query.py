@@ -223,7 +223,7 @@ def test_sql_asks_an_index_only(tmp_path: Path) -> None:
 
 
 def test_every_format(filled: Index, db: Path) -> None:
-    query = "SELECT path, path, width, NULL AS empty, sort_key FROM image ORDER BY id LIMIT 2"
+    query = "SELECT path, path, width, NULL AS empty, sort_key FROM image ORDER BY sort_key LIMIT 2"
     table = run("sql", query, db=db).stdout.splitlines()
     assert table[0].split() == ["path", "path", "width", "empty", "sort_key"]
     assert table[1].split()[:4] == ["cam0/IMG_1.JPG", "cam0/IMG_1.JPG", "320", "-"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from natsort import natsort_keygen
 
-from sdindex import ArchiveError, Index, SampledImage, SampleError
+from sdindex import ArchiveError, Index, SampledImage, SampleError, sampling_order
 from sdindex.buckets import stride, trim
 from sdindex.database import Store
 from sdindex.models import archive as archive_table
@@ -24,8 +24,10 @@ NOW = datetime.now(UTC).replace(tzinfo=None)
 Archives = dict[str, dict[str, int]]  # root -> path -> signed hash
 
 
-def write_index(db: Path, archives: Archives, method: str = "scaled-1") -> None:
-    """Write an index straight into the tables."""
+def write_index(
+    db: Path, archives: Archives, method: str = "scaled-1", *, in_order: bool = True
+) -> None:
+    """Write an index straight into the tables, its sampling order kept or not."""
     with Store(db).writing(create=True) as connection:
         for number, (root, images) in enumerate(archives.items(), start=1):
             connection.execute(
@@ -40,6 +42,8 @@ def write_index(db: Path, archives: Archives, method: str = "scaled-1") -> None:
             )
             for path, dhash in images.items():
                 connection.execute(image_table.insert(), image_row(number, path, dhash, method))
+        if in_order:
+            sampling_order.bring_up_to_date(connection)
         connection.commit()
 
 
@@ -97,12 +101,16 @@ some_archives = st.dictionaries(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(some_archives, st.integers(1, 100), st.integers(1, 64))
+@given(some_archives, st.integers(1, 100), st.one_of(st.just(4), st.integers(1, 64)), st.booleans())
 def test_a_sample_is_what_the_rule_says(
-    tmp_path_factory: pytest.TempPathFactory, archives: Archives, count: int, bits: int
+    tmp_path_factory: pytest.TempPathFactory,
+    archives: Archives,
+    count: int,
+    bits: int,
+    in_order: bool,
 ) -> None:
     db = tmp_path_factory.mktemp("select") / "sdindex.db"
-    write_index(db, archives)
+    write_index(db, archives, in_order=in_order)
     with Index(db) as index:
         sample = index.select(count, bits=bits)
         again = index.select(count, bits=bits)
@@ -178,6 +186,8 @@ def test_neither_missing_nor_unreadable_images_are_drawn(
 def test_two_methods_never_mix(db: Path, index: Index, skewed: Archives) -> None:
     with Store(db).writing() as connection:
         connection.execute(image_table.insert(), image_row(1, "one.jpg", 1, "exact-1"))
+        sampling_order.discard(connection)
+        sampling_order.bring_up_to_date(connection)
         connection.commit()
     with pytest.raises(SampleError, match=r"two methods.*1 exact-1, 1,005 scaled-1"):
         index.select(10)

@@ -1,4 +1,4 @@
-"""Archives, images, and the views for people who open the index in another SQL tool.
+"""Archives, images, their sampling order, and views for people who open another SQL tool.
 
 Revision ID: 0001
 Revises:
@@ -61,6 +61,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["archive_id"], ["archive.id"], name="fk_image_archive_id"),
         sa.UniqueConstraint("archive_id", "path", name="uq_image_archive_id"),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "sampling_position",
+        sa.Column("position", ROW_ID, nullable=False, autoincrement=False),
+        sa.Column("image_id", ROW_ID, nullable=False),
+        sa.PrimaryKeyConstraint("position", name="pk_sampling_position"),
+    )
+    op.create_table(
+        "sampling_bucket",
+        sa.Column("bucket", ROW_ID, nullable=False, autoincrement=False),
+        sa.Column("first_position", ROW_ID, nullable=False),
+        sa.Column("images", ROW_ID, nullable=False),
+        sa.PrimaryKeyConstraint("bucket", name="pk_sampling_bucket"),
     )
     hexadecimal = HEX[op.get_bind().dialect.name]
     op.execute(
