@@ -32,14 +32,18 @@ def require_python() -> None:
         )
 
 
-def environment(name: str, extras: str = "") -> Path:
-    """Return the folder of programs of the environment `name`, made or brought up to date."""
+def environment(name: str, extras: str = "", package: str | None = None) -> Path:
+    """Return the folder of programs of the environment `name`, made or brought up to date.
+
+    It holds this checkout with those extras, or another package.
+    """
     require_python()
     folder = CHECKOUT / f".venv-{name}"
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     python = programs / ("python.exe" if os.name == "nt" else "python")
     wanted = hashlib.sha256(
-        (CHECKOUT / "pyproject.toml").read_bytes() + sys.version.encode() + str(CHECKOUT).encode()
+        (CHECKOUT / "pyproject.toml").read_bytes()
+        + f"{sys.version} {CHECKOUT} {extras} {package}".encode()
     ).hexdigest()
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
@@ -47,7 +51,7 @@ def environment(name: str, extras: str = "") -> Path:
     print(f"setting up {folder} (a minute or two, once)", file=sys.stderr)
     run([sys.executable, "-m", "venv", "--clear", str(folder)])
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "--editable", f"{CHECKOUT}{extras}"])
+    run([*pip, package] if package else [*pip, "--editable", f"{CHECKOUT}{extras}"])
     stamp.write_text(wanted)
     return programs
 

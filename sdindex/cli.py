@@ -118,7 +118,8 @@ def cli(ctx: click.Context, db: str) -> None:
 @click.option(
     "--method",
     type=click.Choice(METHODS),
-    help="How images are hashed: decoded at a reduced scale, or exactly as imagehash does. "
+    help="How images are hashed: decoded at a reduced scale, exactly as imagehash does, or by "
+    "the thumbnail that the camera wrote. "
     "[default: the archive's own; scaled for the first]",
 )
 @click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")

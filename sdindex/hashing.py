@@ -1,15 +1,18 @@
 """One image file to its hash and what else sampling needs, from one opening of the file."""
 
 import os
+import struct
 import time
 import warnings
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 import imagehash
 import numpy as np
 from PIL import (
     BmpImagePlugin,  # noqa: F401  (named, so that Pillow need not import every plugin it has)
+    ExifTags,
     Image,
     ImageStat,
     JpegImagePlugin,  # noqa: F401
@@ -29,6 +32,11 @@ SETTLING_NS = 2_000_000_000
 
 _notes: list[str] = []  # see note_warnings
 
+# What cameras write before the picture itself is shorter than this, and is all that is read.
+HEAD_BYTES = 64 << 10
+_THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_DARK = 24  # of 255: a bar that JPEG has blurred is still darker
+
 _EXIF_IFD = 0x8769
 _DATE_TIME_ORIGINAL = 0x9003
 
@@ -38,7 +46,8 @@ class Picture(NamedTuple):
 
     `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
     that was hashed; `width` and `height` are the image's own, in pixels; `taken_at` is the
-    camera's local time, None when the image has none.
+    camera's local time, None when the image has none. `thumbnail` says that it was the EXIF
+    thumbnail that was hashed.
     """
 
     dhash: int
@@ -46,6 +55,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     taken_at: datetime | None
+    thumbnail: bool = False
 
 
 class ImageRead(NamedTuple):
@@ -111,6 +121,11 @@ def _decode(file: BinaryIO, size: int, method: Method) -> tuple[Picture | None, 
 
 
 def _picture(file: BinaryIO, method: Method) -> Picture:
+    if method == "thumbnail":
+        from_head = _picture_from_thumbnail(file)
+        if from_head is not None:
+            return from_head
+        file.seek(0)
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
         refuse_if_huge(image)
@@ -119,8 +134,56 @@ def _picture(file: BinaryIO, method: Method) -> Picture:
         return Picture(dhash(grey), brightness, width, height, _taken_at(image))
 
 
+def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
+    """Return what the head of a file tells; None where there is no thumbnail to be trusted."""
+    head = BytesIO(file.read(HEAD_BYTES))
+    try:
+        with Image.open(head, formats=("JPEG",)) as image:
+            small = exif_thumbnail(image)
+            if small is None:
+                return None
+            brightness = ImageStat.Stat(small).mean[0]
+            return Picture(dhash(small), brightness, *image.size, _taken_at(image), thumbnail=True)
+    except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
+        return None  # the whole file is the judge of what is wrong with it
+
+
+def exif_thumbnail(image: Image.Image) -> Image.Image | None:
+    """Return an image's EXIF thumbnail, grey, in the image's own shape; None if not trusted.
+
+    It must be there, decode, be no larger than the image, and have its shape: as it is, or
+    between dark bars that fill it up, which are cut away.
+    """
+    directory = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+    start, length = directory.get(_THUMBNAIL_START), directory.get(_THUMBNAIL_LENGTH)
+    if not isinstance(start, int) or not isinstance(length, int):
+        return None
+    tiff = image.info["exif"].removeprefix(b"Exif\0\0")
+    with Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",)) as thumbnail:
+        if thumbnail.width > image.width or thumbnail.height > image.height:
+            return None
+        return _without_bars(thumbnail.convert("L"), image.width / image.height)
+
+
+def _without_bars(grey: Image.Image, shape: float) -> Image.Image | None:
+    """Cut what fills a picture up to another shape (width / height); None if it is no bar."""
+    width, height = grey.size
+    inner_width = min(width, round(height * shape))
+    inner_height = min(height, round(width / shape))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    if left <= 1 and top <= 1:  # a rounded side
+        return grey
+    inner = (left, top, left + inner_width, top + inner_height)
+    bars = [(0, 0, width, top), (0, inner[3], width, height),
+            (0, 0, left, height), (inner[2], 0, width, height)]  # fmt: skip
+    filled = (bar for bar in bars if bar[2] > bar[0] and bar[3] > bar[1])
+    if any(ImageStat.Stat(grey.crop(bar)).mean[0] > _DARK for bar in filled):
+        return None
+    return grey.crop(inner)
+
+
 def _grey(image: Image.Image, method: Method) -> Image.Image:
-    if method == "scaled":
+    if method != "exact":
         image.draft("L", SCALED_SIZE)  # a JPEG only; it gives the luma channel as it is stored
     if image.mode == "L":
         return image

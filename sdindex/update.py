@@ -42,6 +42,9 @@ DEFAULT_WORKERS = 4
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
 
+# What is stored of an `sdindex.hashing.Picture`; nothing of an image that could not be read.
+_STORED = ("dhash", "brightness", "width", "height", "taken_at")
+
 log = logging.getLogger("sdindex")
 
 Submit = Callable[[FileToRead], "Future[ImageRead]"]
@@ -53,6 +56,7 @@ class Summary:
 
     Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
+    `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
     `missing` files were there at the last update, and are not now. `read` files were opened.
     `unlooked` names the places that could not be looked at, each with the reason.
     """
@@ -66,6 +70,7 @@ class Summary:
     unreadable: int = 0
     skipped: int = 0
     read: int = 0
+    without_thumbnail: int = 0
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
 
@@ -96,10 +101,15 @@ class Summary:
             f"{self.moved:,} moved, {self.unchanged:,} unchanged, {self.unreadable:,} unreadable"
         )
         skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+        whole = (
+            f", {self.without_thumbnail:,} of them whole, for want of a thumbnail"
+            if self.without_thumbnail
+            else ""
+        )
         rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
-            f"{self.read:,} read in {self.seconds:.1f} s{rate}"
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
         )
 
 
@@ -253,7 +263,7 @@ def _read(
             if (result is None or not result.settled) and folder_identity(part) != identity:
                 batch.store()
                 raise unavailable(part, "was replaced while it was being read")
-            _count(summary, file, result)
+            _count(summary, file, result, part.archive.method)
             bar.update()
             if result is not None:
                 batch.add(file, result)
@@ -286,7 +296,7 @@ def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None
     raise problem
 
 
-def _count(summary: Summary, file: FileToRead, result: "ImageRead | None") -> None:
+def _count(summary: Summary, file: FileToRead, result: "ImageRead | None", method: Method) -> None:
     if result is None:
         summary.skipped += 1
         return
@@ -297,6 +307,8 @@ def _count(summary: Summary, file: FileToRead, result: "ImageRead | None") -> No
         summary.new += 1
     else:
         summary.changed += 1
+    if method == "thumbnail" and result.picture and not result.picture.thumbnail:
+        summary.without_thumbnail += 1
     for note in result.notes:
         log.info("%s: %s", printable(from_text(file.path)), printable(note))
 
@@ -312,8 +324,6 @@ class _Batch:
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: "ImageRead") -> None:
-        from sdindex.hashing import Picture
-
         row = {
             "method": stored_name(self._part.archive.method),
             "error": result.error,
@@ -321,7 +331,7 @@ class _Batch:
             "indexed_at": result.read_at,
             "missing_since": None,
             **result.state._asdict(),
-            **(result.picture._asdict() if result.picture else dict.fromkeys(Picture._fields)),
+            **{name: getattr(result.picture, name, None) for name in _STORED},
         }
         if file.image_id is None:
             row |= {
