@@ -1,6 +1,7 @@
 """The charts, drawn with plotly; nothing here knows of the index or of a page."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from html import escape
 
 import numpy as np
@@ -59,6 +60,10 @@ def time_bubbles(
             },
         )
     figure.update_xaxes(type="date")
+    days = {date.fromisoformat(day) for _, day, _, _ in cells}
+    if len(days) == 1:  # or plotly would show a millisecond of it
+        (only,) = days
+        figure.update_xaxes(range=[only - timedelta(days=3), only + timedelta(days=3)])
     order = {"categoryorder": "array", "categoryarray": names[::-1], "dtick": 1}
     figure.update_yaxes(type="category", **order)
     return figure

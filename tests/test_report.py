@@ -16,7 +16,7 @@ import pytest
 from sdindex import Index
 from sdindex.buckets import stride
 from sdindex.cameras import camera_of
-from sdindex.charts import hash_bits, map_hashes
+from sdindex.charts import bucket_bars, hash_bits, map_hashes, time_bubbles
 from tests.conftest import make_image
 from tests.test_cli import run
 
@@ -310,6 +310,14 @@ def test_progress_is_shown_when_asked_for(
 )
 def test_a_camera_is_the_folder_above_the_cards_own(path: str, camera: str) -> None:
     assert camera_of(path) == camera
+
+
+def test_plotly_is_given_no_markup() -> None:
+    bars = bucket_bars(["<b>0000</b>"], [1], [2])
+    bubbles = time_bubbles(["<a href='x'>cam</a>"], [(0, "2026-01-01", 3, 1)])
+    assert bars.data[0].x[0] == "&lt;b&gt;0000&lt;/b&gt;"
+    assert bubbles.data[0].y[0] == "&lt;a href='x'&gt;cam&lt;/a&gt;"
+    assert bubbles.layout.yaxis.categoryarray[0] == bubbles.data[0].y[0]
 
 
 def test_the_map_keeps_far_apart_what_is_far_apart() -> None:
