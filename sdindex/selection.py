@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
 from sdindex import archives
+from sdindex.batches import batched
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.errors import SampleError
 from sdindex.models import archive, image, sampling_position
@@ -20,8 +21,6 @@ from sdindex.natural import path_of
 from sdindex.sampling_order import OrderedBucket, available, bucket_of, kept, unsigned
 
 _CHUNK = 5000  # rows asked for at once: below every database's limit of parameters
-
-Item = TypeVar("Item")
 
 _COLUMNS = (
     image.c.path,
@@ -100,7 +99,7 @@ def _at_positions(
         (one.first_position + place for place in stride(one.images, keep[one.bucket]))
         for one in order
     )
-    for chunk in _chunks(places):
+    for chunk in batched(places, _CHUNK):
         yield from connection.scalars(sa.select(image_id).where(position.in_(chunk)))
 
 
@@ -114,7 +113,7 @@ def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
             files_of[part.archive][part.under[:-1]] = file
     found: dict[str, int] = {}
     for one, by_path in files_of.items():
-        for chunk in _chunks(by_path):
+        for chunk in batched(by_path, _CHUNK):
             rows = connection.execute(
                 sa.select(image.c.path, image.c.dhash).where(
                     image.c.archive_id == one.id, image.c.path.in_(chunk), available()
@@ -247,7 +246,7 @@ def _chosen(
 def _images(connection: sa.Connection, ids: Iterable[int], bits: int) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
     placed = []
-    for chunk in _chunks(ids):
+    for chunk in batched(ids, _CHUNK):
         rows = connection.execute(
             sa.select(archive.c.sort_key, image.c.sort_key, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
@@ -256,12 +255,6 @@ def _images(connection: sa.Connection, ids: Iterable[int], bits: int) -> list[Sa
         placed += [(root_key, key, _image(row, bits)) for root_key, key, *row in rows]
     placed.sort(key=itemgetter(0, 1))
     return [one for _, _, one in placed]
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
 
 
 def _image(row: Sequence[Any], bits: int) -> SampledImage:

@@ -6,17 +6,18 @@ What is gone, back or moved is recorded, and what is to be read is listed.
 import gc
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
-from typing import Any, NamedTuple, TypeVar, cast
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
 from sdindex import sampling_order
 from sdindex.archives import Part
+from sdindex.batches import batched
 from sdindex.changes import (
     AllUnchanged,
     Change,
@@ -38,8 +39,6 @@ from sdindex.progress import counter
 from sdindex.scan import IMAGE_SUFFIXES, FileState, FoundFile, Unlooked, look_at, reason, scan
 
 _CHUNK = 1000
-
-Item = TypeVar("Item")
 
 # On disk, not in memory: there may be as many rows as there are files in the archive. The
 # names are those of no table that a user could have.
@@ -181,7 +180,7 @@ def files_to_read(connection: sa.Connection) -> Iterator[FileToRead]:
 def _list_what_is_to_be_read(
     connection: sa.Connection, changes: Iterator[Change], part: Part, result: Survey
 ) -> None:
-    for chunk in _chunks(_listings(changes, part, result)):
+    for chunk in batched(_listings(changes, part, result), _CHUNK):
         connection.execute(_to_read.insert(), chunk)
 
 
@@ -263,7 +262,7 @@ def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[
 
 def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
     statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
-    for chunk in _chunks(ids):
+    for chunk in batched(ids, _CHUNK):
         sampling_order.discard(connection)
         connection.execute(statement, [{"row": row} for row in chunk])
 
@@ -332,12 +331,6 @@ def _moves(*, strict: bool) -> sa.Select[Any]:
 
 def _base_name(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
 
 
 def _empty(connection: sa.Connection, part: Part) -> ArchiveError:
