@@ -100,8 +100,8 @@ def compare(
     for item in found:
         if isinstance(item, Unlooked):
             yield from map(Vanished, rows.before(item.path))
-            rows.skip(item)
-            yield item
+            if rows.skip(item) or not item.only_if_known:
+                yield item
             continue
         # Nearly every run of nearly every update is as it was, and is compared at once.
         taken = rows.take(len(item))
@@ -149,10 +149,13 @@ class _Rows:
         row = self._peek()
         return self._back.popleft() if row is not None and row.path == path else None
 
-    def skip(self, place: Unlooked) -> None:
-        """Pass over those that a place stands for."""
+    def skip(self, place: Unlooked) -> int:
+        """Pass over those that a place stands for; return how many there are."""
+        skipped = 0
         while (row := self._peek()) is not None and _stands_for(place, row.path):
             self._back.popleft()
+            skipped += 1
+        return skipped
 
     def rest(self) -> Iterator[KnownImage]:
         """Yield all that are left."""

@@ -63,7 +63,8 @@ def time_bubbles(
     days = {date.fromisoformat(day) for _, day, _, _ in cells}
     if len(days) == 1:  # or plotly would show a millisecond of it
         (only,) = days
-        figure.update_xaxes(range=[only - timedelta(days=3), only + timedelta(days=3)])
+        around = timedelta(days=min(3, (date.max - only).days, (only - date.min).days))
+        figure.update_xaxes(range=[only - around, only + around])
     order = {"categoryorder": "array", "categoryarray": names[::-1], "dtick": 1}
     figure.update_yaxes(type="category", **order)
     return figure

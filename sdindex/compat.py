@@ -275,7 +275,8 @@ def plot_hash_similarity_scatter(
     plotly.graph_objects.Figure
     """
     paths = selection_data["all_paths"]
-    arrays = np.asarray(selection_data["hash_arrays"], dtype=bool).reshape(len(paths), -1)
+    bits = np.asarray(selection_data["hash_arrays"], dtype=bool)
+    arrays = bits.reshape(len(paths), -1) if len(paths) else bits.reshape(0, 1)
     kept = np.zeros(len(paths), dtype=bool)
     kept[selection_data["selected_indices"]] = True
     figure = charts.hash_map(charts.map_hashes(arrays), kept)

@@ -3,13 +3,13 @@
 import csv
 import io
 import json
+import math
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields, replace
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import IO, Any, Literal
 
 import click
@@ -87,7 +87,8 @@ def write_rows(
             write_csv(columns, rows, output)
         case "json":
             names = _distinct(columns)
-            write_json((dict(zip(names, row, strict=True)) for row in rows), output)
+            finite = ([_finite(value) for value in row] for row in rows)
+            write_json((dict(zip(names, row, strict=True)) for row in finite), output)
 
 
 def _left_out(keeps: int, images: int) -> float:
@@ -162,7 +163,7 @@ def _cell(value: object) -> str:
         case None:
             return "-"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}"
+            return value.isoformat(" ", "seconds")
         case bytes():
             return value.hex()
         case bool():
@@ -184,11 +185,14 @@ def _columns(kind: type) -> list[str]:
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Return names for an object's members: a query may name two columns alike."""
-    seen: Counter[str] = Counter()
-    distinct = []
+    distinct: list[str] = []
     for name in names:
-        seen[name] += 1
-        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        free = name
+        for number in count(2):
+            if free not in distinct and (free == name or free not in names):
+                break
+            free = f"{name}_{number}"
+        distinct.append(free)
     return distinct
 
 
@@ -202,6 +206,11 @@ def _records(
     columns.remove("relative_path")
     replaced = (replace(one, path=one.relative_path) for one in sample)
     return columns, (tuple(getattr(one, name) for name in columns) for one in replaced)
+
+
+def _finite(value: object) -> object:
+    """Return a value that JSON has: it has no number that is infinite, or none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: object) -> object:

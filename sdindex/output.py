@@ -47,7 +47,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
     except OSError as problem:
         if problem.errno == errno.EPIPE:
             raise
-        where = "to stdout" if output == STDOUT else printable(output)
+        where = "to stdout" if output == STDOUT else printable(output) or "a file without a name"
         raise OutputError(f"cannot write {where}: {reason(problem)}") from problem
 
 

@@ -146,6 +146,8 @@ def _explain(problem: Exception, clock: _Clock) -> str:
         return "the query would do more than read, which is all that is allowed here"
     if "one statement" in text:
         return "one query at a time, please"
+    if "user-defined function" in text:
+        return "hamming, bucket and dhash_hex take hashes, as integers or hexadecimal, and bits"
     return f"the query cannot be answered: {printable(text)}"
 
 

@@ -211,7 +211,7 @@ def _tile(one: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any
     return {
         "identity": identity,
         "path": printable(one.relative_path),
-        "taken": f"{one.taken_at:%Y-%m-%d %H:%M:%S}" if one.taken_at else "no time",
+        "taken": one.taken_at.isoformat(" ") if one.taken_at else "no time",
         "size": f"{one.width} x {one.height}",
         "source": _source(picture),
         "error": picture.error,
@@ -262,7 +262,7 @@ def _time_chart(gathered: Gathered) -> Any:
     by_month = len(days) > CHART_DAYS
     cells: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     for (camera, day), images in gathered.cells.items():
-        cell = cells[row_of[camera], f"{day:%Y-%m}-01" if by_month else f"{day:%Y-%m-%d}"]
+        cell = cells[row_of[camera], f"{day.isoformat()[:7]}-01" if by_month else day.isoformat()]
         cell[0] += images
         cell[1] += gathered.sampled_cells[camera, day]
     return charts.time_bubbles(

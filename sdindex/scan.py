@@ -67,10 +67,13 @@ class Unlooked(NamedTuple):
     """A place that could not be looked at.
 
     `path` ends with a slash where it is a folder, and then stands for all that is below it.
+    `only_if_known` says that it is of no account where the index holds nothing of it: a link
+    that leads nowhere is either litter, or the way to a disk that is not mounted.
     """
 
     path: str
     reason: str
+    only_if_known: bool = False
 
 
 def is_image(name: str) -> bool:
@@ -162,6 +165,9 @@ def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 if _is_folder(entry):
                     others.append((path + "/", entry))
+                elif entry.is_symlink() and not os.path.exists(entry.path):
+                    gone = Unlooked(path + "/", "its target is not there", only_if_known=True)
+                    others.append(gone)
                 continue
             try:
                 status = _status(entry)

@@ -202,7 +202,7 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
             case Vanished(known):
                 if not known.doubts & Doubt.MISSING and part.files is None:
                     result.gone.append(known.id)
-            case Unlooked(path, why):
+            case Unlooked(path=path, reason=why):
                 if path == part.under:
                     raise unavailable(part, f"cannot be read: {why}")
                 result.unlooked.append(change)

@@ -1,5 +1,6 @@
 """Small pictures for the report, made by the same workers that read images."""
 
+import os
 from io import BytesIO
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ def thumbnail(path: str, side: int) -> Thumbnail:
     OSError
         When the system does not give the file, or not all of it.
     """
+    if not os.path.isfile(path):  # a pipe, say, which would hang whoever opens it
+        raise FileNotFoundError(path)
     with open(path, "rb") as file:
         try:
             with Image.open(file, formats=FORMATS) as image:

@@ -176,6 +176,13 @@ def test_a_picture_needs_the_extra_and_says_so(
         sdindex.plot_bucket_distribution(data["bucket_stats"], save_path=tmp_path / "b.png")
 
 
+def test_nothing_can_be_plotted() -> None:
+    for given, count in (([], 5), (["a.jpg"], 0)):
+        _, data = sdindex.sample_diverse_with_stats(given, count, show_progress=False)
+        figure = sdindex.plot_hash_similarity_scatter(data, show_browser=False)
+        assert isinstance(figure, go.Figure)
+
+
 def test_no_browser_is_a_warning(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(_: object) -> None:
         raise webbrowser.Error("could not locate runnable browser")

@@ -236,6 +236,18 @@ def test_every_format(filled: Index, db: Path) -> None:
     )
 
 
+def test_json_loses_no_column_and_is_json(filled: Index, db: Path) -> None:
+    query = "SELECT 1 AS a, 2 AS a, 3 AS a_2, 1e999 AS b, 4 AS a"
+    shown = run("sql", query, "--format", "json", db=db).stdout
+    (record,) = json.loads(shown, parse_constant=pytest.fail)
+    assert list(record.values()) == [1, 2, 3, None, 4]
+
+
+def test_a_function_says_what_it_takes(filled: Index) -> None:
+    with pytest.raises(QueryError, match="take hashes, as integers or hexadecimal"):
+        answer(filled, "SELECT hamming('zz', 1)")
+
+
 def test_a_long_answer_is_cut_in_a_table_only(filled: Index, db: Path) -> None:
     query = ENDLESS + "SELECT x FROM n LIMIT 1500"
     table = run("sql", query, db=db)

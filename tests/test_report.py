@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sdindex import Index
 from sdindex.buckets import stride
@@ -310,6 +311,20 @@ def test_progress_is_shown_when_asked_for(
 )
 def test_a_camera_is_the_folder_above_the_cards_own(path: str, camera: str) -> None:
     assert camera_of(path) == camera
+
+
+@pytest.mark.parametrize("day", ["0001:01:01", "9999:12:31", "0999:05:05"])
+def test_a_camera_whose_clock_is_out_stops_no_report(
+    index: Index, tmp_path: Path, threads: Executor, day: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "RECONYX"
+    exif.get_ifd(0x8769)[0x9003] = f"{day} 00:00:00"
+    (tmp_path / "archive").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "archive/a.jpg", exif=exif)
+    index.update(tmp_path / "archive", executor=threads)
+    assert day.replace(":", "-") in index.report(1)
+    assert "A sample of 1 image<" in index.report(1)
 
 
 def test_plotly_is_given_no_markup() -> None:

@@ -98,7 +98,8 @@ def test_a_link_through_a_file_leads_nowhere(tmp_path: Path, name: str) -> None:
     file = touch(tmp_path / "a.jpg")
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / name).symlink_to(file / "x")
-    assert flat(tmp_path / "archive") == []
+    found = flat(tmp_path / "archive")
+    assert [item for item in found if not (isinstance(item, Unlooked) and item.only_if_known)] == []
 
 
 @posix

@@ -238,7 +238,7 @@ def test_an_unreadable_folder_keeps_what_is_known_below_it(
     summary = index.update(archive, executor=threads)
     assert counts(summary) == {"unchanged": 5, "missing": 1}
     place = os.path.join(archive, "cam0", "")
-    assert [tuple(place) for place in summary.unlooked] == [(place, "Input/output error")]
+    assert [one[:2] for one in summary.unlooked] == [(place, "Input/output error")]
     assert [path for path, _, since in rows(db) if since] == ["cam1/IMG_2.JPG"]
 
 
@@ -443,3 +443,19 @@ def test_many_moves_and_losses(index: Index, archive: Path, threads: Executor) -
     summary = index.update(archive, executor=threads)
     assert counts(summary) == {"moved": 2500, "unchanged": 6, "missing": 6}
     assert len(index.select(9999)) == 2506
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this user may not make links")
+def test_a_link_to_a_disk_that_is_not_mounted(
+    index: Index, archive: Path, tmp_path: Path, threads: Executor
+) -> None:
+    disk = make_image(tmp_path / "disk" / "a.jpg", 50).parent
+    (archive / "linked").symlink_to(disk)
+    (archive / "litter").symlink_to(tmp_path / "nothing")
+    assert counts(index.update(archive, executor=threads)) == {"new": 13, "read": 13}
+    disk.rename(tmp_path / "unmounted")
+    summary = index.update(archive, executor=threads)
+    assert counts(summary) == {"unchanged": 12}
+    assert [place.reason for place in summary.unlooked] == ["its target is not there"]
+    (tmp_path / "unmounted").rename(disk)
+    assert counts(index.update(archive, executor=threads)) == {"unchanged": 13}
