@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from sdindex import Index
+
+settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
+settings.load_profile("sdindex")
 
 CHECKOUT = Path(__file__).parent.parent
 REAL_DATA = CHECKOUT.parent / "shared" / "data"
