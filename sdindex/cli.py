@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from sdindex.buckets import DEFAULT_BITS, HASH_BITS
 from sdindex.errors import SdindexError
 from sdindex.methods import METHODS, Method
 from sdindex.names import printable
@@ -32,8 +33,8 @@ output_option = click.option(
 )
 bits_option = click.option(
     "--bits",
-    type=click.IntRange(1, 64),
-    default=4,
+    type=click.IntRange(1, HASH_BITS),
+    default=DEFAULT_BITS,
     show_default=True,
     help="Leading bits of the hash that make a bucket: more bits, finer groups.",
 )

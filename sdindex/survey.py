@@ -262,8 +262,9 @@ def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[
 
 def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
     statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
-    for chunk in batched(ids, _CHUNK):
+    if ids:
         sampling_order.discard(connection)
+    for chunk in batched(ids, _CHUNK):
         connection.execute(statement, [{"row": row} for row in chunk])
 
 
@@ -281,6 +282,7 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
     """
     if not connection.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return 0
+    sampling_order.discard(connection)  # moved here or read soon, a new file changes it
     missing = (image.c.archive_id == part.archive.id) & image.c.missing_since.is_not(None)
     usable = missing & image.c.settled & (image.c.method == stored_name(part.archive.method))
     rows = connection.execute(
@@ -302,7 +304,6 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
         .values(path=sa.bindparam("new"), sort_key=sa.bindparam("key"), missing_since=None)
     )
     for chunk in moves.partitions():
-        sampling_order.discard(connection)
         connection.execute(
             statement,
             [

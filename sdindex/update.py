@@ -15,7 +15,7 @@ from sdindex import archives, sampling_order
 from sdindex.archives import Part
 from sdindex.clock import utc_now
 from sdindex.database import Store
-from sdindex.errors import ArchiveError, UsageError
+from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from sdindex.methods import METHODS, Method, stored_name
 from sdindex.models import archive as archive_table
 from sdindex.models import image
@@ -124,8 +124,6 @@ def update(
     executor: Executor | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
-    if method not in (None, *METHODS):
-        raise UsageError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     for path in paths:
         archives.require_folder(path)
     outermost = _outermost(paths)
@@ -133,7 +131,7 @@ def update(
     def parts(connection: sa.Connection) -> Iterator[Part]:
         return (_part(connection, path, method) for path in outermost)
 
-    return _update(store, parts, _Reading(workers, executor, progress), strict=strict)
+    return _update(store, parts, _Reading(workers, method, executor, progress), strict=strict)
 
 
 def update_files(
@@ -150,20 +148,23 @@ def update_files(
     def parts(connection: sa.Connection) -> Iterator[Part]:
         return iter(archives.parts_of_files(connection, files, method))
 
-    return _update(store, parts, _Reading(workers, executor, progress), strict=False)
+    return _update(store, parts, _Reading(workers, method, executor, progress), strict=False)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """How images are read: by how many workers, or by whose, and with what to be seen of it."""
+    """How images are to be read: by whom, how, and with what to be seen of it."""
 
     workers: int
+    method: Method | None
     executor: Executor | None
     progress: bool | None
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"workers must be 1 or more, not {self.workers}")
+        if self.method not in (None, *METHODS):
+            raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
 
 
 def _update(
@@ -260,15 +261,27 @@ def _read(
         if done is not None:
             file, future = done
             result = _outcome(file, future)
-            if (result is None or not result.settled) and folder_identity(part) != identity:
+            if _is_systems(result) and not _is_same_folder(part, identity):
                 batch.store()
-                raise unavailable(part, "was replaced while it was being read")
+                raise unavailable(part, "went away while it was being read")
             _count(summary, file, result, part.archive.method)
             bar.update()
             if result is not None:
                 batch.add(file, result)
         batch.store_when_due()
     batch.store()
+
+
+def _is_systems(result: "ImageRead | None") -> bool:
+    """Say whether a file was not given, so that the whole disk may be gone."""
+    return result is None or (result.error is not None and not result.settled)
+
+
+def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
+    try:
+        return folder_identity(part) == identity
+    except ArchiveUnavailableError:
+        return False
 
 
 def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":

@@ -285,6 +285,7 @@ def test_a_disk_unplugged_while_images_are_read_leaves_no_errors(
     with pytest.raises(ArchiveUnavailableError):
         index.update(archive, executor=Unplugging(5, lambda: archive.rename(away)))
     assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
+    assert rows(db, "SELECT count(*) FROM image") == [(5,)], "what was read is kept"
     away.rename(archive)
     index.update(archive, executor=threads)
     assert rows(db, "SELECT count(*) FROM image WHERE dhash IS NOT NULL") == [(12,)]
