@@ -7,7 +7,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from sdindex.scan import FileState, FoundFile, Unlooked
+from sdindex.scan import FileState, Found, FoundFile, Linked, Unlooked
 
 
 class Reason(StrEnum):
@@ -72,13 +72,13 @@ class Vanished(NamedTuple):
     known: KnownImage
 
 
-Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked
+Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked | Linked
 
 _doubts = itemgetter(KnownImage._fields.index("doubts"))
 
 
 def compare(
-    found: Iterable[list[FoundFile] | Unlooked],
+    found: Iterable[Found],
     known: Iterable[KnownImage],
     *,
     strict: bool = False,
@@ -86,7 +86,7 @@ def compare(
     """Yield what became of each file, found or known.
 
     Both sides come in the order of their paths' bytes, and neither is held in memory. What
-    is known of a place that could not be looked at is left as it is.
+    is known of a place that could not be looked at, or was not entered, is left as it is.
 
     Parameters
     ----------
@@ -98,9 +98,10 @@ def compare(
     rows = _Rows(known)
     compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
     for item in found:
-        if isinstance(item, Unlooked):
+        if not isinstance(item, list):
             yield from map(Vanished, rows.before(item.path))
-            if rows.skip(item) or not item.only_if_known:
+            known_there = rows.skip(item.path)
+            if known_there or not (isinstance(item, Unlooked) and item.only_if_known):
                 yield item
             continue
         # Nearly every run of nearly every update is as it was, and is compared at once.
@@ -149,10 +150,10 @@ class _Rows:
         row = self._peek()
         return self._back.popleft() if row is not None and row.path == path else None
 
-    def skip(self, place: Unlooked) -> int:
-        """Pass over those that a place stands for; return how many there are."""
+    def skip(self, place: str) -> int:
+        """Pass over those at a place, below it where it is a folder; return how many."""
         skipped = 0
-        while (row := self._peek()) is not None and _stands_for(place, row.path):
+        while (row := self._peek()) is not None and _is_at(place, row.path):
             self._back.popleft()
             skipped += 1
         return skipped
@@ -188,5 +189,5 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
     return None
 
 
-def _stands_for(place: Unlooked, path: str) -> bool:
-    return path.startswith(place.path) if place.path.endswith("/") else path == place.path
+def _is_at(place: str, path: str) -> bool:
+    return path.startswith(place) if place.endswith("/") else path == place

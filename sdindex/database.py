@@ -36,14 +36,18 @@ class Store:
     """
 
     def __init__(self, db: str | os.PathLike[str]) -> None:
-        self._db = os.fspath(db)
-        self.file = _file_of(self._db)
+        self.db = os.fspath(db)
+        self.file = _file_of(self.db)
         self._engines: dict[bool, sa.Engine] = {}
 
     def __str__(self) -> str:
         if self.file is not None:
             return printable(str(self.file))
-        return sa.make_url(self._db).render_as_string(hide_password=True)
+        return sa.make_url(self.db).render_as_string(hide_password=True)
+
+    def is_new(self) -> bool:
+        """Say whether an index is still to be made."""
+        return self.file is not None and not self.file.exists()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -73,7 +77,7 @@ class Store:
         if not create:
             self._check_file()
         with self._lock():
-            if create and self.file is not None and not self.file.exists():
+            if create and self.file is not None and self.is_new():
                 _create(self.file)
             with self._connection(write=True) as connection:
                 if _stored_revision(connection) != SCHEMA_REVISION:
@@ -104,7 +108,7 @@ class Store:
         if write not in self._engines:
             try:
                 self._engines[write] = (
-                    sa.create_engine(self._db)
+                    sa.create_engine(self.db)
                     if self.file is None
                     else _sqlite_engine(self.file, write=write)
                 )

@@ -6,7 +6,7 @@ import time
 import warnings
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import imagehash
 import numpy as np
@@ -23,6 +23,7 @@ from PIL import (
 )
 
 from sdindex.methods import Method
+from sdindex.reading import ImageRead, Picture
 from sdindex.scan import FileState
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -41,49 +42,8 @@ _EXIF_IFD = 0x8769
 _DATE_TIME_ORIGINAL = 0x9003
 
 
-class Picture(NamedTuple):
-    """What sampling needs of an image that could be read.
-
-    `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
-    that was hashed; `width` and `height` are the image's own, in pixels; `taken_at` is the
-    camera's local time, None when the image has none. `thumbnail` says that it was the EXIF
-    thumbnail that was hashed.
-    """
-
-    dhash: int
-    brightness: float
-    width: int
-    height: int
-    taken_at: datetime | None
-    thumbnail: bool = False
-
-
-class ImageRead(NamedTuple):
-    """What one reading of a file gave: a `picture`, or an `error` in words for people.
-
-    `settled` is False when the file may change, or have changed, without showing it, so
-    that it must be read again. `read_at` is in UTC. `notes` are what the decoder complained
-    of and got over.
-    """
-
-    state: FileState
-    settled: bool
-    read_at: datetime
-    picture: Picture | None = None
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-
-
 def read_image(path: str, method: Method) -> ImageRead:
-    """Read one image file.
-
-    A file that is no image, or a broken one, is an answer, not an exception.
-
-    Raises
-    ------
-    OSError
-        When the system does not give the file, or not all of it.
-    """
+    """Read one image file; see `sdindex.reading.read_image`."""
     read_ns = time.time_ns()
     read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
     with open(path, "rb") as file:

@@ -76,19 +76,70 @@ class Unlooked(NamedTuple):
     only_if_known: bool = False
 
 
+class Linked(NamedTuple):
+    """A link to a folder that was not followed; `path` ends with a slash."""
+
+    path: str
+
+
+class Span(NamedTuple):
+    """The stored paths from `start` up to, without it, `end`; without an end where it is None."""
+
+    start: str = ""
+    end: str | None = None
+
+    def holds(self, path: str) -> bool:
+        """Say whether a path lies in it."""
+        return self.start <= path and (self.end is None or path < self.end)
+
+    def touches(self, folder: str) -> bool:
+        """Say whether a path below a folder, which ends with a slash, may lie in it."""
+        return self.start.startswith(folder) or self.holds(folder)
+
+    def covers(self, folder: str) -> bool:
+        """Say whether every path below a folder lies in it."""
+        return self.holds(folder) and (self.end is None or not self.end.startswith(folder))
+
+
+ALL_PATHS = Span()
+
+
+class Links:
+    """The links to folders that a scan meets, of which it enters each place once.
+
+    A link is entered where it leads out of the archive to a place that no other link has
+    led to: so loops end, and no file is found twice.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._entered = [os.path.realpath(root)]
+
+    def is_new(self, link: str) -> bool:
+        """Say whether a link is to be entered, and remember where it leads."""
+        place = os.path.realpath(link)
+        if any(is_inside(place, other) or is_inside(other, place) for other in self._entered):
+            return False
+        self._entered.append(place)
+        return True
+
+
 def is_image(name: str) -> bool:
     """Say whether a file of that name is considered at all."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def scan(root: str, under: str = "") -> Iterator[list[FoundFile] | Unlooked]:
+Found = list[FoundFile] | Unlooked | Linked
+
+
+def scan(
+    root: str, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+) -> Iterator[Found]:
     """Yield the image files below a folder, in the order of their stored paths' bytes.
 
     They come in runs of files that follow each other in one folder: what is done for a run
-    at once is fast. A link to a file counts as a file. A link to a folder is followed where
-    it leads out of the archive to a place that no other link has led to: so loops end, and
-    no file is found twice. The order is that of a database's index on the path, so that both
-    can be read side by side; memory is that of the largest single folder.
+    at once is fast. A link to a file counts as a file. The order is that of a database's
+    index on the path, so that both can be read side by side; memory is that of the largest
+    single folder.
 
     Parameters
     ----------
@@ -96,9 +147,13 @@ def scan(root: str, under: str = "") -> Iterator[list[FoundFile] | Unlooked]:
         The archive's folder, as ``os`` functions take it.
     under
         A folder of it, relative, in stored form, ending with a slash; empty for all of it.
+    span
+        Only these paths; all by default.
+    links
+        Which links to folders are followed. None are where it is not given: they are
+        yielded, in their places.
     """
-    followed = [os.path.realpath(root)]
-    folders = [_contents(absolute(root, under), under)]
+    folders = [_contents(absolute(root, under), under, span)]
     while folders:
         item = next(folders[-1], None)
         if item is None:
@@ -107,11 +162,13 @@ def scan(root: str, under: str = "") -> Iterator[list[FoundFile] | Unlooked]:
             yield item
         else:
             prefix, entry = item
-            if _is_new_place(entry, followed):
-                folders.append(_contents(entry.path, prefix))
+            if not entry.is_symlink() or (links is not None and links.is_new(entry.path)):
+                folders.append(_contents(entry.path, prefix, span))
+            elif links is None:
+                yield Linked(prefix)
 
 
-def look_at(root: str, paths: Iterable[str]) -> Iterator[list[FoundFile] | Unlooked]:
+def look_at(root: str, paths: Iterable[str]) -> Iterator[Found]:
     """Yield the files of a list, in stored form, that are there; in the order of `scan`."""
     for path in sorted(paths):
         try:
@@ -132,10 +189,12 @@ def reason(problem: OSError) -> str:
 _Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
 
 
-def _contents(place: str, prefix: str) -> Iterator[list[FoundFile] | Unlooked | _Subfolder]:
+def _contents(
+    place: str, prefix: str, span: Span
+) -> Iterator[list[FoundFile] | Unlooked | _Subfolder]:
     """Yield what is directly in a folder: runs of files, and the folders between them."""
     try:
-        files, others = _listed(place, prefix)
+        files, others = _listed(place, prefix, None if span.covers(prefix) else span)
     except OSError as problem:
         yield Unlooked(prefix, reason(problem))
         return
@@ -151,7 +210,9 @@ def _contents(place: str, prefix: str) -> Iterator[list[FoundFile] | Unlooked | 
         yield files[start:]
 
 
-def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _Subfolder]]:
+def _listed(
+    place: str, prefix: str, span: Span | None
+) -> tuple[list[FoundFile], list[Unlooked | _Subfolder]]:
     """Return a folder's images, and its subfolders and what could not be looked at.
 
     The loop that a million unchanged files go through: each call in it counts.
@@ -159,15 +220,11 @@ def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _
     files: list[FoundFile] = []
     others: list[Unlooked | _Subfolder] = []
     with os.scandir(place) as listing:
-        for entry in listing:
+        for entry in listing if span is None else _reaching(listing, prefix, span):
             name = entry.name
-            path = prefix + (name if name.isascii() and "\\" not in name else to_text(name))
+            path = _path_of(prefix, name)
             if not name.lower().endswith(IMAGE_SUFFIXES):
-                if _is_folder(entry):
-                    others.append((path + "/", entry))
-                elif entry.is_symlink() and not os.path.exists(entry.path):
-                    gone = Unlooked(path + "/", "its target is not there", only_if_known=True)
-                    others.append(gone)
+                others += _beside_images(path + "/", entry)
                 continue
             try:
                 status = _status(entry)
@@ -183,15 +240,32 @@ def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _
     return files, others
 
 
-def _is_new_place(folder: "os.DirEntry[str]", followed: list[str]) -> bool:
-    """Say whether a folder is to be entered, and remember where a link led."""
-    if not folder.is_symlink():
-        return True
-    place = os.path.realpath(folder.path)
-    if any(is_inside(place, other) or is_inside(other, place) for other in followed):
-        return False
-    followed.append(place)
-    return True
+def _reaching(
+    listing: Iterable["os.DirEntry[str]"], prefix: str, span: Span
+) -> Iterator["os.DirEntry[str]"]:
+    """Yield the files that lie in a span, and the folders that reach into it."""
+    for entry in listing:
+        path = _path_of(prefix, entry.name)
+        if span.holds(path) or (
+            span.touches(path + "/") and (_is_folder(entry) or _leads_nowhere(entry))
+        ):
+            yield entry
+
+
+def _path_of(prefix: str, name: str) -> str:
+    return prefix + (name if name.isascii() and "\\" not in name else to_text(name))
+
+
+def _beside_images(path: str, entry: "os.DirEntry[str]") -> Iterator[Unlooked | _Subfolder]:
+    """Yield what is to be said of an entry that is not named as an image is."""
+    if _is_folder(entry):
+        yield path, entry
+    elif _leads_nowhere(entry):
+        yield Unlooked(path, "its target is not there", only_if_known=True)
+
+
+def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -3,15 +3,12 @@
 What is gone, back or moved is recorded, and what is to be read is listed.
 """
 
-import gc
 import os
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -27,16 +24,20 @@ from sdindex.changes import (
     ToRead,
     Unchanged,
     Vanished,
-    compare,
 )
 from sdindex.clock import utc_now
+from sdindex.database import Store
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.methods import stored_name
 from sdindex.models import image
 from sdindex.names import from_text, printable
 from sdindex.natural import sort_key
 from sdindex.progress import counter
-from sdindex.scan import IMAGE_SUFFIXES, FileState, FoundFile, Unlooked, look_at, reason, scan
+from sdindex.scan import IMAGE_SUFFIXES, FileState, FoundFile, Unlooked, reason
+from sdindex.sections import changes
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _CHUNK = 1000
 
@@ -104,7 +105,15 @@ class Survey:
         return self.unchanged + self.unreadable + self.moved + self.to_read
 
 
-def survey(connection: sa.Connection, part: Part, *, strict: bool, progress: bool | None) -> Survey:
+def survey(
+    store: Store,
+    connection: sa.Connection,
+    part: Part,
+    *,
+    strict: bool,
+    workers: int,
+    progress: bool | None,
+) -> Survey:
     """Compare part of an archive with the disk, and record all but what needs reading.
 
     One transaction, which the caller commits: a survey that fails leaves nothing behind.
@@ -118,11 +127,9 @@ def survey(connection: sa.Connection, part: Part, *, strict: bool, progress: boo
     _temporary.create_all(connection)
     result = Survey()
     identity = folder_identity(part)
-    changes = compare(
-        _found(part, progress), _known(connection, part, strict=strict), strict=strict
-    )
-    with _no_garbage_collection():
-        _list_what_is_to_be_read(connection, changes, part, result)
+    found = changes(store, connection, part, strict=strict, workers=workers)
+    with counter("looking", "files", show=progress) as shown:
+        _list_what_is_to_be_read(connection, _counted(found, shown), part, result)
     if folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
     if not result.found and not result.unlooked and part.files is None:
@@ -133,18 +140,6 @@ def survey(connection: sa.Connection, part: Part, *, strict: bool, progress: boo
     result.to_read -= result.moved
     result.missing = _still_missing(connection, result.gone)
     return result
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Spare the search for cycles, of which a survey makes none: a tenth of its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def folder_identity(part: Part) -> tuple[int, int]:
@@ -177,6 +172,15 @@ def files_to_read(connection: sa.Connection) -> Iterator[FileToRead]:
         last = rows[-1].id
 
 
+def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
+    for change in changes:
+        if isinstance(change, AllUnchanged):
+            shown.update(change.files)
+        elif isinstance(change, ToRead | Unchanged):
+            shown.update()
+        yield change
+
+
 def _list_what_is_to_be_read(
     connection: sa.Connection, changes: Iterator[Change], part: Part, result: Survey
 ) -> None:
@@ -206,48 +210,6 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
                 if path == part.under:
                     raise unavailable(part, f"cannot be read: {why}")
                 result.unlooked.append(change)
-
-
-def _found(part: Part, progress: bool | None) -> Iterator[list[FoundFile] | Unlooked]:
-    if part.files is None:
-        found = scan(part.archive.root, part.under)
-    else:
-        found = look_at(part.archive.root, part.files)
-    with counter("looking", "files", show=progress) as shown:
-        for item in found:
-            shown.update(1 if isinstance(item, Unlooked) else len(item))
-            yield item
-
-
-def _known(connection: sa.Connection, part: Part, *, strict: bool) -> Iterator[KnownImage]:
-    method = stored_name(part.archive.method)
-    doubts = (
-        sa.case((image.c.method != method, Doubt.METHOD.value), else_=0)
-        + sa.case((~image.c.settled, Doubt.UNSETTLED.value), else_=0)
-        + sa.case((image.c.missing_since.is_not(None), Doubt.MISSING.value), else_=0)
-        + sa.case((image.c.dhash.is_(None), Doubt.UNREADABLE.value), else_=0)
-    )
-    # Each column costs, and two of them are compared by `strict` alone.
-    nothing: sa.ColumnElement[int] = sa.literal_column("0")
-    rows = connection.execute(
-        sa.select(
-            image.c.path,
-            image.c.size,
-            image.c.mtime_ns,
-            (image.c.ctime_ns if strict else nothing).label("ctime_ns"),
-            (image.c.inode if strict else nothing).label("inode"),
-            image.c.id,
-            doubts.label("doubts"),
-        )
-        .where(part.images())
-        .order_by(image.c.path)
-        .execution_options(yield_per=_CHUNK)
-    )
-    # A row has the names of a KnownImage, and is not made one: there may be millions.
-    known = cast("Iterator[KnownImage]", chain.from_iterable(rows.partitions()))
-    if part.files is None:
-        return known
-    return (row for row in known if row.path in part.files)
 
 
 def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from sdindex.models import image
 from sdindex.names import absolute, from_text, is_inside, printable
 from sdindex.natural import sort_key
 from sdindex.progress import bar
+from sdindex.reading import ImageRead, read_image
 from sdindex.scan import Unlooked, reason
 from sdindex.survey import (
     FileToRead,
@@ -35,19 +36,17 @@ from sdindex.survey import (
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from sdindex.hashing import ImageRead
-
 DEFAULT_WORKERS = 4
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
 
-# What is stored of an `sdindex.hashing.Picture`; nothing of an image that could not be read.
+# What is stored of an `sdindex.reading.Picture`; nothing of an image that could not be read.
 _STORED = ("dhash", "brightness", "width", "height", "taken_at")
 
 log = logging.getLogger("sdindex")
 
-Submit = Callable[[FileToRead], "Future[ImageRead]"]
+Submit = Callable[[FileToRead], Future[ImageRead]]
 
 
 @dataclass
@@ -176,9 +175,20 @@ def _update(
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
+    if reading.executor is None and store.is_new():  # so there will be images to read
+        from sdindex.workers import get_ready
+
+        get_ready()
     with store.writing(create=True) as connection:
         for part in parts(connection):
-            surveyed = survey(connection, part, strict=strict, progress=reading.progress)
+            surveyed = survey(
+                store,
+                connection,
+                part,
+                strict=strict,
+                workers=1 if reading.executor else reading.workers,
+                progress=reading.progress,
+            )
             connection.commit()
             summary.add(part, surveyed)
             if surveyed.to_read:
@@ -229,15 +239,14 @@ def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
 
 def _submit(stack: ExitStack, part: Part, workers: int, executor: Executor | None) -> Submit:
     """Return what gives a file to a worker."""
-    from sdindex import hashing
     from sdindex.workers import Workers
 
     submit = (executor or stack.enter_context(Workers(workers))).submit
 
-    def read(file: FileToRead) -> "Future[ImageRead]":
+    def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
         place = absolute(part.archive.root, file.path)
-        return submit(hashing.read_image, place, part.archive.method)
+        return submit(read_image, place, part.archive.method)
 
     return read
 
@@ -272,7 +281,7 @@ def _read(
     batch.store()
 
 
-def _is_systems(result: "ImageRead | None") -> bool:
+def _is_systems(result: ImageRead | None) -> bool:
     """Say whether a file was not given, so that the whole disk may be gone."""
     return result is None or (result.error is not None and not result.settled)
 
@@ -284,11 +293,10 @@ def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
         return False
 
 
-def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":
+def _outcome(file: FileToRead, future: Future[ImageRead]) -> ImageRead | None:
     """Return what reading a file gave; None when the file is gone."""
     from pebble import ProcessExpired
 
-    from sdindex.hashing import ImageRead
     from sdindex.workers import FILE_SECONDS
 
     problem = future.exception()
@@ -309,7 +317,7 @@ def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None
     raise problem
 
 
-def _count(summary: Summary, file: FileToRead, result: "ImageRead | None", method: Method) -> None:
+def _count(summary: Summary, file: FileToRead, result: ImageRead | None, method: Method) -> None:
     if result is None:
         summary.skipped += 1
         return
@@ -336,7 +344,7 @@ class _Batch:
         self._known: list[dict[str, Any]] = []
         self._since = time.monotonic()
 
-    def add(self, file: FileToRead, result: "ImageRead") -> None:
+    def add(self, file: FileToRead, result: ImageRead) -> None:
         row = {
             "method": stored_name(self._part.archive.method),
             "error": result.error,

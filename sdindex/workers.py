@@ -4,8 +4,9 @@ import multiprocessing
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import islice
 from multiprocessing import forkserver
 from multiprocessing.synchronize import Semaphore
@@ -28,12 +29,14 @@ class Workers:
     """A pool of processes in which a crash or a hang costs the one file that caused it.
 
     pebble's pool knows which worker has which task and replaces that worker alone; the
-    standard library's breaks as a whole when one process dies.
+    standard library's breaks as a whole when one process dies. A call that takes longer than
+    `seconds` is given up, and its process with it.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, seconds: float | None = FILE_SECONDS) -> None:
         context = _context()
         self._count = count
+        self._seconds = seconds
         self._started = context.Semaphore(0)
         self._pool = ProcessPool(
             max_workers=count,
@@ -63,8 +66,8 @@ class Workers:
     def submit(
         self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs
     ) -> "Future[Result]":
-        """Have a worker call the function; its future fails with TimeoutError after a minute."""
-        return self._pool.schedule(function, args=args, kwargs=kwargs, timeout=FILE_SECONDS)
+        """Have a worker call the function; its future fails with TimeoutError after so long."""
+        return self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._seconds)
 
 
 def completed(
@@ -96,6 +99,16 @@ def completed(
             yield done
 
 
+def in_order(jobs: Iterator["Future[Result]"], *, in_flight: int) -> Iterator["Future[Result]"]:
+    """Yield futures in the order in which they are made, some of them ahead of their turn."""
+    ahead = deque(islice(jobs, in_flight))
+    while ahead:
+        done = ahead.popleft()
+        wait([done])
+        yield done
+        ahead.extend(islice(jobs, 1))
+
+
 def _report(
     future: "Future[Result]",
     job: Job,
@@ -104,12 +117,19 @@ def _report(
     future.add_done_callback(lambda done: finished.put((job, done)))
 
 
+def get_ready() -> None:
+    """Have what workers are made of imported in another process, while this one goes on."""
+    _context()
+
+
 def _context() -> multiprocessing.context.BaseContext:
     """Return how processes start: never by a fork of this one, which may have threads."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sdindex.hashing"])  # imported once, not once a worker
+    context.set_forkserver_preload(
+        ["sdindex.hashing", "sdindex.sections"]
+    )  # imported once, not once a worker
     if threading.current_thread() is threading.main_thread():
         # The server inherits this, so that Ctrl-C does not meet it while it still imports.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,25 +1,31 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sdindex.names import to_text
-from sdindex.scan import FileState, FoundFile, Unlooked, scan
+from sdindex.scan import ALL_PATHS, FileState, FoundFile, Linked, Links, Span, Unlooked, scan
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 
 
-def flat(root: Path, under: str = "") -> list[FoundFile | Unlooked]:
-    found: list[FoundFile | Unlooked] = []
-    for item in scan(str(root), under):
-        if isinstance(item, Unlooked):
-            found.append(item)
-        else:
+def flat(
+    root: Path, under: str = "", span: Span = ALL_PATHS
+) -> list[FoundFile | Unlooked | Linked]:
+    found: list[FoundFile | Unlooked | Linked] = []
+    for item in scan(str(root), under, span=span, links=Links(str(root))):
+        if isinstance(item, list):
             assert item
             found += item
+        else:
+            found.append(item)
     return found
 
 
@@ -53,6 +59,35 @@ def test_a_part_of_it(tmp_path: Path) -> None:
     for name in ["a/1.jpg", "a/b/2.jpg", "ab/3.jpg"]:
         touch(tmp_path / name)
     assert paths(tmp_path, "a/") == ["a/1.jpg", "a/b/2.jpg"]
+
+
+pieces = st.sampled_from(["a", "a-", "a.jpg", "ab", "b", "é"])
+a_path = st.lists(pieces, min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=60)
+@given(st.lists(a_path, max_size=12), st.sets(a_path, max_size=4))
+def test_spans_that_follow_each_other_hold_each_file_once(
+    folders: list[str], cuts: set[str]
+) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in folders:
+            with suppress(FileExistsError, NotADirectoryError):  # a.jpg is a folder there
+                touch(root / name / "x.jpg")
+            with suppress(IsADirectoryError, NotADirectoryError):
+                touch(root / name).rename(root / f"{name}.jpg")
+        starts = ["", *sorted(cut + "/" for cut in cuts)]
+        spans = [Span(*ends) for ends in zip(starts, [*starts[1:], None], strict=True)]
+        assert [one for span in spans for one in flat(root, span=span)] == flat(root)
+
+
+def test_links_that_are_not_followed_are_named(tmp_path: Path) -> None:
+    touch(tmp_path / "archive" / "a.jpg")
+    touch(tmp_path / "disk" / "b.jpg")
+    (tmp_path / "archive" / "link").symlink_to(tmp_path / "disk")
+    *_, last = scan(str(tmp_path / "archive"))
+    assert last == Linked("link/")
 
 
 def test_the_state_is_the_file_systems(tmp_path: Path) -> None:
