@@ -143,11 +143,21 @@ def _without_bars(grey: Image.Image, shape: float) -> Image.Image | None:
 
 
 def _grey(image: Image.Image, method: Method) -> Image.Image:
-    if method != "exact":
-        image.draft("L", SCALED_SIZE)  # a JPEG only; it gives the luma channel as it is stored
-    if image.mode == "L":
-        return image
-    return image.convert("RGB").convert("L")
+    """Return the grey picture to be hashed: the whole, or no less than SCALED_SIZE."""
+    if method != "exact" and image.draft("L", SCALED_SIZE) is None:  # it is not a JPEG
+        image = image if image.mode == "L" else _in_colour(image)
+        image = image.reduce(_reduction(image))
+    return image if image.mode == "L" else _in_colour(image).convert("L")
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _reduction(image: Image.Image) -> int:
+    """Return how many times smaller a picture can be, and no less than SCALED_SIZE."""
+    width, height = SCALED_SIZE
+    return max(1, min(image.width // width, image.height // height))
 
 
 def dhash(grey: Image.Image) -> int:

@@ -69,6 +69,20 @@ def test_scaled_is_decoded_at_no_less_than_16_times_the_grid(tmp_path: Path) -> 
     assert (result.width, result.height) == (1600, 1200)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
+def test_scaled_reduces_what_is_not_a_jpeg(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "large.png"
+    large = Image.open(make_image(tmp_path / "large.jpg", size=(1600, 1200))).convert(mode)
+    large.save(path)
+    result = read_image(str(path), "scaled").picture
+    assert result is not None
+    small = (large if mode == "L" else large.convert("RGB")).reduce(9)  # 1200 // 128
+    assert result.dhash == signed(imagehash.dhash(small))
+    assert (result.width, result.height) == (1600, 1200)
+    exact = signed(imagehash.dhash(large.convert("RGB")))
+    assert (result.dhash ^ exact).bit_count() <= 3
+
+
 def test_brightness_is_the_mean_of_what_was_hashed(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.new("L", (100, 100), 77).save(path)

@@ -12,7 +12,6 @@ import pytest
 from pebble import ProcessExpired
 
 from sdindex import Index, UsageError
-from sdindex import workers as workers_module
 from sdindex.hashing import read_image
 from sdindex.workers import Workers, completed
 from tests.conftest import make_image
@@ -29,12 +28,11 @@ def work(what: str) -> str:
 
 
 @posix
-def test_a_crash_and_a_hang_cost_themselves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "FILE_SECONDS", 1.0)
+def test_a_crash_and_a_hang_cost_themselves_alone() -> None:
     jobs = [f"image {number}" for number in range(40)]
     jobs[7], jobs[21] = "crash", "hang"
     outcomes: dict[str, object] = {}
-    with Workers(3) as pool:
+    with Workers(3, seconds=1.0) as pool:
 
         def submit(job: str) -> "Future[str]":
             return pool.submit(work, job)
@@ -47,6 +45,29 @@ def test_a_crash_and_a_hang_cost_themselves_alone(monkeypatch: pytest.MonkeyPatc
     assert isinstance(outcomes.pop("hang"), TimeoutError)
     assert all(outcome == job for job, outcome in outcomes.items())
     assert len(outcomes) == 38
+
+
+def under_way(_: int) -> tuple[float, float]:
+    """Take 20 ms, as opening a file of a slow disk does; return from when until when."""
+    started = time.monotonic()
+    time.sleep(0.02)
+    return started, time.monotonic()
+
+
+@pytest.mark.parametrize("count", [4, 32])
+def test_as_many_slow_files_are_read_at_once_as_there_are_workers(count: int) -> None:
+    times: list[tuple[float, float]] = []
+    with Workers(count) as pool:
+
+        def submit(job: int) -> "Future[tuple[float, float]]":
+            return pool.submit(under_way, job)
+
+        jobs = iter(range(count * 12))
+        for done in completed(jobs, submit, in_flight=count * 4, wait_seconds=1):
+            if done is not None:
+                times.append(done[1].result())
+    at_once = [sum(start <= moment < end for start, end in times) for moment, _ in times]
+    assert max(at_once) == count
 
 
 def test_no_more_are_in_flight_than_allowed() -> None:
