@@ -57,3 +57,21 @@ def test_an_old_python_is_told_so(script: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("sdindex needs Python 3.11 or newer, and this is 3.9.1")
+
+
+def test_what_bench_measures_becomes_a_table_and_a_page(tmp_path: Path) -> None:
+    bench, page = CHECKOUT / "scripts" / "bench", tmp_path / "bench.html"
+    parts = ["scanning", "selecting", "counts"]
+    sizes = ["--runs", "1", "--files", "500", "--images", "20000"]
+    command = [sys.executable, str(bench), "--here", *parts, *sizes, "--page", str(page)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert [row[0] for row in rows][-2:] == [
+        "| select -n 10 from 20,000",
+        "| select -n 10,000 from 20,000",
+    ]
+    assert all(row[1].endswith((" s", " MB")) for row in rows)
+    text = page.read_text()
+    assert text.count('class="plotly-graph-div"') == 2
+    assert all(row[0].removeprefix("| ") in text for row in rows)
+    assert done.stderr == ""

@@ -63,9 +63,8 @@ def test_as_many_slow_files_are_read_at_once_as_there_are_workers(count: int) ->
             return pool.submit(under_way, job)
 
         jobs = iter(range(count * 12))
-        for done in completed(jobs, submit, in_flight=count * 4, wait_seconds=1):
-            if done is not None:
-                times.append(done[1].result())
+        finished = completed(jobs, submit, in_flight=count * 4, wait_seconds=1)
+        times.extend(done[1].result() for done in finished if done is not None)
     at_once = [sum(start <= moment < end for start, end in times) for moment, _ in times]
     assert max(at_once) == count
 
