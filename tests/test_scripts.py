@@ -67,7 +67,7 @@ def test_what_bench_measures_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
     assert [row[0] for row in rows][-2:] == [
-        "| select -n 10 from 20,000",
+        "| select -n 1,000 from 20,000",
         "| select -n 10,000 from 20,000",
     ]
     assert all(row[1].endswith((" s", " MB")) for row in rows)
