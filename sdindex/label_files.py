@@ -136,7 +136,7 @@ class LabelFile:
         with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
             header = text.readline()
             delimiter = max(_DELIMITERS, key=header.count)
-            rows = csv.reader(chain([header], text), delimiter=delimiter)
+            rows = csv.reader(chain([header], text), delimiter=delimiter, strict=True)
             try:
                 columns = self._columns(next(rows, []))
                 for row in rows:

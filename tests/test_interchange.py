@@ -4,8 +4,8 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sdindex.errors import OutputError, UsageError
 from sdindex.interchange import InterchangeFormat, parse_utc_offset, write_interchange
 from sdindex.label_files import Label, LabelFile
 from sdindex.places import archive_names, cameras, places
+from tests.sampled import Image
 
 # The constraints of media-table-schema.json of Camtrap DP 1.0.2 (TDWG, MIT licence), without
 # its foreign key: the deployments are not ours to write.
@@ -53,24 +54,6 @@ CAMTRAP_DP_MEDIA = {
     "missingValues": [""],
     "primaryKey": "mediaID",
 }
-
-
-@dataclass(frozen=True)
-class Image:
-    relative_path: str
-    archive: str = "/data/archive"
-    camera: str = "cam1"
-    taken_at: datetime | None = datetime(2024, 5, 1, 23, 59, 58)  # noqa: DTZ001
-    labels: tuple[str, ...] = ()
-    burst: int | None = None
-    bucket: int = 3
-    dhash: str = "3" * 16
-    width: int = 640
-    height: int = 480
-
-    @property
-    def path(self) -> str:
-        return f"{self.archive}/{self.relative_path}"
 
 
 SAMPLE = [

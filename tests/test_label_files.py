@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sdindex.errors import LabelFileError, UsageError
@@ -221,7 +221,7 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         ("path,label\n,y\n", "line 2: expected a path"),
         ("path,label,conf\nx,y,0.1\nx,y,high\n", "line 3: expected"),
         ("path,label,conf\nx,y,nan\n", "line 2: expected"),
-        ('path,label\nx,"' + "y" * 200_000, "line 2: expected"),
+        ('path,label\nx,"y\nz,y\n', "line 3: expected"),
         ('{"images": [', "is damaged: parse error: premature EOF"),
         ('{"images": [{"file": "a.jpg", "detections": [NaN]}]}', "is damaged: lexical error"),
         (b'{"images": [{"file": "\xff"}]}', "is damaged: lexical error: invalid bytes in UTF8"),
@@ -307,6 +307,7 @@ def test_paths_are_found_without_the_folders_that_all_begin_with() -> None:
     assert folders_to_drop([], ["/a"], held) == []
 
 
+@example(["a", "a/b"])
 @given(st.lists(st.text("ab/", min_size=1), min_size=1))
 def test_leading_folders_are_those_of_every_path(paths: list[str]) -> None:
     leading = leading_folders(of_paths(*paths))
