@@ -1,18 +1,66 @@
 """Which camera an image is from: the folder above the card's own numbering."""
 
 import re
+from functools import lru_cache
 
-# The Design rule for Camera File system (DCF): DCIM, and in it folders of three digits
-# and five free characters, such as 100RECNX, 100EK113, 101_BTCF, 100MEDIA.
-_CARD_FOLDER = re.compile(r"DCIM|\d{3}\w{5}", re.IGNORECASE | re.ASCII)
+from sdindex.errors import UsageError
+
+# The Design rule for Camera File system (DCF): DCIM, and in it folders of a number from 100
+# on and five free characters, such as 100RECNX, 100EK113, 101_BTCF, 100MEDIA. Cards are copied
+# without their DCIM, too. A name of digits alone is then a day (20190412), and one of mixed
+# case a place or a month (2019_May): both are people's.
+_CARD_FOLDERS = re.compile(
+    r"(?:^|/)(?:(?i:DCIM)(?:/[1-9]\d\d\w{5})?|[1-9]\d\d(?!\d{5})(?:[0-9A-Z_]{5}|[0-9a-z_]{5}))$",
+    re.ASCII,
+)
+
+CameraPattern = re.Pattern[str]
 
 
-def camera_of(path: str) -> str:
-    """Return the camera's folder of an archive-relative path; empty for the root itself.
+def camera_of(path: str, pattern: CameraPattern | None = None) -> str:
+    """Return the camera of an archive-relative path; empty for files in the root itself.
 
+    It is what `pattern` finds in the path or, where it finds nothing, the camera's folder:
     ``site1/cam2/DCIM/100RECNX/IMG_0001.JPG`` is from ``site1/cam2``.
+
+    Parameters
+    ----------
+    path
+        In stored form, with forward slashes.
+    pattern
+        From `camera_pattern`.
     """
-    folder = path.rpartition("/")[0]
-    while folder and _CARD_FOLDER.fullmatch(folder.rpartition("/")[2]):
-        folder = folder.rpartition("/")[0]
-    return folder
+    if pattern is not None:
+        found = pattern.search(path)
+        camera = found and found["camera" if "camera" in pattern.groupindex else 1]
+        if camera:
+            return camera
+    return _of_folder(path.rpartition("/")[0])
+
+
+def camera_pattern(text: str) -> CameraPattern:
+    """Return a regular expression that finds a camera in a path, in its one group.
+
+    A group that is named ``camera`` may have others beside it.
+
+    Raises
+    ------
+    UsageError
+        When it is no regular expression, or it is not clear which group is the camera.
+    """
+    try:
+        pattern = re.compile(text)
+    except re.error as problem:
+        raise UsageError(f"{text!r} is no regular expression: {problem}") from problem
+    if pattern.groups != 1 and "camera" not in pattern.groupindex:
+        raise UsageError(
+            f"{text!r} has {pattern.groups} groups; put parentheses around what names the camera, "
+            r"as in '/(cam\d+)/', or name one of several: '(?P<camera>cam\d+)'"
+        )
+    return pattern
+
+
+@lru_cache(maxsize=4096)  # the files of a folder follow each other
+def _of_folder(folder: str) -> str:
+    above = _CARD_FOLDERS.sub("", folder)
+    return folder if above == folder else _of_folder(above)

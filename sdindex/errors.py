@@ -35,3 +35,7 @@ class UsageError(SdindexError, ValueError):
 
 class OutputError(SdindexError):
     """A result that cannot be written where it should go."""
+
+
+class LabelFileError(SdindexError):
+    """A file of labels that cannot be read or understood."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields, replace
 from datetime import datetime
 from itertools import count, islice
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import click
 
@@ -113,8 +113,8 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], output: 
     text.detach()
 
 
-def write_json(records: Iterable[dict[str, Any]], output: IO[bytes]) -> None:
-    r"""Write records as a JSON array, a line each, in ASCII.
+def write_json(records: Iterable[object], output: IO[bytes]) -> None:
+    r"""Write records, or plain values, as a JSON array, a line each, in ASCII.
 
     Bytes of a name that are no text become escapes such as ``\udcff``, which Python's
     ``json`` and ``os.fsencode`` turn back into the bytes.

@@ -16,7 +16,6 @@ from PIL import Image
 
 from sdindex import Index
 from sdindex.buckets import stride
-from sdindex.cameras import camera_of
 from sdindex.charts import bucket_bars, hash_bits, map_hashes, time_bubbles
 from tests.conftest import make_image
 from tests.test_cli import run
@@ -293,24 +292,6 @@ def test_progress_is_shown_when_asked_for(
     assert result.stdout == ""
     assert target.stat().st_size > 3_000_000
     assert run("report", "-n", 5, "-o", archive / "cam0/IMG_1.JPG", db=db).exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "camera"),
-    [
-        ("site1/cam2/DCIM/100RECNX/IMG_0001.JPG", "site1/cam2"),
-        ("cam/100EK113/MFDC0001.JPG", "cam"),
-        ("cam/101_BTCF/IMG_0001.JPG", "cam"),
-        ("cam/DCIM/100MEDIA/DSCF0001.JPG", "cam"),
-        ("cam/dcim/100DSCIM/0001.JPG", "cam"),
-        ("DCIM/100RECNX/IMG_0001.JPG", ""),
-        ("IMG_0001.JPG", ""),
-        ("2024 spring/IMG_0001.JPG", "2024 spring"),
-        ("cam/1000RECNX/IMG_0001.JPG", "cam/1000RECNX"),
-    ],
-)
-def test_a_camera_is_the_folder_above_the_cards_own(path: str, camera: str) -> None:
-    assert camera_of(path) == camera
 
 
 @pytest.mark.parametrize("day", ["0001:01:01", "9999:12:31", "0999:05:05"])

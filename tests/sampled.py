@@ -1,0 +1,22 @@
+"""An image of a sample, for tests that need no index."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Image:
+    relative_path: str
+    archive: str = "/data/archive"
+    camera: str = "cam1"
+    taken_at: datetime | None = datetime(2024, 5, 1, 23, 59, 58)  # noqa: DTZ001
+    labels: tuple[str, ...] = ()
+    burst: int | None = None
+    bucket: int = 3
+    dhash: str = "3" * 16
+    width: int = 640
+    height: int = 480
+
+    @property
+    def path(self) -> str:
+        return f"{self.archive}/{self.relative_path}"
