@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ArchiveUnavailableError,
         IndexMissingError,
         IndexUnusableError,
+        LabelFileError,
         OutputError,
         QueryError,
         SampleError,
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
         UsageError,
     )
     from sdindex.index import Index
-    from sdindex.overview import ArchiveStatus, Status, UnreadableImage
+    from sdindex.labels import LabelCount, LabelImport
+    from sdindex.options import SampleOptions
+    from sdindex.overview import ArchiveStatus, Camera, Status, UnreadableImage
+    from sdindex.samples import SavedSample
     from sdindex.selection import Bucket, SampledImage
     from sdindex.update import Summary
 
@@ -31,13 +35,19 @@ __all__ = [
     "ArchiveStatus",
     "ArchiveUnavailableError",
     "Bucket",
+    "Camera",
     "Index",
     "IndexMissingError",
     "IndexUnusableError",
+    "LabelCount",
+    "LabelFileError",
+    "LabelImport",
     "OutputError",
     "QueryError",
     "SampleError",
+    "SampleOptions",
     "SampledImage",
+    "SavedSample",
     "SdindexError",
     "Status",
     "Summary",
@@ -57,7 +67,12 @@ _PLACES = {
     "Index": "sdindex.index",
     "Summary": "sdindex.update",
     "SampledImage": "sdindex.selection",
+    "SampleOptions": "sdindex.options",
+    "SavedSample": "sdindex.samples",
+    "LabelCount": "sdindex.labels",
+    "LabelImport": "sdindex.labels",
     "ArchiveStatus": "sdindex.overview",
+    "Camera": "sdindex.overview",
     "Status": "sdindex.overview",
     "UnreadableImage": "sdindex.overview",
 }

@@ -11,14 +11,17 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sdindex import sampling_order
+from sdindex.cameras import camera_of, camera_pattern
 from sdindex.clock import utc_now
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, IndexUnusableError
 from sdindex.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.models import archive as archive_table
 from sdindex.models import image as image_table
+from sdindex.models import sample, sample_image
 from sdindex.names import absolute, from_text, is_inside, printable, to_text
 from sdindex.natural import sort_key
 
+_CHUNK = 10_000
 _PROBES = 50  # known files looked for when a folder may be an archive in a new place
 
 
@@ -28,6 +31,12 @@ class Archive(NamedTuple):
     id: int
     root: str
     method: Method
+    camera_pattern: str | None = None
+
+    def camera_of(self, path: str) -> str:
+        """Return the camera of one of its images, by the path in stored form."""
+        pattern = self.camera_pattern
+        return camera_of(path, camera_pattern(pattern) if pattern else None)
 
 
 class Part(NamedTuple):
@@ -59,12 +68,21 @@ class Part(NamedTuple):
 def all_archives(connection: sa.Connection) -> list[Archive]:
     """Return the archives in the natural order of their roots."""
     rows = connection.execute(
-        sa.select(archive_table.c.id, archive_table.c.root, archive_table.c.method).order_by(
-            archive_table.c.sort_key
-        )
+        sa.select(
+            archive_table.c.id,
+            archive_table.c.root,
+            archive_table.c.method,
+            archive_table.c.camera_pattern,
+        ).order_by(archive_table.c.sort_key)
     )
     return [
-        Archive(row.id, os.path.normpath(from_text(row.root)), _method(row.method)) for row in rows
+        Archive(
+            row.id,
+            os.path.normpath(from_text(row.root)),
+            _method(row.method),
+            row.camera_pattern,
+        )
+        for row in rows
     ]
 
 
@@ -183,10 +201,37 @@ def relocate(connection: sa.Connection, old: str, new: str) -> None:
     sampling_order.bring_up_to_date(connection)
 
 
+def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str | None) -> None:
+    """Keep another way to tell an archive's cameras, and find those of its images anew."""
+    if pattern == archive.camera_pattern:
+        return
+    connection.execute(
+        archive_table.update()
+        .where(archive_table.c.id == archive.id)
+        .values(camera_pattern=pattern)
+    )
+    told = archive._replace(camera_pattern=pattern)
+    of_archive = sa.select(image_table.c.id, image_table.c.path).where(
+        image_table.c.archive_id == archive.id
+    )
+    last = 0
+    while rows := connection.execute(
+        of_archive.where(image_table.c.id > last).order_by(image_table.c.id).limit(_CHUNK)
+    ).all():
+        connection.execute(
+            image_table.update()
+            .where(image_table.c.id == sa.bindparam("row"))
+            .values(camera=sa.bindparam("found")),
+            [{"row": row.id, "found": told.camera_of(row.path)} for row in rows],
+        )
+        last = rows[-1].id
+
+
 def prune(connection: sa.Connection) -> int:
-    """Delete the rows of images that are missing; return how many there were."""
+    """Delete the rows of images that are missing, and in no saved sample; return how many."""
     missing = image_table.c.missing_since.is_not(None)
-    return connection.execute(image_table.delete().where(missing)).rowcount
+    saved = sa.exists().where(sample_image.c.image_id == image_table.c.id)
+    return connection.execute(image_table.delete().where(missing, ~saved)).rowcount
 
 
 def forget(connection: sa.Connection, root: str) -> int:
@@ -195,10 +240,26 @@ def forget(connection: sa.Connection, root: str) -> int:
     Raises
     ------
     ArchiveError
-        When no archive has that root.
+        When no archive has that root, or a saved sample holds images of it.
     """
     archive = _by_root(root, all_archives(connection))
     of_archive = image_table.c.archive_id == archive.id
+    saved = connection.scalars(
+        sa.select(sample.c.name)
+        .where(
+            sa.exists().where(
+                sample_image.c.sample_id == sample.c.id,
+                sample_image.c.image_id == image_table.c.id,
+                of_archive,
+            )
+        )
+        .order_by(sample.c.name)
+    ).all()
+    if saved:
+        raise ArchiveError(
+            f"saved samples hold images of {printable(root)}: {', '.join(saved)}; forget these "
+            "first with: sdindex samples drop NAME"
+        )
     images = connection.execute(image_table.delete().where(of_archive)).rowcount
     connection.execute(archive_table.delete().where(archive_table.c.id == archive.id))
     sampling_order.discard(connection)

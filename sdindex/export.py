@@ -216,4 +216,6 @@ def _finite(value: object) -> object:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat(" ")
+    if isinstance(value, tuple):  # labels
+        return "|".join(value)
     return value.hex() if isinstance(value, bytes) else value

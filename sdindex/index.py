@@ -6,15 +6,19 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
-from sdindex import archives, overview, selection, update
+from sdindex import archives, labels, overview, samples, selection, update
 from sdindex.buckets import DEFAULT_BITS
 from sdindex.database import Store
 from sdindex.errors import QueryError
+from sdindex.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
+from sdindex.labels import LabelCount, LabelImport
 from sdindex.methods import Method
-from sdindex.overview import Status, UnreadableImage
+from sdindex.options import SampleArguments, sample_options
+from sdindex.overview import Camera, Status, UnreadableImage
 from sdindex.query import DEFAULT_SECONDS, Answer, ask
+from sdindex.samples import SavedSample
 from sdindex.selection import Bucket, SampledImage
 from sdindex.update import DEFAULT_WORKERS, Summary
 
@@ -69,6 +73,7 @@ class Index:
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
         strict: bool = False,
+        camera_pattern: str | None = None,
         progress: bool | None = False,
         executor: Executor | None = None,
     ) -> Summary:
@@ -90,6 +95,10 @@ class Index:
             the first one.
         strict
             Take a file for changed when its ctime or inode changed, too.
+        camera_pattern
+            A regular expression that finds the camera in an archive-relative path, kept with
+            the archive; an empty one goes back to the folder above the card's numbering. See
+            `sdindex.cameras.camera_pattern`.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
@@ -110,6 +119,7 @@ class Index:
             workers=workers,
             method=method,
             strict=strict,
+            camera_pattern=camera_pattern,
             progress=progress,
             executor=executor,
         )
@@ -143,7 +153,7 @@ class Index:
             return selection.hashes(connection, _strings(files))
 
     def select(
-        self, count: int, *, bits: int = DEFAULT_BITS, under: AnyPath | Iterable[AnyPath] = ()
+        self, count: int, *, save: str | None = None, **options: Unpack[SampleArguments]
     ) -> list[SampledImage]:
         """Draw a varied sample; no image is opened and no folder looked at.
 
@@ -154,10 +164,10 @@ class Index:
         ----------
         count
             Images wanted; all there are when the index holds fewer.
-        bits
-            Leading bits of the hash that make a bucket, 1 to 64.
-        under
-            Folders to sample from, inside an archive or around several; empty for all.
+        save
+            Keep the sample in the index under this name.
+        **options
+            Those of `sdindex.SampleOptions`.
 
         Returns
         -------
@@ -167,12 +177,122 @@ class Index:
         Raises
         ------
         SampleError
-            When `count` or `bits` is out of range, or hashes of two methods would mix.
+            When an option is out of range, the request is impossible, or hashes of two
+            methods would mix.
         ArchiveError
             When the index holds no image below one of `under`.
         """
+        chosen = sample_options(**options)
+        if save is None:
+            with self._store.reading() as connection:
+                return selection.select(self._store, connection, count, chosen)
+        with self._store.writing() as connection:
+            sample = selection.select(self._store, connection, count, chosen, save=save)
+            connection.commit()
+            return sample
+
+    def samples(self) -> list[SavedSample]:
+        """Return the saved samples, the oldest first."""
         with self._store.reading() as connection:
-            return selection.select(connection, count, bits=bits, under=_strings(under))
+            return samples.listing(connection)
+
+    def sample(self, name: str) -> list[SampledImage]:
+        """Return the images of a saved sample that are there, in natural order.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as connection:
+            return selection.saved(connection, name)
+
+    def missing_of(self, name: str) -> list[str]:
+        """Return the paths of a saved sample's images that are missing, or unreadable, now.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as connection:
+            samples.one(connection, name)
+            return samples.missing(connection, name)
+
+    def drop_sample(self, name: str) -> None:
+        """Forget a saved sample; its images stay.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.writing() as connection:
+            samples.drop(connection, name)
+            connection.commit()
+
+    def cameras(self) -> list[Camera]:
+        """Return the cameras, in the natural order of their folders."""
+        with self._store.reading() as connection:
+            return overview.cameras(connection)
+
+    def import_labels(
+        self,
+        file: AnyPath,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        column: str = DEFAULT_COLUMN,
+        relative_to: AnyPath | None = None,
+        source: str | None = None,
+    ) -> LabelImport:
+        """Store the labels of a file: MegaDetector's results, or CSV.
+
+        Parameters
+        ----------
+        threshold
+            0 to 1: detections of a lower confidence are of no account.
+        column
+            The column of the labels, in CSV.
+        relative_to
+            A folder in an archive that the file's paths are relative to; the archives' roots
+            by default.
+        source
+            Who says so; what it said before of an image is replaced. The file's name by
+            default.
+
+        Raises
+        ------
+        LabelFileError
+            When the file cannot be read or understood.
+        SampleError
+            When none of its paths is of an image of the index.
+        """
+        read = LabelFile(os.fspath(file), threshold=threshold, column=column)
+        folder = None if relative_to is None else os.fspath(relative_to)
+        with self._store.writing() as connection:
+            result = labels.import_labels(
+                connection, read, source=source or Path(file).name, folder=folder
+            )
+            connection.commit()
+            return result
+
+    def labels(self) -> list[LabelCount]:
+        """Return the labels of each source, and how many images have them."""
+        with self._store.reading() as connection:
+            return labels.counts(connection)
+
+    def drop_labels(self, source: str) -> int:
+        """Forget what a source said of images; return how many labels.
+
+        Raises
+        ------
+        SampleError
+            When there is no such source.
+        """
+        with self._store.writing() as connection:
+            dropped = labels.drop(connection, source)
+            connection.commit()
+            return dropped
 
     def buckets(
         self,
@@ -186,7 +306,7 @@ class Index:
         Without `count`, all. The other parameters, and the errors, are those of `select`.
         """
         with self._store.reading() as connection:
-            return selection.buckets(connection, count, bits=bits, under=_strings(under))
+            return selection.buckets(connection, count, sample_options(bits=bits, under=under))
 
     @contextmanager
     def sql(
@@ -220,11 +340,10 @@ class Index:
         self,
         count: int,
         *,
-        bits: int = DEFAULT_BITS,
-        under: AnyPath | Iterable[AnyPath] = (),
         thumbnails: int = DEFAULT_THUMBNAILS,
         workers: int = DEFAULT_WORKERS,
         progress: bool | None = False,
+        **options: Unpack[SampleArguments],
     ) -> str:
         """Return the sample of `count` images as a page of HTML, which needs no network.
 
@@ -233,10 +352,10 @@ class Index:
         thumbnails
             How many images of the sample are shown, at most, and how many of those left
             out: an even subset of each. `workers` processes make them.
-        count, bits, under
-            As for `select`.
         workers, progress
             As for `update`.
+        count, **options
+            As for `select`.
 
         Raises
         ------
@@ -246,7 +365,7 @@ class Index:
         from sdindex.report import gather, page  # plotly, numpy and Pillow, for the page alone
 
         with self._store.reading() as connection:
-            gathered = gather(connection, count, bits=bits, under=_strings(under))
+            gathered = gather(self._store, connection, count, sample_options(**options))
         # The pictures may take minutes: the index is not kept busy meanwhile.
         return page(gathered, thumbnails=thumbnails, workers=workers, progress=progress)
 

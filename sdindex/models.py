@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test holds it against the revisions.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -43,6 +43,7 @@ archive = Table(
     Column("method", Text, nullable=False),
     Column("added_at", DateTime, nullable=False),
     Column("updated_at", DateTime),
+    Column("camera_pattern", Text),
 )
 
 image = Table(
@@ -66,6 +67,7 @@ image = Table(
     Column("brightness", Float),
     Column("indexed_at", DateTime, nullable=False),
     Column("missing_since", DateTime),
+    Column("camera", Text, nullable=False, server_default=""),
     UniqueConstraint("archive_id", "path"),
     sqlite_autoincrement=True,  # the id of a forgotten image never means another one
 )
@@ -84,4 +86,39 @@ sampling_bucket = Table(
     Column("bucket", RowId, primary_key=True, autoincrement=False),
     Column("first_position", RowId, nullable=False),
     Column("images", RowId, nullable=False),
+)
+
+# See sdindex.samples.
+sample = Table(
+    "sample",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("made_at", DateTime, nullable=False),
+    Column("asked", RowId, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("drawn_from", RowId, nullable=False),
+)
+
+sample_image = Table(
+    "sample_image",
+    metadata,
+    Column("sample_id", RowId, ForeignKey("sample.id"), primary_key=True),
+    Column("image_id", RowId, ForeignKey("image.id"), primary_key=True, index=True),
+    Column("burst", RowId),
+)
+
+# See sdindex.labels.
+label = Table(
+    "label",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column(
+        "image_id", RowId, ForeignKey("image.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("source", Text, nullable=False),
+    Column("label", Text),
+    Column("confidence", Float),
+    Column("failure", Text),
 )

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from sdindex.models import SCHEMA_REVISION, archive, image
 from sdindex.names import absolute, from_text
+from sdindex.natural import sort_key
+from sdindex.sampling_order import available
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,20 @@ class UnreadableImage:
     reason: str
     size: int
     read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera: `images` that can be sampled, and when the first and the last were taken.
+
+    `camera` is its folder relative to the archive, empty for the root, or its name.
+    """
+
+    archive: str
+    camera: str
+    images: int
+    first: datetime | None
+    last: datetime | None
 
 
 def status(connection: sa.Connection, name: str, file: Path | None) -> Status:
@@ -86,3 +102,25 @@ def unreadable(connection: sa.Connection) -> list[UnreadableImage]:
         path = absolute(root, stored_path)
         found.append(UnreadableImage(path, from_text(stored_path), root, *rest))
     return found
+
+
+def cameras(connection: sa.Connection) -> list[Camera]:
+    """Return the cameras of all archives, in the natural order of their folders."""
+    rows = connection.execute(
+        sa.select(
+            archive.c.root,
+            image.c.camera,
+            sa.func.count(),
+            sa.func.min(image.c.taken_at),
+            sa.func.max(image.c.taken_at),
+        )
+        .join(archive, archive.c.id == image.c.archive_id)
+        .where(available())
+        .group_by(archive.c.id, image.c.camera)
+        .order_by(archive.c.sort_key)
+    )
+    found = [
+        Camera(os.path.normpath(from_text(root)), from_text(camera), *rest)
+        for root, camera, *rest in rows
+    ]
+    return sorted(found, key=lambda one: (sort_key(one.archive), sort_key(one.camera)))

@@ -20,10 +20,13 @@ from plotly.offline import get_plotlyjs
 
 from sdindex import charts, selection
 from sdindex.buckets import stride
-from sdindex.cameras import camera_of
+from sdindex.candidates import drawable
+from sdindex.database import Store
 from sdindex.models import archive, image
 from sdindex.names import from_text, printable
+from sdindex.options import SampleOptions
 from sdindex.progress import bar
+from sdindex.sampling_order import available
 from sdindex.scan import reason
 from sdindex.selection import Bucket, SampledImage
 from sdindex.thumbnails import Thumbnail, thumbnail
@@ -57,21 +60,22 @@ class Gathered:
     kept: "list[tuple[_Key, int]]" = field(default_factory=list)
 
 
-def gather(connection: sa.Connection, count: int, *, bits: int, under: Sequence[str]) -> Gathered:
+def gather(store: Store, connection: sa.Connection, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from, in one pass over the index."""
-    sample = selection.select(connection, count, bits=bits, under=under)
-    buckets = selection.buckets(connection, count, bits=bits, under=under)
-    gathered = Gathered(count, bits, sample, buckets)
+    sample = selection.select(store, connection, count, options)
+    condition = available() if options.fixes else drawable(connection, options)
+    buckets = selection.buckets_of(connection, options.bits, condition, sample)
+    gathered = Gathered(count, options.bits, sample, buckets)
     sampled = {_key(one) for one in sample}
     several = len({one.archive for one in sample}) > 1
     left = sum(one.images for one in buckets) - len(sample)
     shown = set(stride(left, min(left, MAP_LEFT)))
     place = 0
-    for row in _all_images(connection, under):
-        stored_root, stored_path, dhash, taken_at = row
+    for row in _all_images(connection, condition):
+        stored_root, stored_path, dhash, taken_at, camera = row
         key = (os.path.normpath(from_text(stored_root)), from_text(stored_path))
-        camera = _camera(key, several=several)
-        _count(gathered, camera, taken_at, is_sampled=key in sampled)
+        name = _camera(key[0], from_text(camera), several=several)
+        _count(gathered, name, taken_at, is_sampled=key in sampled)
         if key in sampled:
             gathered.kept.append((key, dhash))
         else:
@@ -110,11 +114,11 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     )
 
 
-def _all_images(connection: sa.Connection, under: Sequence[str]) -> Iterable[Any]:
+def _all_images(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Iterable[Any]:
     return connection.execute(
-        sa.select(archive.c.root, image.c.path, image.c.dhash, image.c.taken_at)
+        sa.select(archive.c.root, image.c.path, image.c.dhash, image.c.taken_at, image.c.camera)
         .join(archive, archive.c.id == image.c.archive_id)
-        .where(selection.can_be_sampled(connection, under))
+        .where(condition)
         .order_by(image.c.archive_id, image.c.path)
         .execution_options(yield_per=10_000)
     )
@@ -131,9 +135,7 @@ def _count(gathered: Gathered, camera: str, taken_at: datetime | None, *, is_sam
         gathered.sampled_cells[camera, taken_at.date()] += is_sampled
 
 
-def _camera(key: _Key, *, several: bool) -> str:
-    root, path = key
-    camera = camera_of(path)
+def _camera(root: str, camera: str, *, several: bool) -> str:
     if several or not camera:
         return f"{PurePosixPath(root).name}/{camera}".rstrip("/")
     return camera

@@ -1,23 +1,28 @@
 """Drawing a sample: bucket sizes from SQL, the trim, an even stride through natural order."""
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, groupby
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from sdindex import archives
+from sdindex import samples
 from sdindex.batches import batched
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
+from sdindex.candidates import candidates, drawable, refuse_to_mix
+from sdindex.database import Store
+from sdindex.drawing import draw
 from sdindex.errors import SampleError
-from sdindex.models import archive, image, sampling_position
+from sdindex.lists import images_of
+from sdindex.models import archive, image, label, sampling_position
 from sdindex.names import absolute, from_text
 from sdindex.natural import path_of
+from sdindex.options import SampleOptions
 from sdindex.sampling_order import OrderedBucket, available, bucket_of, kept, unsigned
 
 _CHUNK = 5000  # rows asked for at once: below every database's limit of parameters
@@ -29,6 +34,7 @@ _COLUMNS = (
     image.c.width,
     image.c.height,
     image.c.brightness,
+    image.c.camera,
 )
 
 
@@ -54,6 +60,12 @@ class SampledImage:
         In pixels.
     brightness
         Mean of the grey picture, 0 to 255.
+    camera
+        The camera's folder, relative to the archive and empty for its root, or its name.
+    labels
+        Each once, in alphabetical order.
+    burst
+        The same number for the images of one burst; None where none were looked for.
     """
 
     path: str
@@ -65,29 +77,53 @@ class SampledImage:
     width: int
     height: int
     brightness: float
+    camera: str
+    labels: tuple[str, ...]
+    burst: int | None
 
     def __fspath__(self) -> str:
         return self.path
 
 
 def select(
+    store: Store,
     connection: sa.Connection,
     count: int,
+    options: SampleOptions,
     *,
-    bits: int = DEFAULT_BITS,
-    under: Sequence[str] = (),
+    save: str | None = None,
 ) -> list[SampledImage]:
-    """Draw a sample; see `sdindex.Index.select`."""
+    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
     if count < 1:
         raise SampleError(f"a sample has at least one image, not {count}")
-    order = kept(connection) if bits == DEFAULT_BITS and not under else []
+    if save is not None:
+        samples.require_new(connection, save)
+    ids, bursts = _drawn(store, connection, count, options)
+    if save is not None:
+        samples.save(connection, save, count, options, ids, bursts)
+    burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
+    return _images(connection, ids, options.bits, burst_of)
+
+
+def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
+    """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
+    bits = samples.one(connection, name).options.get("bits", DEFAULT_BITS)
+    burst_of = samples.bursts_of(connection, name)
+    return _images(connection, samples.present(connection, burst_of), bits, burst_of)
+
+
+def _drawn(
+    store: Store, connection: sa.Connection, count: int, options: SampleOptions
+) -> tuple[list[int], list[int] | None]:
+    """Return the ids of a sample and, where it is of bursts, the burst of each."""
+    order = kept(connection) if options.is_plain else []
     if order:
         keep = trim({one.bucket: one.images for one in order}, count)
-        return _images(connection, _at_positions(connection, order, keep), bits)
-    condition = can_be_sampled(connection, under)
-    sizes = bucket_sizes(connection, bits, condition)
-    keep = trim(sizes, count)
-    return _images(connection, _chosen(connection, bits, condition, sizes, keep), bits)
+        return list(_at_positions(connection, order, keep)), None
+    found = candidates(store, connection, options)
+    distance = options.burst_distance if options.unit == "burst" else None
+    drawn = draw(found, count, bits=options.bits, distance=distance)
+    return [found.ids[place] for place in drawn.places], drawn.bursts
 
 
 def _at_positions(
@@ -105,38 +141,14 @@ def _at_positions(
 
 def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
     """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
-    known = archives.all_archives(connection)
-    files_of: dict[archives.Archive, dict[str, str]] = defaultdict(dict)
-    for file in files:
-        part = archives.locate(file, known)
-        if part is not None:
-            files_of[part.archive][part.under[:-1]] = file
-    found: dict[str, int] = {}
-    for one, by_path in files_of.items():
-        for chunk in batched(by_path, _CHUNK):
-            rows = connection.execute(
-                sa.select(image.c.path, image.c.dhash).where(
-                    image.c.archive_id == one.id, image.c.path.in_(chunk), available()
-                )
-            )
-            found.update((by_path[path], dhash) for path, dhash in rows)
-    return found
-
-
-def can_be_sampled(connection: sa.Connection, under: Sequence[str] = ()) -> sa.ColumnElement[bool]:
-    """Return the condition that a row of ``image`` can be sampled.
-
-    It was read, is present, and is below one of the folders `under`, where there are any.
-
-    Raises
-    ------
-    ArchiveError
-        When the index holds no image below one of the folders.
-    """
-    if not under:
-        return available()
-    parts = archives.parts_under(connection, under)
-    return available() & sa.or_(*(part.images() for part in parts))
+    ids = images_of(connection, files)
+    found: dict[int, int] = {}
+    for chunk in batched(set(ids.values()), _CHUNK):
+        rows = connection.execute(
+            sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
+        )
+        found.update((row_id, dhash) for row_id, dhash in rows)
+    return {file: found[row_id] for file, row_id in ids.items() if row_id in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,35 +176,32 @@ class Bucket:
     first_path: str
 
 
-def buckets(
-    connection: sa.Connection,
-    count: int | None = None,
-    *,
-    bits: int = DEFAULT_BITS,
-    under: Sequence[str] = (),
-) -> list[Bucket]:
+def buckets(connection: sa.Connection, count: int | None, options: SampleOptions) -> list[Bucket]:
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
-    held = _buckets(connection, bits, can_be_sampled(connection, under))
+    held = _buckets(connection, options.bits, drawable(connection, options))
     sizes = {number: images for number, (images, _) in held.items()}
     keeps = sizes if count is None else trim(sizes, count)
+    return _listed(held, keeps, options.bits)
+
+
+def buckets_of(
+    connection: sa.Connection,
+    bits: int,
+    condition: sa.ColumnElement[bool],
+    sample: Iterable[SampledImage],
+) -> list[Bucket]:
+    """Return the buckets of the images of a condition, and what a sample of them keeps."""
+    held = _buckets(connection, bits, condition)
+    return _listed(held, Counter(one.bucket for one in sample), bits)
+
+
+def _listed(
+    held: Mapping[int, tuple[int, str]], keeps: Mapping[int, int], bits: int
+) -> list[Bucket]:
     return [
-        Bucket(number, f"{number:0{bits}b}", images, keeps[number], first_path)
+        Bucket(number, f"{number:0{bits}b}", images, keeps.get(number, 0), first_path)
         for number, (images, first_path) in sorted(held.items())
     ]
-
-
-def bucket_sizes(
-    connection: sa.Connection, bits: int, condition: sa.ColumnElement[bool]
-) -> dict[int, int]:
-    """Return how many images each bucket has, by its unsigned number.
-
-    Raises
-    ------
-    SampleError
-        When hashes of two methods would be mixed.
-    """
-    held = _buckets(connection, bits, condition)
-    return {number: images for number, (images, _) in held.items()}
 
 
 def _buckets(
@@ -208,57 +217,52 @@ def _buckets(
         .order_by(archive.c.sort_key)
     )
     held: dict[int, tuple[int, str]] = {}
-    methods: dict[str, int] = defaultdict(int)
+    methods = Counter[str]()
     for number, method, images, first_key in rows:
         others, first_path = held.get(unsigned(number), (0, path_of(first_key)))
         held[unsigned(number)] = (others + images, first_path)
         methods[method] += images
-    if len(methods) > 1:
-        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
-        raise SampleError(
-            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
-            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
-        )
+    refuse_to_mix(methods)
     return held
 
 
-def _chosen(
-    connection: sa.Connection,
-    bits: int,
-    condition: sa.ColumnElement[bool],
-    sizes: dict[int, int],
-    keep: dict[int, int],
-) -> Iterator[int]:
-    """Yield the ids of the sample, bucket by bucket."""
-    bucket = bucket_of(bits)
-    rows = connection.execute(
-        sa.select(bucket, image.c.id)
-        .join(archive, archive.c.id == image.c.archive_id)
-        .where(condition)
-        .order_by(bucket, archive.c.sort_key, image.c.sort_key)
-        .execution_options(yield_per=10_000)
-    )
-    for number, of_bucket in groupby(rows, key=itemgetter(0)):
-        places = set(stride(sizes[unsigned(number)], keep[unsigned(number)]))
-        yield from (row_id for place, (_, row_id) in enumerate(of_bucket) if place in places)
-
-
-def _images(connection: sa.Connection, ids: Iterable[int], bits: int) -> list[SampledImage]:
+def _images(
+    connection: sa.Connection, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
+) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
     placed = []
     for chunk in batched(ids, _CHUNK):
+        labels = _labels(connection, chunk)
         rows = connection.execute(
-            sa.select(archive.c.sort_key, image.c.sort_key, archive.c.root, *_COLUMNS)
+            sa.select(archive.c.sort_key, image.c.sort_key, image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
             .where(image.c.id.in_(chunk))
         )
-        placed += [(root_key, key, _image(row, bits)) for root_key, key, *row in rows]
+        placed += [
+            (root_key, key, _image(row, bits, labels.get(row_id, ()), burst_of.get(row_id)))
+            for root_key, key, row_id, *row in rows
+        ]
     placed.sort(key=itemgetter(0, 1))
     return [one for _, _, one in placed]
 
 
-def _image(row: Sequence[Any], bits: int) -> SampledImage:
-    stored_root, stored_path, dhash, taken_at, width, height, brightness = row
+def _labels(connection: sa.Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    labels: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    rows = connection.execute(
+        sa.select(label.c.image_id, label.c.label)
+        .where(label.c.image_id.in_(ids), label.c.label.is_not(None))
+        .distinct()
+        .order_by(label.c.label)
+    )
+    for row_id, name in rows:
+        labels[row_id] += (name,)
+    return labels
+
+
+def _image(
+    row: Sequence[Any], bits: int, labels: tuple[str, ...], burst: int | None
+) -> SampledImage:
+    stored_root, stored_path, dhash, taken_at, width, height, brightness, camera = row
     root = os.path.normpath(from_text(stored_root))
     pattern = unsigned(dhash)
     return SampledImage(
@@ -271,4 +275,7 @@ def _image(row: Sequence[Any], bits: int) -> SampledImage:
         width=width,
         height=height,
         brightness=brightness,
+        camera=from_text(camera),
+        labels=labels,
+        burst=burst,
     )

@@ -263,13 +263,23 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
     statement = (
         image.update()
         .where(image.c.id == sa.bindparam("row"))
-        .values(path=sa.bindparam("new"), sort_key=sa.bindparam("key"), missing_since=None)
+        .values(
+            path=sa.bindparam("new"),
+            sort_key=sa.bindparam("key"),
+            camera=sa.bindparam("from"),
+            missing_since=None,
+        )
     )
     for chunk in moves.partitions():
         connection.execute(
             statement,
             [
-                {"row": row.image_id, "new": row.path, "key": sort_key(from_text(row.path))}
+                {
+                    "row": row.image_id,
+                    "new": row.path,
+                    "key": sort_key(from_text(row.path)),
+                    "from": part.archive.camera_of(row.path),
+                }
                 for row in chunk
             ],
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from sdindex import archives, sampling_order
+from sdindex import archives, cameras, sampling_order
 from sdindex.archives import Part
 from sdindex.clock import utc_now
 from sdindex.database import Store
@@ -119,16 +119,24 @@ def update(
     workers: int = DEFAULT_WORKERS,
     method: Method | None = None,
     strict: bool = False,
+    camera_pattern: str | None = None,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
+    if camera_pattern:
+        cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
     for path in paths:
         archives.require_folder(path)
     outermost = _outermost(paths)
 
     def parts(connection: sa.Connection) -> Iterator[Part]:
-        return (_part(connection, path, method) for path in outermost)
+        for path in outermost:
+            part = _part(connection, path, method)
+            if camera_pattern is not None:
+                archives.set_camera_pattern(connection, part.archive, camera_pattern or None)
+                part = _part(connection, path, method)
+            yield part
 
     return _update(store, parts, _Reading(workers, method, executor, progress), strict=strict)
 
@@ -359,6 +367,7 @@ class _Batch:
                 "archive_id": self._part.archive.id,
                 "path": file.path,
                 "sort_key": sort_key(from_text(file.path)),
+                "camera": self._part.archive.camera_of(file.path),
             }
             self._new.append(row)
         else:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sdindex import Index, sampling_order, selection
 from sdindex.database import Store
+from sdindex.options import SampleOptions
 from tests.conftest import make_image
 from tests.test_selection import names
 from tests.test_update import Unplugging
@@ -25,9 +26,10 @@ def is_kept(db: Path) -> bool:
 
 def drawn_anew(db: Path, count: int) -> list[tuple[str, str]]:
     """Draw from the images themselves, whatever order is kept."""
-    with pytest.MonkeyPatch.context() as patch, Store(db).reading() as connection:
+    store = Store(db)
+    with pytest.MonkeyPatch.context() as patch, store.reading() as connection:
         patch.setattr(selection, "kept", lambda _: [])
-        return names(selection.select(connection, count))
+        return names(selection.select(store, connection, count, SampleOptions()))
 
 
 def assert_right(index: Index, db: Path) -> None:
@@ -157,9 +159,10 @@ def test_a_sample_takes_a_bounded_number_of_statements(
         def note(*given: object, statements: list[str] = statements) -> None:
             statements.append(str(given[2]))
 
-        with Store(db).reading() as connection:
+        store = Store(db)
+        with store.reading() as connection:
             sa.event.listen(connection, "before_cursor_execute", note)
-            selection.select(connection, count)
+            selection.select(store, connection, count, SampleOptions())
         counted.append(len(statements))
         assert not [one for one in statements if "count(" in one.lower()]
     assert counted[0] == counted[1] <= 4

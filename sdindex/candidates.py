@@ -1,0 +1,250 @@
+"""The images that a sample may be drawn from: the options as questions to the database."""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import sqlalchemy as sa
+
+from sdindex import archives, samples
+from sdindex.database import Store
+from sdindex.drawing import Candidates
+from sdindex.errors import QueryError, SampleError
+from sdindex.lists import images_of, paths_of
+from sdindex.models import archive, image, label
+from sdindex.names import printable
+from sdindex.options import SampleOptions
+from sdindex.query import ask
+from sdindex.sampling_order import available
+
+_ROWS = 10_000  # fetched at once
+
+log = logging.getLogger("sdindex")
+
+
+def candidates(store: Store, connection: sa.Connection, options: SampleOptions) -> Candidates:
+    """Return the images that pass every filter, and those that are fixed, in natural order.
+
+    Raises
+    ------
+    ArchiveError, SampleError, QueryError
+        When a filter means nothing in this index, images are both fixed and excluded, or
+        hashes of two methods would be mixed.
+    """
+    passes = drawable(connection, options)
+    fixed = _fixed(connection, options)
+    allowed = _allowed(store, connection, options)
+    condition = passes
+    if fixed:  # they are taken whatever the filters say, in their places among the others
+        condition, passes = available(), sa.case((passes, 1), else_=0)
+    columns = [image.c.id, image.c.dhash, image.c.method, *_columns(options)]
+    rows = connection.execute(
+        sa.select(*columns, *([passes.label("passes")] if fixed else []))
+        .join(archive, archive.c.id == image.c.archive_id)
+        .where(condition)
+        .order_by(archive.c.sort_key, image.c.sort_key)
+        .execution_options(yield_per=_ROWS)
+    )
+    found, methods = Candidates(), Counter[str]()
+    stratum = _stratum(connection, options)
+    folder = _folder_numbers()
+    for chunk in rows.partitions():
+        kept: Sequence[Any] = chunk
+        if fixed:
+            kept = [row for row in kept if row[0] in fixed or (row[-1] and allowed(row[0]))]
+        elif options.chooses_by_id:
+            kept = [row for row in kept if allowed(row[0])]
+        if not kept:
+            continue
+        ids, hashes, named, *_ = zip(*kept, strict=True)
+        found.ids.extend(ids)
+        found.hashes.extend(hashes)
+        methods.update(named)
+        if stratum is not None:
+            found.strata.extend(map(stratum, kept))
+        if options.unit == "burst":
+            found.folders.extend(map(folder, kept))
+    refuse_to_mix(methods)
+    if fixed:
+        found.fixed.update(place for place, one in enumerate(found.ids) if one in fixed)
+    return found
+
+
+def drawable(connection: sa.Connection, options: SampleOptions) -> sa.ColumnElement[Any]:
+    """Return the condition that an image passes the filters that are questions in SQL.
+
+    Raises
+    ------
+    ArchiveError, SampleError
+        When the index has no such folder, or no such label.
+    """
+    conditions = [available()]
+    if options.under:
+        parts = archives.parts_under(connection, options.under)
+        conditions.append(sa.or_(*(part.images() for part in parts)))
+    if options.since is not None:
+        conditions.append(image.c.taken_at >= _midnight(options.since))
+    if options.until is not None:
+        conditions.append(
+            image.c.taken_at <= options.until
+            if isinstance(options.until, datetime)
+            else image.c.taken_at < _midnight(options.until) + timedelta(days=1)
+        )
+    if options.labels:
+        conditions.append(image.c.id.in_(_labelled(connection, options.labels)))
+    if options.not_labels:
+        conditions.append(image.c.id.not_in(_labelled(connection, options.not_labels)))
+    return sa.and_(*conditions)
+
+
+def refuse_to_mix(methods: Mapping[str, int]) -> None:
+    """Refuse a sample from hashes of several methods, given the images of each.
+
+    Raises
+    ------
+    SampleError
+        When there is more than one.
+    """
+    if len(methods) > 1:
+        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
+        raise SampleError(
+            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
+            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
+        )
+
+
+def _midnight(day: date) -> datetime:
+    return day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+
+
+def _labelled(connection: sa.Connection, names: Sequence[str]) -> sa.Select[Any]:
+    known = set(connection.scalars(sa.select(label.c.label).distinct()))
+    for name in names:
+        if name not in known:
+            held = ", ".join(sorted(printable(one) for one in known if one)) or "none"
+            raise SampleError(
+                f"no image has the label {printable(name)!r}; the labels of this index: {held}"
+            )
+    return sa.select(label.c.image_id).where(label.c.label.in_(names))
+
+
+def _fixed(connection: sa.Connection, options: SampleOptions) -> set[int]:
+    """Return the ids of the images to be taken in any case; what is not there now is named."""
+    asked: set[int] = set()
+    if options.extend is not None:
+        asked |= samples.bursts_of(connection, options.extend).keys()
+    if options.include is not None:
+        asked |= _listed(connection, options.include)
+    fixed = samples.present(connection, asked)
+    if len(fixed) < len(asked):
+        log.warning(
+            "%s of the images to be included cannot be drawn: missing, or unreadable now",
+            f"{len(asked) - len(fixed):,}",
+        )
+    excluded = _excluded(connection, options)
+    if not fixed.isdisjoint(excluded):
+        raise SampleError(
+            f"{len(fixed & excluded):,} images are both to be included and excluded; "
+            "drop one of the two"
+        )
+    return fixed
+
+
+def _excluded(connection: sa.Connection, options: SampleOptions) -> set[int]:
+    excluded: set[int] = set()
+    known = samples.names(connection)
+    for one in options.exclude:
+        excluded |= (
+            samples.bursts_of(connection, one).keys() if one in known else _listed(connection, one)
+        )
+    return excluded
+
+
+def _allowed(
+    store: Store, connection: sa.Connection, options: SampleOptions
+) -> Callable[[int], bool]:
+    """Return what says whether an image passes the filters that are lists of images."""
+    excluded = _excluded(connection, options)
+    lists = []
+    if options.within is not None:
+        lists.append(set(samples.bursts_of(connection, options.within)))
+    if options.files is not None:
+        lists.append(_listed(connection, options.files))
+    if options.where is not None:
+        lists.append(_where(store, options.where))
+    if not lists:
+        return lambda row: row not in excluded
+    allowed = set.intersection(*lists) - excluded
+    return allowed.__contains__
+
+
+def _where(store: Store, expression: str) -> set[int]:
+    if store.file is None:
+        raise QueryError("where asks an SQLite index only")
+    # The line break ends a comment in the expression.
+    with ask(store.file, f"SELECT id FROM image WHERE ({expression}\n)") as answer:  # noqa: S608
+        return {row[0] for row in answer.rows}
+
+
+def _listed(connection: sa.Connection, listed: str | Sequence[str]) -> set[int]:
+    paths = paths_of(listed)
+    found = images_of(connection, paths)
+    unknown = [path for path in paths if path not in found]
+    if unknown:
+        named = f"{printable(unknown[0])}{', ...' if len(unknown) > 1 else ''}"
+        text = f"{len(unknown):,} of {len(paths):,} listed images are not in the index ({named})"
+        if not found:
+            raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
+        log.warning("%s", text)
+    return set(found.values())
+
+
+def _columns(options: SampleOptions) -> Iterator[sa.ColumnElement[Any]]:
+    """Yield what else is asked of each image: its archive, and its camera or its path."""
+    if options.balance == "camera":
+        yield image.c.archive_id
+        yield image.c.camera
+    if options.unit == "burst" or options.folders is not None:
+        yield image.c.archive_id.label("of")
+        yield image.c.path
+
+
+def _stratum(connection: sa.Connection, options: SampleOptions) -> Callable[[Any], int] | None:
+    """Return what numbers an image's stratum; None when nothing is to be balanced."""
+    numbers: dict[Hashable, int] = defaultdict(count().__next__)
+    if options.balance == "camera":
+        return lambda row: numbers[row.archive_id, row.camera]
+    if options.balance == "label":
+        labels = _main_labels(connection)
+        return lambda row: numbers[labels.get(row[0])]
+    folders = options.folders
+    if folders is None:
+        return None
+    return lambda row: numbers[row.of, *row.path.split("/")[:-1][:folders]]
+
+
+def _main_labels(connection: sa.Connection) -> dict[int, str]:
+    """Return each image's label: the surest (one without a confidence is), then by name."""
+    rows = connection.execute(
+        sa.select(label.c.image_id, label.c.label)
+        .where(label.c.label.is_not(None))
+        .order_by(sa.func.coalesce(label.c.confidence, 1), label.c.label.desc())
+    )
+    return {row_id: name for row_id, name in rows}  # noqa: C416  (rows are not pairs to dict())
+
+
+def _folder_numbers() -> Callable[[Any], int]:
+    """Return what numbers folders, anew wherever an image is in another than the one before."""
+    number, last = 0, None
+
+    def of(row: Any) -> int:
+        nonlocal number, last
+        folder = row.of, row.path.rpartition("/")[0]
+        if folder != last:
+            number, last = number + 1, folder
+        return number
+
+    return of
