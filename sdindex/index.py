@@ -16,7 +16,7 @@ from sdindex.methods import Method
 from sdindex.overview import Status, UnreadableImage
 from sdindex.query import DEFAULT_SECONDS, Answer, ask
 from sdindex.selection import Bucket, SampledImage
-from sdindex.update import DEFAULT_WORKERS, Summary
+from sdindex.update import DEFAULT_TIMEOUT, DEFAULT_WORKERS, Summary
 
 DEFAULT_THUMBNAILS = 400
 
@@ -69,6 +69,7 @@ class Index:
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
         strict: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
     ) -> Summary:
@@ -90,6 +91,9 @@ class Index:
             the first one.
         strict
             Take a file for changed when its ctime or inode changed, too.
+        timeout
+            Seconds after which reading a file is given up: it counts as unreadable, and is
+            tried again at the next update. An `executor` has its own idea of that.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
@@ -110,6 +114,7 @@ class Index:
             workers=workers,
             method=method,
             strict=strict,
+            timeout=timeout,
             progress=progress,
             executor=executor,
         )
@@ -120,6 +125,7 @@ class Index:
         *,
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
     ) -> Summary:
@@ -133,6 +139,7 @@ class Index:
             _strings(files),
             workers=workers,
             method=method,
+            timeout=timeout,
             progress=progress,
             executor=executor,
         )

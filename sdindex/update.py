@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sdindex.hashing import ImageRead
 
 DEFAULT_WORKERS = 4
+DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
@@ -120,6 +121,7 @@ def update(
     workers: int = DEFAULT_WORKERS,
     method: Method | None = None,
     strict: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
@@ -131,7 +133,8 @@ def update(
     def parts(connection: sa.Connection) -> Iterator[Part]:
         return (_part(connection, path, method) for path in outermost)
 
-    return _update(store, parts, _Reading(workers, method, executor, progress), strict=strict)
+    reading = _Reading(workers, method, timeout, executor, progress)
+    return _update(store, parts, reading, strict=strict)
 
 
 def update_files(
@@ -140,6 +143,7 @@ def update_files(
     *,
     workers: int = DEFAULT_WORKERS,
     method: Method | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
@@ -148,7 +152,8 @@ def update_files(
     def parts(connection: sa.Connection) -> Iterator[Part]:
         return iter(archives.parts_of_files(connection, files, method))
 
-    return _update(store, parts, _Reading(workers, method, executor, progress), strict=False)
+    reading = _Reading(workers, method, timeout, executor, progress)
+    return _update(store, parts, reading, strict=False)
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,7 @@ class _Reading:
 
     workers: int
     method: Method | None
+    timeout: float
     executor: Executor | None
     progress: bool | None
 
@@ -165,6 +171,8 @@ class _Reading:
             raise UsageError(f"workers must be 1 or more, not {self.workers}")
         if self.method not in (None, *METHODS):
             raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if not self.timeout > 0:
+            raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
 
 
 def _update(
@@ -184,7 +192,7 @@ def _update(
             if surveyed.to_read:
                 with ExitStack() as stack:
                     workers = min(reading.workers, surveyed.to_read)
-                    submit = _submit(stack, part, workers, reading.executor)
+                    submit = _submit(stack, part, workers, reading)
                     shown = bar(surveyed.to_read, "reading", show=reading.progress)
                     _read(connection, part, submit, workers, summary, stack.enter_context(shown))
             _stamp(connection, part)
@@ -227,17 +235,17 @@ def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
     return Part(part.archive._replace(method=method), "")
 
 
-def _submit(stack: ExitStack, part: Part, workers: int, executor: Executor | None) -> Submit:
+def _submit(stack: ExitStack, part: Part, workers: int, reading: _Reading) -> Submit:
     """Return what gives a file to a worker."""
     from sdindex import hashing
     from sdindex.workers import Workers
 
-    submit = (executor or stack.enter_context(Workers(workers))).submit
+    pool = reading.executor or stack.enter_context(Workers(workers, reading.timeout))
 
     def read(file: FileToRead) -> "Future[ImageRead]":
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
         place = absolute(part.archive.root, file.path)
-        return submit(hashing.read_image, place, part.archive.method)
+        return pool.submit(hashing.read_image, place, part.archive.method)
 
     return read
 
@@ -286,10 +294,8 @@ def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
 
 def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":
     """Return what reading a file gave; None when the file is gone."""
-    from pebble import ProcessExpired
-
     from sdindex.hashing import ImageRead
-    from sdindex.workers import FILE_SECONDS
+    from sdindex.workers import WorkerDiedError
 
     problem = future.exception()
     if problem is None:
@@ -298,9 +304,9 @@ def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None
         return None
     # What failed for the system's sake may work next time: such a file stays unsettled.
     failed = ImageRead(file.state, settled=False, read_at=utc_now())
-    if isinstance(problem, TimeoutError):
-        return failed._replace(error=f"not read within {FILE_SECONDS:.0f} s")
-    if isinstance(problem, ProcessExpired):
+    if isinstance(problem, TimeoutError) and not isinstance(problem.errno, int):  # not a network's
+        return failed._replace(error="reading it hung, and was given up (see --timeout)")
+    if isinstance(problem, WorkerDiedError):
         return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
     if isinstance(problem, MemoryError):
         return failed._replace(error="too large for the memory of this machine")
