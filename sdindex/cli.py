@@ -127,6 +127,12 @@ def cli(ctx: click.Context, db: str) -> None:
 )
 @click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
 @click.option(
+    "--accept-shift",
+    is_flag=True,
+    help="Where all times are shifted by exactly an hour, as daylight saving does on exFAT, "
+    "store them and read nothing.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
@@ -145,6 +151,7 @@ def index(
     workers: int,
     method: Method | None,
     strict: bool,
+    accept_shift: bool,
     timeout: float,
     progress: bool | None,
     quiet: bool,
@@ -161,6 +168,7 @@ def index(
             workers=workers,
             method=method,
             strict=strict,
+            accept_shift=accept_shift,
             timeout=timeout,
             progress=False if quiet else progress,
         )

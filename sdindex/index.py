@@ -69,6 +69,7 @@ class Index:
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
         strict: bool = False,
+        accept_shift: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
@@ -91,6 +92,10 @@ class Index:
             the first one.
         strict
             Take a file for changed when its ctime or inode changed, too.
+        accept_shift
+            Take all files as unchanged, and store their times, where these are all later, or
+            all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
+            them so. Not with `strict`.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
             tried again at the next update. An `executor` has its own idea of that.
@@ -114,6 +119,7 @@ class Index:
             workers=workers,
             method=method,
             strict=strict,
+            accept_shift=accept_shift,
             timeout=timeout,
             progress=progress,
             executor=executor,

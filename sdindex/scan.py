@@ -166,14 +166,15 @@ def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _
                 if _is_folder(entry):
                     others.append((path + "/", entry))
                 elif entry.is_symlink() and not os.path.exists(entry.path):
-                    gone = Unlooked(path + "/", "its target is not there", only_if_known=True)
-                    others.append(gone)
+                    others.append(_gone(path + "/"))
                 continue
             try:
                 status = _status(entry)
             except OSError as problem:
                 if problem.errno not in _NOWHERE:
                     others.append(Unlooked(path, reason(problem)))
+                elif entry.is_symlink():
+                    others.append(_gone(path))
                 continue
             if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
                 numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -181,6 +182,10 @@ def _listed(place: str, prefix: str) -> tuple[list[FoundFile], list[Unlooked | _
             elif S_ISDIR(status.st_mode):  # it may be called what it likes
                 others.append((path + "/", entry))
     return files, others
+
+
+def _gone(link: str) -> Unlooked:
+    return Unlooked(link, "its target is not there", only_if_known=True)
 
 
 def _is_new_place(folder: "os.DirEntry[str]", followed: list[str]) -> bool:

@@ -121,11 +121,14 @@ def update(
     workers: int = DEFAULT_WORKERS,
     method: Method | None = None,
     strict: bool = False,
+    accept_shift: bool = False,
     timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
+    if strict and accept_shift:
+        raise UsageError("strict compares what changes with every shift: not with accept_shift")
     for path in paths:
         archives.require_folder(path)
     outermost = _outermost(paths)
@@ -134,7 +137,7 @@ def update(
         return (_part(connection, path, method) for path in outermost)
 
     reading = _Reading(workers, method, timeout, executor, progress)
-    return _update(store, parts, reading, strict=strict)
+    return _update(store, parts, reading, strict=strict, accept_shift=accept_shift)
 
 
 def update_files(
@@ -181,12 +184,19 @@ def _update(
     reading: _Reading,
     *,
     strict: bool,
+    accept_shift: bool = False,
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
     with store.writing(create=True) as connection:
         for part in parts(connection):
-            surveyed = survey(connection, part, strict=strict, progress=reading.progress)
+            surveyed = survey(
+                connection,
+                part,
+                strict=strict,
+                accept_shift=accept_shift,
+                progress=reading.progress,
+            )
             connection.commit()
             summary.add(part, surveyed)
             if surveyed.to_read:
