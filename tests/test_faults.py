@@ -57,8 +57,12 @@ class Run:
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal; return the exit status and stderr, when no process is left."""
         self.process.send_signal(number)
-        _, shown = self.process.communicate(timeout=30)
-        wait_until(lambda: not self.processes())
+        try:
+            _, shown = self.process.communicate(timeout=30)
+            wait_until(lambda: not self.processes())
+        finally:
+            for left in self.processes():
+                os.kill(int(left), signal.SIGKILL)
         return self.process.returncode, shown
 
 
