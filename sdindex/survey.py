@@ -144,7 +144,8 @@ def survey(
         raise _empty(connection, part)
     _set_missing(connection, result.gone, utc_now())
     _set_missing(connection, result.back, None)
-    shifted = shift(result.reasons, result.unchanged + result.unreadable)
+    whole = part.files is None  # single files say nothing of a disk
+    shifted = shift(result.reasons, result.unchanged + result.unreadable) if whole else None
     if shifted is not None and accept_shift:
         _accept(connection, shifted, result)
     elif shifted is not None:

@@ -539,6 +539,16 @@ def test_what_is_to_be_read_whatever_its_time_is_not_accepted(
     assert update(method="exact", accept_shift=True) == {"changed": 12, "read": 12}
 
 
+def test_single_files_say_nothing_of_a_shift(
+    index: Index, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = sorted(archive.rglob("*.JPG"))
+    index.update_files(files, executor=threads)
+    shift_times(archive, 3600)
+    assert counts(index.update_files(files, executor=threads)) == {"changed": 12, "read": 12}
+    assert caplog.records == []
+
+
 def test_a_shift_cannot_be_accepted_strictly(index: Index, archive: Path) -> None:
     with pytest.raises(UsageError, match="not with accept_shift"):
         index.update(archive, strict=True, accept_shift=True)
