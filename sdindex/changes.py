@@ -1,6 +1,6 @@
 """What an archive's files say against what the index holds: pure, and in one pass over both."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from enum import IntFlag, StrEnum
 from itertools import islice
@@ -16,10 +16,18 @@ class Reason(StrEnum):
     NEW = "new"
     SIZE = "size changed"
     MTIME = "mtime changed"
+    LATER = "mtime an hour later"
+    EARLIER = "mtime an hour earlier"
     CTIME = "ctime changed"
     INODE = "inode changed"
     METHOD = "method changed"
     UNSETTLED = "not settled"
+
+
+# What exFAT's times do when daylight saving time begins or ends; and how many files that takes.
+HOUR_NS = 3_600_000_000_000
+_SHIFTS = {HOUR_NS: Reason.LATER, -HOUR_NS: Reason.EARLIER}
+_SHIFTED_FILES = 2
 
 
 class Doubt(IntFlag):
@@ -151,11 +159,14 @@ class _Rows:
         return self._back.popleft() if row is not None and row.path == path else None
 
     def skip(self, place: str) -> int:
-        """Pass over those at a place, below it where it is a folder; return how many."""
+        """Pass over those at a place, below it where it is a folder.
+
+        Return how many of them are not missing.
+        """
         skipped = 0
         while (row := self._peek()) is not None and _is_at(place, row.path):
             self._back.popleft()
-            skipped += 1
+            skipped += not row.doubts & Doubt.MISSING
         return skipped
 
     def rest(self) -> Iterator[KnownImage]:
@@ -176,17 +187,37 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
     """
     if state.size != known.size:
         return Reason.SIZE
-    if state.mtime_ns != known.mtime_ns:
-        return Reason.MTIME
     if known.doubts & Doubt.METHOD:
         return Reason.METHOD
     if known.doubts & Doubt.UNSETTLED:
         return Reason.UNSETTLED
+    if state.mtime_ns != known.mtime_ns:
+        return _SHIFTS.get(state.mtime_ns - known.mtime_ns, Reason.MTIME)
     if strict and state.ctime_ns != known.ctime_ns:
         return Reason.CTIME
     if strict and state.inode != known.inode:
         return Reason.INODE
     return None
+
+
+def shift(reasons: "Counter[Reason]", unchanged: int) -> Reason | None:
+    """Return `Reason.LATER` or `Reason.EARLIER` where all times are off by that hour.
+
+    All means: of each file that would be unchanged but for its time. Files that are new, of
+    another size, or to be read whatever their time, say nothing.
+
+    Parameters
+    ----------
+    reasons
+        How many files are to be read for each reason.
+    unchanged
+        How many files are as they were.
+    """
+    shifted = [one for one in _SHIFTS.values() if reasons[one]]
+    others = unchanged + sum(reasons[one] for one in (Reason.MTIME, Reason.CTIME, Reason.INODE))
+    if len(shifted) != 1 or others or reasons[shifted[0]] < _SHIFTED_FILES:
+        return None
+    return shifted[0]
 
 
 def _is_at(place: str, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sdindex.export import SampleFormat, TableFormat
     from sdindex.index import Index
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 # Whether a path can be read is found out where it matters, and said with the way out.
 PATH = click.Path(readable=False)
@@ -77,12 +78,13 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _terminated_as_interrupted():
+                return super().invoke(ctx)
         except SdindexError as problem:
             raise click.ClickException(str(problem)) from problem
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as problem:
             click.echo("interrupted; what was stored is kept, and the next run goes on", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(TERMINATED if isinstance(problem, _Terminated) else INTERRUPTED)
 
 
 def with_index(command: Callable[..., None]) -> Callable[..., None]:
@@ -124,6 +126,20 @@ def cli(ctx: click.Context, db: str) -> None:
     "[default: the archive's own; scaled for the first]",
 )
 @click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
+@click.option(
+    "--accept-shift",
+    is_flag=True,
+    help="Where all times are shifted by exactly an hour, as daylight saving does on exFAT, "
+    "store them and read nothing.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up a file whose reading takes longer; the next run tries it again.",
+)
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say of each file that is read why it is.")
@@ -135,6 +151,8 @@ def index(
     workers: int,
     method: Method | None,
     strict: bool,
+    accept_shift: bool,
+    timeout: float,
     progress: bool | None,
     quiet: bool,
     verbose: bool,
@@ -150,6 +168,8 @@ def index(
             workers=workers,
             method=method,
             strict=strict,
+            accept_shift=accept_shift,
+            timeout=timeout,
             progress=False if quiet else progress,
         )
     if not quiet:
@@ -355,6 +375,24 @@ def relocate(index: "Index", *, old: str, new: str) -> None:
 def prune(index: "Index", *, archive: str | None) -> None:
     """Forget the images that are missing. Image files are never touched."""
     click.echo(f"forgot {index.prune(archive):,} images", err=True)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: it ends the program as Ctrl-C does."""
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Have everything tidied up when this process is told to end."""
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import chain, count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sdindex.errors import IndexMissingError, IndexUnusableError
 from sdindex.models import SCHEMA_REVISION, archive, image
 from sdindex.names import printable
 
+_NEVER = 1 << 30  # pages
 LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
 
 log = logging.getLogger("sdindex")
@@ -80,10 +81,15 @@ class Store:
             if create and self.file is not None and self.is_new():
                 _create(self.file)
             with self._connection(write=True) as connection:
-                if _stored_revision(connection) != SCHEMA_REVISION:
+                stored = _stored_revision(connection)
+                if stored != SCHEMA_REVISION:
                     self._check_revision(connection, may_upgrade=True, may_create=create)
+                    if self.file is not None and stored is not None:
+                        self._keep_aside(self.file, stored)
                     upgrade(connection)
                 connection.commit()
+                if self.file is not None:
+                    self._end_write_ahead(connection)
                 yield connection
 
     def close(self) -> None:
@@ -143,6 +149,43 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def _keep_aside(self, file: Path, revision: str) -> None:
+        """Copy an index as it is before its schema is upgraded."""
+        place = _free_name(f"{file}.schema-{revision}")
+        try:
+            with (
+                _draft_of(place) as draft,
+                closing(_connect(file)) as source,
+                closing(_connect(draft)) as copy,
+            ):
+                source.backup(copy)
+        except (sqlite3.Error, OSError) as problem:
+            raise IndexUnusableError(
+                f"{self} was made by an older sdindex (schema {revision}), and cannot be copied "
+                f"before it is upgraded: {_explain_sqlite(problem)}"
+            ) from problem
+        log.warning(
+            "%s: schema %s is upgraded to %s; the index as it was is kept as %s",
+            self, revision, SCHEMA_REVISION, printable(str(place)),
+        )  # fmt: skip
+
+    def _end_write_ahead(self, connection: sa.Connection) -> None:
+        """Have SQLite keep a rollback journal again, where another program changed that.
+
+        A write-ahead log fails on network file systems, and where a folder is read-only.
+        """
+        cursor = connection.connection.cursor()  # outside a transaction, as it must be
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone() == ("wal",):
+            try:
+                cursor.execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.Error as problem:
+                raise IndexUnusableError(f"{self}: {_explain_sqlite(problem)}") from problem
+            log.warning(
+                "%s had a write-ahead log, which fails on network disks and in read-only folders: "
+                "it is an ordinary file again", self,
+            )  # fmt: skip
 
     def _check_file(self) -> None:
         """Refuse what is no file, or an empty one, before SQLite would make it its own.
@@ -226,26 +269,52 @@ def _stored_revision(connection: sa.Connection) -> str | None:
 
 
 def _create(file: Path) -> None:
-    """Make a new index beside its place, and move it there whole: no half index is ever seen."""
+    """Make a new index."""
     try:
-        with TemporaryDirectory(prefix=".sdindex-", dir=file.parent) as folder:
-            draft = Path(folder) / "draft.db"
-            engine = _sqlite_engine(draft, write=True)
-            with engine.begin() as connection:
-                upgrade(connection)
-            engine.dispose()
-            draft.replace(file)
+        with _draft_of(file) as draft, _sqlite_engine(draft, write=True).begin() as connection:
+            upgrade(connection)
     except (OSError, DBAPIError) as problem:
         why = _explain(problem) if isinstance(problem, DBAPIError) else problem.strerror
         raise IndexUnusableError(f"cannot make {printable(str(file))}: {why}") from problem
 
 
+@contextmanager
+def _draft_of(place: Path) -> Iterator[Path]:
+    """Give an empty file, which takes its place when it is complete: no half one is seen there."""
+    draft = Path(f"{place}.part")
+    files = (draft, Path(f"{draft}-journal"))
+    try:
+        for left in files:  # by a program that was killed
+            left.unlink(missing_ok=True)
+        draft.touch()
+        yield draft
+        draft.replace(place)
+    finally:
+        for left in files:
+            left.unlink(missing_ok=True)
+
+
+def _free_name(wanted: str) -> Path:
+    """Return a place that nothing has yet: that name, or the name and a number."""
+    names = chain([wanted], (f"{wanted}.{number}" for number in count(2)))
+    return next(place for place in map(Path, names) if not place.exists())
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Open a file that is there.
+
+    Also for reading only: what a killed program left half-written must be rolled back first,
+    by whoever comes next. Where the file may not be written, SQLite opens it all the same.
+    """
+    return sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCK_SECONDS, isolation_level=None
+    )
+
+
 def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
-    mode = "rwc" if write else "ro"
-    uri = f"{file.absolute().as_uri()}?mode={mode}"
     engine = sa.create_engine(
         "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None),
+        creator=lambda: _connect(file),
         poolclass=sa.NullPool,
     )
     # The driver's own transactions are off (isolation_level=None), so that a revision's
@@ -256,6 +325,12 @@ def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
+        if write:
+            # What a transaction changed stays in memory until it is committed: to write some of
+            # it before, SQLite would keep all readers out until the end.
+            connection.execute(f"PRAGMA main.cache_spill = {_NEVER}")
+        else:
+            connection.execute("PRAGMA query_only = ON")
 
     @sa.event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
@@ -265,20 +340,29 @@ def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
 
 
 def _explain(problem: DBAPIError) -> str:
+    return _explain_sqlite(problem.orig)
+
+
+def _explain_sqlite(problem: BaseException | None) -> str:
     """Return what a database error means for the person who meets it, and what to do."""
-    code = getattr(problem.orig, "sqlite_errorcode", None)
+    code = getattr(problem, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return (
+            "a program that was killed left it half-written, and it cannot be written here to "
+            "take that back; use it once from where it can"
+        )
     match None if code is None else code & 0xFF:  # the rest tells its kinds apart
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "another program keeps the index busy; close it there and try again"
         case sqlite3.SQLITE_FULL:
             return "no space left on the disk; what was stored before is intact"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return f"it cannot be opened or written here ({problem.orig})"
+            return f"it cannot be opened or written here ({problem})"
         case sqlite3.SQLITE_IOERR:
-            return f"the disk refused ({problem.orig}); what was stored before is intact"
+            return f"the disk refused ({problem}); what was stored before is intact"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
             return (
-                f"it is damaged, or not an sdindex index ({problem.orig}); restore a copy, or "
+                f"it is damaged, or not an sdindex index ({problem}); restore a copy, or "
                 "name another with --db"
             )
-    return str(problem.orig)
+    return str(problem)

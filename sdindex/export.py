@@ -22,6 +22,9 @@ SampleFormat = Literal["paths", "null", "csv", "json"]
 TableFormat = Literal["table", "csv", "json"]
 
 _TABLE_ROWS = 1000
+# How a cell begins that a spreadsheet runs as a formula; the last four are the wide forms that
+# some take for the same. An apostrophe says that text follows, and so is one that is text itself.
+_ACTING = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _BAR_WIDTH = 24
 
 
@@ -103,13 +106,17 @@ def _bar(one: Bucket, largest: int) -> str:
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], output: IO[bytes]) -> None:
-    """Write rows as CSV with a header, in UTF-8; a name that is no text byte for byte."""
+    """Write rows as CSV with a header, in UTF-8; a name that is no text byte for byte.
+
+    Text that a spreadsheet would run as a formula has an apostrophe in front, and so has text
+    that begins with one: who takes one off where there is one has the text back.
+    """
     text = io.TextIOWrapper(
         output, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
     )
     writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_plain(value) for value in row] for row in rows)
+    writer.writerow([_inert(column) for column in columns])
+    writer.writerows([_inert(_plain(value)) for value in row] for row in rows)
     text.detach()
 
 
@@ -211,6 +218,10 @@ def _records(
 def _finite(value: object) -> object:
     """Return a value that JSON has: it has no number that is infinite, or none."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_ACTING) else value
 
 
 def _plain(value: object) -> object:

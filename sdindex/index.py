@@ -20,7 +20,7 @@ from sdindex.overview import Camera, Status, UnreadableImage
 from sdindex.query import DEFAULT_SECONDS, Answer, ask
 from sdindex.samples import SavedSample
 from sdindex.selection import Bucket, SampledImage
-from sdindex.update import DEFAULT_WORKERS, Summary
+from sdindex.update import DEFAULT_TIMEOUT, DEFAULT_WORKERS, Summary
 
 DEFAULT_THUMBNAILS = 400
 
@@ -74,6 +74,8 @@ class Index:
         method: Method | None = None,
         strict: bool = False,
         camera_pattern: str | None = None,
+        accept_shift: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
     ) -> Summary:
@@ -99,6 +101,13 @@ class Index:
             A regular expression that finds the camera in an archive-relative path, kept with
             the archive; an empty one goes back to the folder above the card's numbering. See
             `sdindex.cameras.camera_pattern`.
+        accept_shift
+            Take all files as unchanged, and store their times, where these are all later, or
+            all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
+            them so. Not with `strict`.
+        timeout
+            Seconds after which reading a file is given up: it counts as unreadable, and is
+            tried again at the next update. An `executor` has its own idea of that.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
@@ -120,6 +129,8 @@ class Index:
             method=method,
             strict=strict,
             camera_pattern=camera_pattern,
+            accept_shift=accept_shift,
+            timeout=timeout,
             progress=progress,
             executor=executor,
         )
@@ -130,6 +141,7 @@ class Index:
         *,
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
     ) -> Summary:
@@ -143,6 +155,7 @@ class Index:
             _strings(files),
             workers=workers,
             method=method,
+            timeout=timeout,
             progress=progress,
             executor=executor,
         )

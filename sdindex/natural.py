@@ -5,6 +5,8 @@ import unicodedata
 
 from natsort import NSType, ns, numeric_regex_chooser
 
+from sdindex.names import as_utf8, from_utf8
+
 _DEFAULT: NSType = ns.DEFAULT
 # natsort's own idea of a number: a run of decimal digits of any script, or one lone
 # digit that is no decimal, such as a superscript two.
@@ -27,6 +29,7 @@ def sort_key(path: str) -> bytes:
     path
         A path as Python's ``os`` functions give it, lone surrogates included.
     """
+    path = as_utf8(path)
     parts = _NUMBER.split(unicodedata.normalize("NFD", path))
     key = bytearray()
     for place, part in enumerate(parts):
@@ -36,7 +39,7 @@ def sort_key(path: str) -> bytes:
 
 def path_of(key: bytes) -> str:
     """Return the path whose key this is: what stands behind its last zero byte."""
-    return key.rpartition(_END)[2].decode("utf-8", "surrogateescape")
+    return from_utf8(key.rpartition(_END)[2].decode("utf-8", "surrogateescape"))
 
 
 def _number(digits: str) -> bytes:

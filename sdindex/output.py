@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from sdindex.errors import OutputError
-from sdindex.names import printable
+from sdindex.names import from_utf8, printable
 from sdindex.scan import is_image, reason
 
 STDOUT = "-"
@@ -38,7 +39,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
         if output == STDOUT:
             if sys.stdout is None:
                 raise OutputError("stdout is closed; name a file with -o")
-            yield sys.stdout.buffer
+            yield _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
             sys.stdout.flush()
         else:
             _refuse_what_is_of_worth(output, index)
@@ -49,6 +50,17 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
             raise
         where = "to stdout" if output == STDOUT else printable(output) or "a file without a name"
         raise OutputError(f"cannot write {where}: {reason(problem)}") from problem
+
+
+class _Terminal(BytesIO):
+    """What people read, not programs: nothing in a name acts on a terminal."""
+
+    def write(self, content: Any) -> int:
+        """Write whole lines, in which control characters are shown as escapes."""
+        text = from_utf8(bytes(content).decode("utf-8", "surrogateescape"))
+        lines = text.replace("\r\n", "\n").split("\n")
+        shown = "\n".join(map(printable, lines))
+        return sys.stdout.buffer.write(shown.encode(sys.stdout.encoding, "backslashreplace"))
 
 
 def _refuse_what_is_of_worth(output: str, index: Path | None) -> None:

@@ -30,6 +30,7 @@ from sdindex.sampling_order import available
 from sdindex.scan import reason
 from sdindex.selection import Bucket, SampledImage
 from sdindex.thumbnails import Thumbnail, thumbnail
+from sdindex.update import DEFAULT_TIMEOUT
 from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
 
 SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
@@ -149,7 +150,7 @@ def _pictures(
     if not wanted:
         return made
     with (
-        Workers(workers) as pool,
+        Workers(workers, DEFAULT_TIMEOUT) as pool,
         bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 

@@ -231,6 +231,8 @@ def _listed(
             except OSError as problem:
                 if problem.errno not in _NOWHERE:
                     others.append(Unlooked(path, reason(problem)))
+                elif entry.is_symlink():
+                    others.append(_gone(path))
                 continue
             if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
                 numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -261,7 +263,11 @@ def _beside_images(path: str, entry: "os.DirEntry[str]") -> Iterator[Unlooked | 
     if _is_folder(entry):
         yield path, entry
     elif _leads_nowhere(entry):
-        yield Unlooked(path, "its target is not there", only_if_known=True)
+        yield _gone(path)
+
+
+def _gone(link: str) -> Unlooked:
+    return Unlooked(link, "its target is not there", only_if_known=True)
 
 
 def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:

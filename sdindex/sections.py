@@ -64,17 +64,15 @@ def _spans(connection: sa.Connection, part: Part) -> list[Span]:
 def _in_workers(
     store: Store, part: Part, spans: list[Span], *, strict: bool, workers: int
 ) -> Iterator[Change]:
-    from pebble import ProcessExpired
-
-    from sdindex.workers import Workers, in_order
+    from sdindex.workers import WorkerDiedError, Workers, in_order
 
     place: Unlooked | Linked | None = None
-    with Workers(workers, seconds=None) as pool:
+    with Workers(workers) as pool:
         jobs = (pool.submit(compare_section, store.db, part, span, strict=strict) for span in spans)
         for future in in_order(jobs, in_flight=2 * workers):
             try:
                 found = future.result()
-            except ProcessExpired as problem:
+            except WorkerDiedError as problem:
                 raise IndexUnusableError(
                     "a process that compared files with the index died, or was killed; "
                     "nothing was changed: index again"

@@ -3,8 +3,10 @@
 What is gone, back or moved is recorded, and what is to be read is listed.
 """
 
+import logging
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +18,7 @@ from sdindex import sampling_order
 from sdindex.archives import Part
 from sdindex.batches import batched
 from sdindex.changes import (
+    HOUR_NS,
     AllUnchanged,
     Change,
     Doubt,
@@ -24,6 +27,7 @@ from sdindex.changes import (
     ToRead,
     Unchanged,
     Vanished,
+    shift,
 )
 from sdindex.clock import utc_now
 from sdindex.database import Store
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _CHUNK = 1000
+
+log = logging.getLogger("sdindex")
 
 # On disk, not in memory: there may be as many rows as there are files in the archive. The
 # names are those of no table that a user could have.
@@ -87,7 +93,7 @@ class Survey:
 
     `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
     `back` are the ids of images that went missing, or came back; `unlooked` are the places
-    that could not be looked at.
+    that could not be looked at; `reasons` counts the files to be read by theirs.
     """
 
     unchanged: int = 0
@@ -98,6 +104,7 @@ class Survey:
     gone: "array[int]" = field(default_factory=lambda: array("q"))
     back: "array[int]" = field(default_factory=lambda: array("q"))
     unlooked: list[Unlooked] = field(default_factory=list)
+    reasons: "Counter[Reason]" = field(default_factory=Counter)
 
     @property
     def found(self) -> int:
@@ -112,11 +119,13 @@ def survey(
     *,
     strict: bool,
     workers: int,
+    accept_shift: bool,
     progress: bool | None,
 ) -> Survey:
     """Compare part of an archive with the disk, and record all but what needs reading.
 
     One transaction, which the caller commits: a survey that fails leaves nothing behind.
+    Where all times are shifted by an hour, that is said, or the files are taken as unchanged.
 
     Raises
     ------
@@ -136,6 +145,16 @@ def survey(
         raise _empty(connection, part)
     _set_missing(connection, result.gone, utc_now())
     _set_missing(connection, result.back, None)
+    whole = part.files is None  # single files say nothing of a disk
+    shifted = shift(result.reasons, result.unchanged + result.unreadable) if whole else None
+    if shifted is not None and accept_shift:
+        _accept(connection, shifted, result)
+    elif shifted is not None:
+        log.warning(
+            "%s: %s for all %s known files, as when daylight saving time changes on exFAT; they "
+            "are read, and with --accept-shift would count as unchanged",
+            printable(part.folder), shifted, f"{result.reasons[shifted]:,}",
+        )  # fmt: skip
     result.moved = _record_moves(connection, part, strict=strict)
     result.to_read -= result.moved
     result.missing = _still_missing(connection, result.gone)
@@ -202,6 +221,7 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
                     result.back.append(known.id)
             case ToRead(file, replaced, why):
                 result.to_read += 1
+                result.reasons[why] += 1
                 yield _listing(file, replaced, why)
             case Vanished(known):
                 if not known.doubts & Doubt.MISSING and part.files is None:
@@ -228,6 +248,24 @@ def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime |
         sampling_order.discard(connection)
     for chunk in batched(ids, _CHUNK):
         connection.execute(statement, [{"row": row} for row in chunk])
+
+
+def _accept(connection: sa.Connection, shifted: Reason, result: Survey) -> None:
+    """Give the images whose files' times are shifted these times, and read none of them."""
+    is_shifted = _to_read.c.reason == shifted.value
+    of_image = image.c.id.in_(sa.select(_to_read.c.image_id).where(is_shifted))
+    by = HOUR_NS if shifted is Reason.LATER else -HOUR_NS
+    accepted = connection.execute(
+        image.update().where(of_image).values(mtime_ns=image.c.mtime_ns + by, missing_since=None)
+    ).rowcount
+    unreadable = (
+        connection.scalar(sa.select(sa.func.count()).where(of_image, image.c.dhash.is_(None))) or 0
+    )
+    connection.execute(_to_read.delete().where(is_shifted))
+    sampling_order.discard(connection)  # some may have been missing
+    result.to_read -= accepted
+    result.unreadable += unreadable
+    result.unchanged += accepted - unreadable
 
 
 def _still_missing(connection: sa.Connection, gone: "array[int]") -> int:

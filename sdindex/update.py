@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 DEFAULT_WORKERS = 4
+DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
@@ -120,12 +121,16 @@ def update(
     method: Method | None = None,
     strict: bool = False,
     camera_pattern: str | None = None,
+    accept_shift: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
         cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
+    if strict and accept_shift:
+        raise UsageError("strict compares what changes with every shift: not with accept_shift")
     for path in paths:
         archives.require_folder(path)
     outermost = _outermost(paths)
@@ -138,7 +143,8 @@ def update(
                 part = _part(connection, path, method)
             yield part
 
-    return _update(store, parts, _Reading(workers, method, executor, progress), strict=strict)
+    reading = _Reading(workers, method, timeout, executor, progress)
+    return _update(store, parts, reading, strict=strict, accept_shift=accept_shift)
 
 
 def update_files(
@@ -147,6 +153,7 @@ def update_files(
     *,
     workers: int = DEFAULT_WORKERS,
     method: Method | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
 ) -> Summary:
@@ -155,7 +162,8 @@ def update_files(
     def parts(connection: sa.Connection) -> Iterator[Part]:
         return iter(archives.parts_of_files(connection, files, method))
 
-    return _update(store, parts, _Reading(workers, method, executor, progress), strict=False)
+    reading = _Reading(workers, method, timeout, executor, progress)
+    return _update(store, parts, reading, strict=False)
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,7 @@ class _Reading:
 
     workers: int
     method: Method | None
+    timeout: float
     executor: Executor | None
     progress: bool | None
 
@@ -172,6 +181,8 @@ class _Reading:
             raise UsageError(f"workers must be 1 or more, not {self.workers}")
         if self.method not in (None, *METHODS):
             raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if not self.timeout > 0:
+            raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
 
 
 def _update(
@@ -180,6 +191,7 @@ def _update(
     reading: _Reading,
     *,
     strict: bool,
+    accept_shift: bool = False,
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
@@ -194,6 +206,7 @@ def _update(
                 connection,
                 part,
                 strict=strict,
+                accept_shift=accept_shift,
                 workers=1 if reading.executor else reading.workers,
                 progress=reading.progress,
             )
@@ -202,7 +215,7 @@ def _update(
             if surveyed.to_read:
                 with ExitStack() as stack:
                     workers = min(reading.workers, surveyed.to_read)
-                    submit = _submit(stack, part, workers, reading.executor)
+                    submit = _submit(stack, part, workers, reading)
                     shown = bar(surveyed.to_read, "reading", show=reading.progress)
                     _read(connection, part, submit, workers, summary, stack.enter_context(shown))
             _stamp(connection, part)
@@ -245,16 +258,16 @@ def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
     return Part(part.archive._replace(method=method), "")
 
 
-def _submit(stack: ExitStack, part: Part, workers: int, executor: Executor | None) -> Submit:
+def _submit(stack: ExitStack, part: Part, workers: int, reading: _Reading) -> Submit:
     """Return what gives a file to a worker."""
     from sdindex.workers import Workers
 
-    submit = (executor or stack.enter_context(Workers(workers))).submit
+    pool = reading.executor or stack.enter_context(Workers(workers, reading.timeout))
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
         place = absolute(part.archive.root, file.path)
-        return submit(read_image, place, part.archive.method)
+        return pool.submit(read_image, place, part.archive.method)
 
     return read
 
@@ -303,9 +316,7 @@ def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
 
 def _outcome(file: FileToRead, future: Future[ImageRead]) -> ImageRead | None:
     """Return what reading a file gave; None when the file is gone."""
-    from pebble import ProcessExpired
-
-    from sdindex.workers import FILE_SECONDS
+    from sdindex.workers import WorkerDiedError
 
     problem = future.exception()
     if problem is None:
@@ -314,9 +325,9 @@ def _outcome(file: FileToRead, future: Future[ImageRead]) -> ImageRead | None:
         return None
     # What failed for the system's sake may work next time: such a file stays unsettled.
     failed = ImageRead(file.state, settled=False, read_at=utc_now())
-    if isinstance(problem, TimeoutError):
-        return failed._replace(error=f"not read within {FILE_SECONDS:.0f} s")
-    if isinstance(problem, ProcessExpired):
+    if isinstance(problem, TimeoutError) and not isinstance(problem.errno, int):  # not a network's
+        return failed._replace(error="reading it hung, and was given up (see --timeout)")
+    if isinstance(problem, WorkerDiedError):
         return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
     if isinstance(problem, MemoryError):
         return failed._replace(error="too large for the memory of this machine")

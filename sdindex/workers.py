@@ -1,49 +1,58 @@
 """Processes that read images, a bounded number of files in flight, each in isolation."""
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import islice
-from multiprocessing import forkserver
-from multiprocessing.synchronize import Semaphore
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
+from traceback import format_exc
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
-
-from pebble import ProcessPool
+from typing import Any, ParamSpec, Self, TypeVar
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
-FILE_SECONDS = 60.0  # a read that takes longer hangs
 _START_SECONDS = 30.0
+_END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf
 
 P = ParamSpec("P")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+class WorkerDiedError(Exception):
+    """The process that had the call in hand is gone."""
+
+
 class Workers:
     """A pool of processes in which a crash or a hang costs the one file that caused it.
 
-    pebble's pool knows which worker has which task and replaces that worker alone; the
-    standard library's breaks as a whole when one process dies. A call that takes longer than
-    `seconds` is given up, and its process with it.
+    Each process has a thread and a pipe of its own: what happens to one is nothing to the
+    others, and there is no doubt which call it had in hand.
+
+    Parameters
+    ----------
+    count
+        How many processes.
+    timeout
+        Seconds that a call may take, from when a worker has it: then the worker is killed.
+        As long as it likes when it is None.
     """
 
-    def __init__(self, count: int, *, seconds: float | None = FILE_SECONDS) -> None:
-        context = _context()
-        self._count = count
-        self._seconds = seconds
-        self._started = context.Semaphore(0)
-        self._pool = ProcessPool(
-            max_workers=count,
-            initializer=_start_worker,
-            initargs=(self._started,),
-            context=context,
-        )
+    def __init__(self, count: int, timeout: float | None = None) -> None:
+        self._timeout = timeout
+        self._context = _context()
+        self._threads = ThreadPoolExecutor(count)
+        self._own = threading.local()  # each thread's worker
+        self._all: set[_Worker] = set()
+        self._changing = threading.Lock()  # who starts a worker, or stops them all
+        self._stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -54,20 +63,90 @@ class Workers:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            # A worker that still starts would find the pool gone, and complain.
-            for _ in range(self._count):
-                self._started.acquire(timeout=_START_SECONDS)
-            self._pool.close()  # type: ignore[no-untyped-call]
-        else:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        try:
+            if kind is None:
+                self._threads.shutdown()  # when all is done
+        finally:
+            with self._changing:
+                self._stopped = True
+                for worker in self._all:
+                    worker.kill()
+            self._threads.shutdown(cancel_futures=True)
+            for worker in self._all:
+                worker.close()
 
     def submit(
         self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs
     ) -> "Future[Result]":
-        """Have a worker call the function; its future fails with TimeoutError after so long."""
-        return self._pool.schedule(function, args=args, kwargs=kwargs, timeout=self._seconds)
+        """Have a worker call the function.
+
+        The future fails with `WorkerDiedError` when the worker dies of it, and with
+        TimeoutError when it hangs.
+        """
+        return self._threads.submit(self._call, function, args, kwargs)
+
+    def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
+        worker: _Worker | None = getattr(self._own, "worker", None)
+        if worker is None or not worker.give(function, *arguments):
+            worker = self._own.worker = self._started()
+            worker.give(function, *arguments)
+        try:
+            result, problem = worker.answer(self._timeout)
+        except (WorkerDiedError, TimeoutError):
+            self._own.worker = None
+            with self._changing:
+                self._all.discard(worker)
+            worker.close()
+            raise
+        if problem is not None:
+            raise problem
+        return result  # type: ignore[no-any-return]
+
+    def _started(self) -> "_Worker":
+        with self._changing:
+            if self._stopped:
+                raise WorkerDiedError
+            worker = _Worker(self._context)
+            self._all.add(worker)
+        worker.answer(_START_SECONDS)  # or its start would count as the first file's time
+        return worker
+
+
+class _Worker:
+    """A process, and this end of the pipe to it."""
+
+    def __init__(self, context: Any) -> None:
+        self._pipe, its_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(its_end,), daemon=True)
+        self._process.start()
+        its_end.close()  # so that the pipe ends when the process does
+
+    def give(self, *call: object) -> bool:
+        """Have it call a function; say whether it is still there to do so."""
+        try:
+            self._pipe.send(call)
+        except OSError:
+            return False
+        return True
+
+    def answer(self, timeout: float | None) -> Any:
+        """Return what it answers within `timeout` seconds."""
+        try:
+            if self._pipe.poll(timeout):
+                return self._pipe.recv()
+        except (EOFError, OSError) as problem:
+            raise WorkerDiedError from problem
+        raise TimeoutError
+
+    def kill(self) -> None:
+        """End it at once: it has nothing to tidy up."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it, and let go of it."""
+        self.kill()
+        self._process.join(_END_SECONDS)
+        self._pipe.close()
 
 
 def completed(
@@ -122,26 +201,57 @@ def get_ready() -> None:
     _context()
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context() -> Any:
     """Return how processes start: never by a fork of this one, which may have threads."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["sdindex.hashing", "sdindex.sections"]
-    )  # imported once, not once a worker
-    if threading.current_thread() is threading.main_thread():
-        # The server inherits this, so that Ctrl-C does not meet it while it still imports.
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Imported once, not once a worker.
+    context.set_forkserver_preload(["sdindex.hashing", "sdindex.sections"])
+    resource_tracker.ensure_running()
+    # The server inherits this, so that Ctrl-C does not meet it while it still imports; here
+    # it waits meanwhile.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         forkserver.ensure_running()
-        signal.signal(signal.SIGINT, previous)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     return context
 
 
-def _start_worker(started: Semaphore) -> None:
-    """Leave Ctrl-C, which reaches every process of the terminal, to the main one."""
+def _serve(pipe: "Connection[Any, Any]") -> None:
+    """Be a worker: call what comes, and answer with the result or the error.
+
+    Ctrl-C reaches every process of the terminal, and is left to the main one.
+    """
     from sdindex.hashing import note_warnings  # imported when the server was, for all workers
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     note_warnings()
-    started.release()
+    with suppress(EOFError, ConnectionError):  # the main process is done, or gone
+        pipe.send(None)
+        while True:
+            function, args, kwargs = pipe.recv()
+            pipe.send(_answer(function, args, kwargs))
+
+
+def _answer(
+    function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Result | None, Exception | None]:
+    try:
+        return function(*args, **kwargs), None
+    except Exception as problem:  # noqa: BLE001  (it is raised where the function was wanted)
+        problem.add_note(format_exc())
+        return None, problem
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, however that ended.
+
+    One that waits for its next file sees that by itself; one that hangs in a read does not.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

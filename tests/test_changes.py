@@ -1,9 +1,11 @@
+from collections import Counter
 from itertools import cycle
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sdindex.changes import (
+    HOUR_NS,
     AllUnchanged,
     Doubt,
     KnownImage,
@@ -12,6 +14,7 @@ from sdindex.changes import (
     Unchanged,
     Vanished,
     compare,
+    shift,
 )
 from sdindex.scan import FoundFile, Unlooked
 
@@ -120,3 +123,44 @@ def test_one_file_that_could_not_be_looked_at() -> None:
     )
     changes = compare([Unlooked("a.jpg", "I/O error")], known_images(held))
     assert [type(change) for change in changes] == [Unlooked, Vanished]
+
+
+HOURS = [-2 * HOUR_NS, -HOUR_NS, -HOUR_NS + 1, -1, 0, 1, HOUR_NS - 1, HOUR_NS, 2 * HOUR_NS]
+a_file = st.tuples(
+    st.sampled_from([HOUR_NS] * 12 + [-HOUR_NS] * 3 + HOURS),  # by how much its time is shifted
+    st.sampled_from(["known"] * 6 + ["known broken", "known missing", "unsettled", "old method",
+                                     "new", "resized", "gone"]),
+)  # fmt: skip
+
+
+@given(st.lists(a_file, max_size=6), st.lists(st.integers(1, 3), min_size=1))
+def test_all_times_are_shifted_by_an_hour(files: list[tuple[int, str]], lengths: list[int]) -> None:
+    there: dict[str, State] = {}
+    held = []
+    doubts = {"known broken": Doubt.UNREADABLE, "known missing": Doubt.MISSING,
+              "unsettled": Doubt.UNSETTLED, "old method": Doubt.METHOD}  # fmt: skip
+    for number, (by, kind) in enumerate(files):
+        path = f"{number}.jpg"
+        if kind != "gone":
+            there[path] = (2 if kind == "resized" else 1, by, 1, 1)
+        if kind != "new":
+            held.append(KnownImage(path, 1, 0, 1, 1, number, doubts.get(kind, 0)))
+    unchanged, reasons = 0, Counter[Reason]()
+    for change in compare(in_runs(there, lengths), held):
+        match change:
+            case AllUnchanged(files=count):
+                unchanged += count
+            case Unchanged():
+                unchanged += 1
+            case ToRead(reason=why):
+                reasons[why] += 1
+    times = [by for by, kind in files if kind.startswith("known")]
+    expected = None
+    if len(times) >= 2 and set(times) == {HOUR_NS}:
+        expected = Reason.LATER
+    if len(times) >= 2 and set(times) == {-HOUR_NS}:
+        expected = Reason.EARLIER
+    assert shift(reasons, unchanged) is expected
+    assert sum(reasons[one] for one in (Reason.LATER, Reason.EARLIER)) == sum(
+        abs(by) == HOUR_NS for by in times
+    )

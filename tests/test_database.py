@@ -1,6 +1,12 @@
+import os
+import shutil
 import sqlite3
+import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from sdindex import Index, IndexMissingError, IndexUnusableError
+from sdindex import Index, IndexMissingError, IndexUnusableError, database
 from sdindex.database import Store, migrations_folder
 from sdindex.models import SCHEMA_REVISION, metadata
 
@@ -145,3 +151,227 @@ def test_a_reader_cannot_write(db: Path) -> None:
         Store(db).reading() as connection,
     ):
         connection.execute(sa.text("DELETE FROM image"))
+
+
+def test_what_a_killed_program_left_of_a_new_index_is_no_hindrance(db: Path) -> None:
+    for left in (".part", ".part-journal"):
+        Path(f"{db}{left}").write_bytes(b"half")
+    make_index(db)
+    assert {file.name for file in db.parent.iterdir()} == {"sdindex.db", "sdindex.db.lock"}
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Be a user who may not write, also where the tests run as one who may do anything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def read_only(archive: Path, threads: Executor) -> Iterator[Path]:
+    """Return an index in a folder that everybody may enter, and nobody may write to."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Index(f"{folder}/sdindex.db") as index:
+            index.update(archive, executor=threads)
+        db = Path(folder, "sdindex.db")
+        db.chmod(0o444)
+        db.parent.chmod(0o555)
+        yield db
+        db.parent.chmod(0o755)
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights and signals")
+
+# What is killed between the first byte that it writes into the index and its commit.
+KILLED = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE image SET dhash = 1, sort_key = zeroblob(1000), missing_since = 1")
+connection.execute("DELETE FROM sampling_bucket")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def kill_in_mid_commit(db: Path) -> None:
+    before = db.read_bytes()
+    subprocess.run([sys.executable, "-c", KILLED, db], check=False)
+    assert db.read_bytes() != before, "it is half-written"
+    assert Path(f"{db}-journal").stat().st_size > 0
+
+
+@posix
+def test_a_reader_takes_back_what_a_killed_program_left(
+    index: Index, db: Path, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    questions: list[Callable[[], object]] = [
+        lambda: index.select(5), index.status, index.errors, lambda: index.buckets(5), asked(index),
+    ]  # fmt: skip
+    for question in questions:
+        before = question()
+        kill_in_mid_commit(db)
+        assert question() == before
+        assert not Path(f"{db}-journal").exists()
+
+
+def asked(index: Index) -> Callable[[], object]:
+    def ask() -> list[object]:
+        with index.sql("SELECT dhash, sort_key FROM image ORDER BY id") as answer:
+            return list(answer.rows)
+
+    return ask
+
+
+@posix
+def test_an_index_in_a_read_only_folder(read_only: Path) -> None:
+    with without_rights(), Index(read_only) as index:
+        assert len(index.select(5)) == 5
+        assert index.status().archives[0].images == 12
+        with pytest.raises(IndexUnusableError, match="cannot be written"):
+            index.prune()
+
+
+@posix
+def test_a_half_written_index_in_a_read_only_folder_names_the_way_out(read_only: Path) -> None:
+    read_only.parent.chmod(0o755)
+    read_only.chmod(0o644)
+    kill_in_mid_commit(read_only)
+    read_only.chmod(0o444)
+    read_only.parent.chmod(0o555)
+    with (
+        without_rights(),
+        Index(read_only) as index,
+        pytest.raises(IndexUnusableError, match=r"half-written.*use it once from where"),
+    ):
+        index.select(5)
+
+
+def test_readers_are_not_kept_waiting_by_a_large_change(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_index(db)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0)
+    with Store(db).writing() as connection:
+        # Far more than SQLite's cache holds, which would go to the disk before the commit.
+        connection.execute(sa.text("CREATE TABLE large AS SELECT zeroblob(9000000) AS some"))
+        connection.execute(sa.text("UPDATE large SET some = zeroblob(9000001)"))
+        with Index(db) as index:
+            assert index.status().archives == []
+        connection.commit()
+
+
+def test_a_write_ahead_log_is_ended_with_a_word(
+    index: Index, db: Path, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.update(archive, executor=threads)
+    sample = index.select(5)
+    change(db, "PRAGMA journal_mode = WAL")
+    assert index.select(5) == sample
+    index.update(archive, executor=threads)
+    assert [record.message for record in caplog.records] == [
+        f"{db} had a write-ahead log, which fails on network disks and in read-only folders: "
+        "it is an ordinary file again"
+    ]
+    with closing(sqlite3.connect(db)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert index.select(5) == sample
+
+
+def test_a_write_ahead_log_that_is_in_use_is_one_line(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0)
+    with closing(sqlite3.connect(db, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM image").fetchone()
+        with pytest.raises(IndexUnusableError, match="another program keeps the index busy"):
+            index.update(archive, executor=threads)
+        assert len(index.select(100)) == 12
+
+
+NEXT_REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.add_column("image", sa.Column("label", sa.Text))
+"""
+
+
+@contextmanager
+def next_program(folder: Path) -> Iterator[None]:
+    """Make this program its next version, with one revision more."""
+    shutil.copytree(migrations_folder(), folder / "migrations")
+    revision = folder / "migrations" / "versions" / "0003_note.py"
+    revision.write_text(NEXT_REVISION, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrations_folder", lambda: folder / "migrations")
+        patch.setattr(database, "SCHEMA_REVISION", "0003")
+        yield
+
+
+def columns(db: Path) -> set[str]:
+    with closing(sqlite3.connect(db)) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(image)")}
+
+
+def test_before_an_upgrade_the_old_index_is_kept_aside(
+    index: Index,
+    db: Path,
+    archive: Path,
+    threads: Executor,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    index.update(archive, executor=threads)
+    sample = index.select(5)
+    aside = Path(f"{db}.schema-0002")
+    aside.write_text("something of worth")
+    with next_program(tmp_path):
+        with pytest.raises(IndexUnusableError, match=r"older sdindex.*`sdindex index`"):
+            index.select(5)
+        index.update(archive, executor=threads)
+        index.update(archive, executor=threads)
+        assert index.select(5) == sample
+    assert [record.message for record in caplog.records] == [
+        f"{db}: schema 0002 is upgraded to 0003; the index as it was is kept as {aside}.2"
+    ]
+    assert aside.read_text() == "something of worth"
+    assert columns(db) - columns(Path(f"{aside}.2")) == {"label"}
+    with Index(f"{aside}.2") as kept:
+        assert kept.select(5) == sample
+    assert not list(tmp_path.glob("*.part"))
+
+
+@posix
+def test_without_room_for_the_copy_nothing_is_upgraded(
+    index: Index, db: Path, archive: Path, threads: Executor, tmp_path: Path
+) -> None:
+    import resource
+
+    index.update(archive, executor=threads)
+    before = db.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with next_program(tmp_path):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        try:
+            with pytest.raises(IndexUnusableError, match="cannot be copied before it is upgraded"):
+                index.update(archive, executor=threads)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert db.read_bytes() == before
+    assert not list(tmp_path.glob("*schema*"))
+    assert len(index.select(100)) == 12

@@ -119,7 +119,7 @@ def test_broken_exif_loses_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "broken exif.jpg"
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHLL", 9, 0x8769, 4, 1, 0xFFFFFFF0)
     Image.new("RGB", (64, 64)).save(path, exif=exif)
-    with Workers(1) as pool:  # where what Pillow complains of is noted, not shown
+    with Workers(1, 60.0) as pool:  # where what Pillow complains of is noted, not shown
         result = pool.submit(read_image, str(path), "scaled").result()
         plain = pool.submit(read_image, str(make_image(tmp_path / "a.jpg")), "scaled").result()
     assert result.picture is not None

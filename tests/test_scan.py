@@ -33,6 +33,11 @@ def paths(root: Path, under: str = "") -> list[str]:
     return [item.path for item in flat(root, under)]
 
 
+def files(root: Path) -> list[str]:
+    """Return what is there, without the links that lead nowhere."""
+    return [item.path for item in flat(root) if isinstance(item, FoundFile)]
+
+
 def touch(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
@@ -124,7 +129,7 @@ def test_links_are_followed_where_they_lead_out_and_loops_end(tmp_path: Path) ->
     }
     for name, target in links.items():
         (archive / name).symlink_to(target)
-    assert paths(archive) == ["a/b/1.jpg", "a/out/2.jpg", "link.jpg"]
+    assert files(archive) == ["a/b/1.jpg", "a/out/2.jpg", "link.jpg"]
 
 
 @posix

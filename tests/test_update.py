@@ -3,14 +3,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary
+from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary, UsageError
 from sdindex.update import BATCH_FILES
 from tests.conftest import LONG_AGO, make_image
 
@@ -460,3 +462,179 @@ def test_a_link_to_a_disk_that_is_not_mounted(
     assert [place.reason for place in summary.unlooked] == ["its target is not there"]
     (tmp_path / "unmounted").rename(disk)
     assert counts(index.update(archive, executor=threads)) == {"unchanged": 13}
+
+
+def shift_times(archive: Path, seconds: int) -> None:
+    for file in archive.rglob("*.*"):
+        stamp = file.stat().st_mtime_ns + seconds * 1_000_000_000
+        os.utime(file, ns=(stamp, stamp))
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_all_times_shifted_by_an_hour_are_said_once_and_accepted(
+    update: Update,
+    index: Index,
+    archive: Path,
+    db: Path,
+    opened: list[str],
+    caplog: pytest.LogCaptureFixture,
+    seconds: int,
+) -> None:
+    (archive / "cam0/broken.jpg").write_bytes(b"")
+    os.utime(archive / "cam0/broken.jpg", (LONG_AGO, LONG_AGO))
+    update()
+    missing, away = archive / "cam1/IMG_2.JPG", archive.parent / "away.jpg"
+    missing.rename(away)
+    update()
+    before = rows(db, "SELECT id, path, size, mtime_ns, dhash FROM image ORDER BY id")
+    away.rename(missing)
+    shift_times(archive, seconds)
+    make_image(archive / "new.jpg", 77)
+    (archive / "cam0/IMG_1.JPG").unlink()
+    opened.clear()
+    assert update(accept_shift=True) == {
+        "new": 1, "unchanged": 11, "missing": 1, "unreadable": 1, "read": 1,
+    }  # fmt: skip
+    assert opened == [str(archive / "new.jpg")]
+    assert caplog.records == []
+    after = rows(db, "SELECT id, path, size, mtime_ns, dhash FROM image ORDER BY id")
+    by = seconds * 1_000_000_000
+    assert after[:-1] == [
+        (*row[:3], row[3] + (0 if row[1] == "cam0/IMG_1.JPG" else by), row[4]) for row in before
+    ]
+    assert len(index.select(100)) == 12, "what came back is drawn again"
+    assert update() == {"unchanged": 12, "unreadable": 1}
+    shift_times(archive, -seconds)
+    assert update()["read"] == 13
+    assert [record.message for record in caplog.records] == [
+        f"{archive}: mtime an hour {'earlier' if seconds > 0 else 'later'} for all 13 known files, "
+        "as when daylight saving time changes on exFAT; they are read, and with --accept-shift "
+        "would count as unchanged"
+    ]
+    assert update() == {"unchanged": 12, "unreadable": 1}
+
+
+def test_a_shift_of_some_files_is_a_change(
+    update: Update, archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    update()
+    shift_times(archive / "cam0", 3600)
+    assert update(accept_shift=True) == {"changed": 6, "unchanged": 6, "read": 6}
+    shift_times(archive / "cam0", 3600)
+    assert update(archive / "cam0", accept_shift=True) == {"unchanged": 6}, "all of this part"
+    shift_times(archive, 3600)
+    shift_times(archive / "cam1", -7200)
+    assert update(accept_shift=True) == {"changed": 12, "read": 12}
+    assert caplog.records == []
+
+
+def test_what_is_to_be_read_whatever_its_time_is_not_accepted(
+    update: Update, archive: Path
+) -> None:
+    os.utime(archive / "cam0/IMG_1.JPG")  # just now: not settled
+    update()
+    shift_times(archive, 3600)
+    assert update(accept_shift=True) == {"changed": 1, "unchanged": 11, "read": 1}
+    shift_times(archive, 3600)
+    assert update(method="exact", accept_shift=True) == {"changed": 12, "read": 12}
+
+
+def test_single_files_say_nothing_of_a_shift(
+    index: Index, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = sorted(archive.rglob("*.JPG"))
+    index.update_files(files, executor=threads)
+    shift_times(archive, 3600)
+    assert counts(index.update_files(files, executor=threads)) == {"changed": 12, "read": 12}
+    assert caplog.records == []
+
+
+def test_a_shift_cannot_be_accepted_strictly(index: Index, archive: Path) -> None:
+    with pytest.raises(UsageError, match="not with accept_shift"):
+        index.update(archive, strict=True, accept_shift=True)
+
+
+def test_times_cut_to_two_seconds_are_read_once(update: Update, archive: Path) -> None:
+    for file in archive.rglob("*.JPG"):
+        os.utime(file, ns=(0, LONG_AGO * 1_000_000_000 + 1_234_567_800))
+    update()
+    for file in archive.rglob("*.JPG"):  # what exFAT gives back after it was mounted again
+        os.utime(file, (0, file.stat().st_mtime // 2 * 2))
+    assert update() == {"changed": 12, "read": 12}
+    assert update() == {"unchanged": 12}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this user may not make links")
+def test_a_link_to_an_image_on_a_disk_that_is_not_mounted(
+    index: Index, archive: Path, tmp_path: Path, threads: Executor, db: Path
+) -> None:
+    image = make_image(tmp_path / "disk" / "a.jpg", 50)
+    (archive / "linked.jpg").symlink_to(image)
+    (archive / "litter.jpg").symlink_to(tmp_path / "nothing")
+    assert counts(index.update(archive, executor=threads)) == {"new": 13, "read": 13}
+    image.parent.rename(tmp_path / "unmounted")
+    for _ in range(2):
+        summary = index.update(archive, executor=threads)
+        assert counts(summary) == {"unchanged": 12}
+        assert [place[:2] for place in summary.unlooked] == [
+            (str(archive / "linked.jpg"), "its target is not there")
+        ]
+    assert len(index.select(100)) == 13
+    (archive / "linked.jpg").unlink()
+    assert counts(index.update(archive, executor=threads)) == {"unchanged": 12, "missing": 1}
+    (archive / "linked.jpg").symlink_to(image)
+    assert not index.update(archive, executor=threads).unlooked, "it is missing already"
+
+
+def test_every_file_counts_once_whatever_became_of_it(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    for name in ("broken", "broken too"):
+        (archive / f"cam0/{name}.jpg").write_bytes(b"no image")
+        os.utime(archive / f"cam0/{name}.jpg", (LONG_AGO, LONG_AGO))
+    index.update(archive, executor=threads)
+    make_image(archive / "cam0/IMG_1.JPG", 60)
+    (archive / "cam0/IMG_3.JPG").write_bytes(b"now broken")
+    (archive / "cam0/broken too.jpg").rename(archive / "cam1/broken too.jpg")
+    (archive / "cam0/IMG_5.JPG").rename(archive / "cam1/IMG_5.JPG")
+    (archive / "cam0/IMG_7.JPG").unlink()
+    make_image(archive / "cam1/new.jpg", 61)
+    (archive / "cam1/new and broken.jpg").write_bytes(b"")
+    make_image(archive / "zz/vanishing.jpg", 62)
+    summary = index.update(archive, executor=Unplugging(3, (archive / "zz/vanishing.jpg").unlink))
+    assert counts(summary) == {
+        "new": 1, "changed": 1, "moved": 2, "unchanged": 8, "unreadable": 3, "skipped": 1,
+        "missing": 1, "read": 4,
+    }  # fmt: skip
+    assert (
+        summary.found
+        == 16
+        == sum(
+            getattr(summary, name)
+            for name in ("new", "changed", "moved", "unchanged", "unreadable", "skipped")
+        )
+    )
+
+
+def test_an_error_in_the_middle_of_a_listing_keeps_the_whole_folder(
+    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    listing = os.scandir
+
+    @contextmanager
+    def failing(place: str) -> Iterator[Iterator[Any]]:
+        def entries() -> Iterator[Any]:
+            yield from islice(opened, 2)
+            if Path(place).name == "cam0":
+                raise OSError(5, "Input/output error")
+            yield from opened
+
+        with listing(place) as opened:
+            yield entries()
+
+    monkeypatch.setattr(os, "scandir", failing)
+    summary = index.update(archive, executor=threads)
+    assert counts(summary) == {"unchanged": 6}
+    assert [place.reason for place in summary.unlooked] == ["Input/output error"]
+    assert rows(db, "SELECT count(*) FROM image WHERE missing_since IS NOT NULL") == [(0,)]

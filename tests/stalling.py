@@ -1,0 +1,35 @@
+"""Readers for worker processes that stall, or die, on files of certain names."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from sdindex.hashing import read_image
+from sdindex.methods import Method
+from sdindex.reading import ImageRead
+
+
+def read(path: str, method: Method) -> ImageRead:
+    """Read an image; hang in the system, sleep a moment, or die where its name says so."""
+    name = Path(path).name
+    if name.startswith("hang"):
+        pipe = f"{path}.pipe"
+        if not os.path.exists(pipe):
+            os.mkfifo(pipe)
+        with open(pipe, "rb") as never_written:
+            never_written.read()
+    if name.startswith("slow"):
+        time.sleep(0.3)
+    if name.startswith("die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_image(path, method)
+
+
+def meet(place: str, count: int) -> bool:
+    """Wait, as for a slow disk, until so many are waiting at once; say whether they ever were."""
+    Path(place, str(os.getpid())).touch()
+    deadline = time.monotonic() + 60
+    while len(os.listdir(place)) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return len(os.listdir(place)) >= count
