@@ -3,73 +3,36 @@
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sdindex.buckets import DEFAULT_BITS, HASH_BITS
+from sdindex.cli_options import (
+    PATH,
+    Delivery,
+    bits_option,
+    count_option,
+    delivery_options,
+    format_option,
+    progress_option,
+    sampling_options,
+    under_option,
+    workers_option,
+)
 from sdindex.errors import SdindexError
 from sdindex.methods import METHODS, Method
 from sdindex.names import printable
 
 if TYPE_CHECKING:
-    from sdindex.export import SampleFormat, TableFormat
+    from sdindex.export import TableFormat
     from sdindex.index import Index
+    from sdindex.options import SampleArguments
+    from sdindex.selection import SampledImage
 
 INTERRUPTED, TERMINATED = 130, 143
-
-# Whether a path can be read is found out where it matters, and said with the way out.
-PATH = click.Path(readable=False)
-
-output_option = click.option(
-    "-o",
-    "--output",
-    type=PATH,
-    default="-",
-    metavar="FILE",
-    help="Write to this file instead of stdout.",
-)
-bits_option = click.option(
-    "--bits",
-    type=click.IntRange(1, HASH_BITS),
-    default=DEFAULT_BITS,
-    show_default=True,
-    help="Leading bits of the hash that make a bucket: more bits, finer groups.",
-)
-workers_option = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="How many files are read at once.",
-)
-progress_option = click.option(
-    "--progress/--no-progress",
-    default=None,
-    help="Show progress bars, or not. [default: only on a terminal]",
-)
-under_option = click.option(
-    "--under",
-    multiple=True,
-    type=PATH,
-    metavar="PATH",
-    help="Only images below this folder (a path, or relative to an archive's root); repeatable.",
-)
-
-
-def format_option(*choices: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command ``--format``; the first choice is the default."""
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(choices),
-        default=choices[0],
-        show_default=True,
-        help="A table for people, the others for programs.",
-    )
 
 
 class Commands(click.Group):
@@ -140,6 +103,12 @@ def cli(ctx: click.Context, db: str) -> None:
     metavar="SECONDS",
     help="Give up a file whose reading takes longer; the next run tries it again.",
 )
+@click.option(
+    "--camera-pattern",
+    metavar="REGEX",
+    help="Finds the camera in a path, in its one group or the one named camera; kept with the "
+    "archive. [default: the folder above the card's own numbering]",
+)
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say of each file that is read why it is.")
@@ -153,6 +122,7 @@ def index(
     strict: bool,
     accept_shift: bool,
     timeout: float,
+    camera_pattern: str | None,
     progress: bool | None,
     quiet: bool,
     verbose: bool,
@@ -170,6 +140,7 @@ def index(
             strict=strict,
             accept_shift=accept_shift,
             timeout=timeout,
+            camera_pattern=camera_pattern,
             progress=False if quiet else progress,
         )
     if not quiet:
@@ -179,51 +150,28 @@ def index(
 
 
 @cli.command()
-@click.option(
-    "-n", "--count", type=click.IntRange(min=1), required=True, help="How many images to draw."
-)
-@bits_option
-@under_option
-@click.option("--relative", is_flag=True, help="Paths relative to their archive's root.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["paths", "null", "csv", "json"]),
-    default="paths",
-    show_default=True,
-    help="A path a line, paths ended by a zero byte (for xargs -0), or all that is known.",
-)
-@output_option
+@count_option
+@sampling_options
+@click.option("--save", metavar="NAME", help="Keep the sample in the index under this name.")
+@delivery_options
 @with_index
 def select(
     index: "Index",
     *,
     count: int,
-    bits: int,
-    under: tuple[str, ...],
-    relative: bool,
-    form: "SampleFormat",
-    output: str,
+    sampling: "SampleArguments",
+    save: str | None,
+    delivery: Delivery,
 ) -> None:
     """Draw a varied sample of COUNT images, without opening one.
 
     Images are grouped by the leading bits of their hashes; small groups are kept whole, and
-    only the largest are trimmed, evenly along the natural order of the paths.
+    only the largest are trimmed, evenly along the natural order of the paths. All options
+    combine.
     """
-    from sdindex.export import write_sample
-    from sdindex.output import writing
-
-    sample = index.select(count, bits=bits, under=under)
-    with writing(output, index=index.file) as file:
-        write_sample(sample, form, file, relative=relative)
-    if len(sample) < count:
-        where = " there" if under else ""
-        click.echo(
-            f"warning: {count:,} images were asked for, and the index holds {len(sample):,}{where}",
-            err=True,
-        )
-    if form == "paths" and any("\n" in one.path for one in sample):
-        click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+    sample = index.select(count, save=save, **sampling)
+    delivery.deliver(sample, index.file, save or "")
+    _warn_of_few(sample, count)
 
 
 @cli.command()
@@ -278,11 +226,8 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
 
 
 @cli.command()
-@click.option(
-    "-n", "--count", type=click.IntRange(min=1), required=True, help="How many images to draw."
-)
-@bits_option
-@under_option
+@count_option
+@sampling_options
 @click.option(
     "--thumbnails",
     type=click.IntRange(min=0),
@@ -306,8 +251,7 @@ def report(
     index: "Index",
     *,
     count: int,
-    bits: int,
-    under: tuple[str, ...],
+    sampling: "SampleArguments",
     thumbnails: int,
     workers: int,
     progress: bool | None,
@@ -318,9 +262,139 @@ def report(
 
     with writing(output, index=index.file) as file:
         page = index.report(
-            count, bits=bits, under=under, thumbnails=thumbnails, workers=workers, progress=progress
+            count, thumbnails=thumbnails, workers=workers, progress=progress, **sampling
         )
         file.write(page.encode("utf-8"))
+
+
+@cli.group()
+def samples() -> None:
+    """Look at saved samples: select --save NAME keeps one."""
+
+
+@samples.command("list")
+@format_option("table", "csv", "json")
+@with_index
+def list_samples(index: "Index", *, form: "TableFormat") -> None:
+    """List the saved samples, the oldest first."""
+    from sdindex.export import write_saved
+    from sdindex.output import STDOUT, writing
+
+    saved = index.samples()
+    with writing(STDOUT) as stdout:
+        write_saved(saved, form, stdout)
+
+
+@samples.command("show")
+@click.argument("name")
+@click.option("--missing", is_flag=True, help="The paths of those that are missing now, instead.")
+@delivery_options
+@with_index
+def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery) -> None:
+    """Write the images of the saved sample NAME, as select does."""
+    gone = index.missing_of(name)
+    if missing:
+        delivery.write_paths(gone)
+        return
+    delivery.deliver(index.sample(name), index.file, name)
+    if gone:
+        click.echo(
+            f"warning: {len(gone):,} images of {name} are missing or unreadable now, such as "
+            f"{printable(gone[0])}; all of them: --missing",
+            err=True,
+        )
+
+
+@samples.command("drop")
+@click.argument("name")
+@with_index
+def drop_sample(index: "Index", *, name: str) -> None:
+    """Forget the saved sample NAME; its images stay in the index."""
+    index.drop_sample(name)
+    click.echo(f"forgot the sample {name}", err=True)
+
+
+@cli.group()
+def labels() -> None:
+    """Keep labels of images: to choose by, to balance, and to hand on."""
+
+
+@labels.command("import")
+@click.argument("file", type=PATH)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Detections of a lower confidence are of no account.",
+)
+@click.option("--column", default="label", show_default=True, help="The labels' column, in CSV.")
+@click.option(
+    "--relative-to",
+    type=PATH,
+    metavar="DIR",
+    help="The folder in an archive that the paths are relative to. [default: the archive's root]",
+)
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="Who says so; what it said before of these images is replaced. [default: FILE's name]",
+)
+@with_index
+def import_labels(
+    index: "Index",
+    *,
+    file: str,
+    threshold: float,
+    column: str,
+    relative_to: str | None,
+    source: str | None,
+) -> None:
+    """Store the labels of FILE: MegaDetector's results, or CSV with a path and a label.
+
+    Of MegaDetector's results each category of detection is a label, with its highest
+    confidence; an image without one is labelled empty; a failure is kept as such.
+    """
+    done = index.import_labels(
+        file, threshold=threshold, column=column, relative_to=relative_to, source=source
+    )
+    click.echo(str(done), err=True)
+
+
+@labels.command("list")
+@format_option("table", "csv", "json")
+@with_index
+def list_labels(index: "Index", *, form: "TableFormat") -> None:
+    """List the labels by source, and how many images have each."""
+    from sdindex.export import write_records
+    from sdindex.labels import LabelCount
+    from sdindex.output import STDOUT, writing
+
+    counted = index.labels()
+    with writing(STDOUT) as stdout:
+        write_records(LabelCount, counted, form, stdout)
+
+
+@labels.command("drop")
+@click.argument("source")
+@with_index
+def drop_labels(index: "Index", *, source: str) -> None:
+    """Forget the labels from SOURCE."""
+    click.echo(f"forgot {index.drop_labels(source):,} labels", err=True)
+
+
+@cli.command()
+@format_option("table", "csv", "json")
+@with_index
+def cameras(index: "Index", *, form: "TableFormat") -> None:
+    """List the cameras: images that can be sampled, and from when until when they are."""
+    from sdindex.export import write_records
+    from sdindex.output import STDOUT, writing
+    from sdindex.overview import Camera
+
+    found = index.cameras()
+    with writing(STDOUT) as stdout:
+        write_records(Camera, found, form, stdout)
 
 
 @cli.command()
@@ -393,6 +467,13 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _warn_of_few(sample: "Sequence[SampledImage]", count: int) -> None:
+    if len(sample) < count:
+        click.echo(
+            f"warning: {count:,} images were asked for, and there are {len(sample):,}", err=True
+        )
 
 
 @contextmanager

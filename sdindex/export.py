@@ -7,15 +7,16 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import asdict, astuple, fields, replace
 from datetime import datetime
 from itertools import count, islice
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import click
 
 from sdindex.names import printable
 from sdindex.overview import UnreadableImage
+from sdindex.samples import SavedSample
 from sdindex.selection import Bucket, SampledImage
 
 SampleFormat = Literal["paths", "null", "csv", "json"]
@@ -38,11 +39,35 @@ def write_sample(
     """
     match form:
         case "paths" | "null":
-            end = b"\n" if form == "paths" else b"\0"
-            for one in sample:
-                output.write(os.fsencode(one.relative_path if relative else one.path) + end)
+            paths = (one.relative_path if relative else one.path for one in sample)
+            write_paths(paths, output, end=b"\n" if form == "paths" else b"\0")
         case "csv" | "json":
             write_rows(*_records(sample, relative=relative), form, output)
+
+
+def write_paths(paths: Iterable[str], output: IO[bytes], *, end: bytes) -> None:
+    """Write paths byte for byte, each with what ends it."""
+    for path in paths:
+        output.write(os.fsencode(path) + end)
+
+
+def write_records(kind: type, records: Iterable[Any], form: TableFormat, output: IO[bytes]) -> None:
+    """Write dataclass objects of one kind; the columns are their fields."""
+    write_rows(_columns(kind), map(astuple, records), form, output)
+
+
+def write_saved(saved: Sequence[SavedSample], form: TableFormat, output: IO[bytes]) -> None:
+    """Write what is kept of saved samples."""
+    if form == "json":
+        write_json([asdict(one) for one in saved], output)
+        return
+    columns = _columns(SavedSample)
+    options = ("; ".join(f"{name}={value}" for name, value in one.options.items()) for one in saved)
+    rows = (
+        [text if name == "options" else getattr(one, name) for name in columns]
+        for one, text in zip(saved, options, strict=True)
+    )
+    write_rows(columns, rows, form, output)
 
 
 def write_unreadable(
@@ -105,18 +130,25 @@ def _bar(one: Bucket, largest: int) -> str:
     return "█" * kept + "░" * (whole - kept)
 
 
-def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], output: IO[bytes]) -> None:
+def write_csv(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    output: IO[bytes],
+    *,
+    for_people: bool = True,
+) -> None:
     """Write rows as CSV with a header, in UTF-8; a name that is no text byte for byte.
 
     Text that a spreadsheet would run as a formula has an apostrophe in front, and so has text
-    that begins with one: who takes one off where there is one has the text back.
+    that begins with one: see `from_cell`. Not so where a program is to read it.
     """
+    inert = _inert if for_people else _as_it_is
     text = io.TextIOWrapper(
         output, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
     )
     writer = csv.writer(text)
-    writer.writerow([_inert(column) for column in columns])
-    writer.writerows([_inert(_plain(value)) for value in row] for row in rows)
+    writer.writerow([inert(column) for column in columns])
+    writer.writerows([inert(_plain(value)) for value in row] for row in rows)
     text.detach()
 
 
@@ -218,6 +250,15 @@ def _records(
 def _finite(value: object) -> object:
     """Return a value that JSON has: it has no number that is infinite, or none."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_cell(cell: str) -> str:
+    """Return the text that `write_csv` was given, from a cell of what it wrote."""
+    return cell.removeprefix("'")
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def _inert(value: object) -> object:

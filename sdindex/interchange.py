@@ -68,7 +68,7 @@ def write_interchange(
         case "megadetector":
             write_json(places(images) if relative else [image.path for image in images], output)
         case "camtrap-dp":
-            write_csv(_MEDIA, _media(images, utc_offset), output)
+            write_csv(_MEDIA, _media(images, utc_offset), output, for_people=False)
         case "timelapse":
             _write_timelapse(images, output)
         case "coco":
@@ -156,7 +156,7 @@ def _write_timelapse(images: Sequence[Sampled], output: IO[bytes]) -> None:
             time = [_local(image.taken_at)] if image.taken_at and dated else []
             yield [root, name, folder.replace("/", "\\"), *time]
 
-    write_csv(columns, rows(), output)
+    write_csv(columns, rows(), output, for_people=False)
 
 
 def _local(time: datetime) -> str:

@@ -84,6 +84,7 @@ def import_labels(
 
     result = LabelImport(source, dropped=folders_to_drop(file, folders, held))
     cleared: set[int] = set()
+    labelled: set[int] = set()
     for chunk in batched(match(file, folders, held, len(result.dropped)), _CHUNK):
         ids = _ids(connection, parts, {place for _, places in chunk for place in places})
         _clear(connection, source, set(ids.values()) - cleared)
@@ -95,7 +96,8 @@ def import_labels(
         ]
         if rows:
             connection.execute(label.insert(), rows)
-    result.images = len(cleared)
+        labelled.update(ids[places[0]] for one, places in chunk if one.label and len(places) == 1)
+    result.images = len(labelled)
     if not cleared:
         raise SampleError(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "

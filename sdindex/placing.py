@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 from sdindex.errors import OutputError
-from sdindex.export import write_csv
+from sdindex.export import from_cell, write_csv
 from sdindex.names import printable
 from sdindex.output import writing
 from sdindex.places import Sampled, places
@@ -239,7 +239,8 @@ def _rows(file: IO[str], path: str) -> dict[str, dict[str, str]]:
         whole = False
     if not whole or tuple(reader.fieldnames or ()) != _COLUMNS:
         raise OutputError(f"{printable(path)} is no manifest of sdindex; move it away")
-    return {row["path"]: row for row in rows}
+    texts = ({name: from_cell(cell) for name, cell in row.items()} for row in rows)
+    return {row["path"]: row for row in texts}
 
 
 def _listed(paths: Sequence[str]) -> str:
