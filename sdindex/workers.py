@@ -17,6 +17,13 @@ from traceback import format_exc
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+# A signal that ends an import may leave the lock of all imports taken. So no thread is to import
+# anything, and what multiprocessing would import to start a process is imported here.
+if sys.platform == "win32":
+    from multiprocessing import popen_spawn_win32  # noqa: F401
+else:
+    from multiprocessing import popen_forkserver  # noqa: F401
+
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 _START_SECONDS = 30.0
 _END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sdindex import placing
 from sdindex.errors import OutputError
+from sdindex.export import from_cell
 from sdindex.placing import MANIFEST, How, place
 from tests.conftest import LONG_AGO
 from tests.sampled import Image
@@ -50,7 +51,8 @@ def state(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def manifest(folder: Path) -> list[dict[str, str]]:
     with (folder / MANIFEST).open(newline="", errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    return [{name: from_cell(cell) for name, cell in row.items()} for row in rows]
 
 
 @pytest.mark.parametrize("how", ALL)

@@ -1,9 +1,6 @@
 """A crash, a hang or an I/O error costs the one file that caused it."""
 
-import os
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,16 +12,9 @@ from sdindex.hashing import read_image
 from sdindex.workers import WorkerDiedError, Workers, completed
 from tests import stalling
 from tests.conftest import make_image
+from tests.stalling import work
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-
-
-def work(what: str) -> str:
-    if what == "crash":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if what == "hang":
-        time.sleep(600)
-    return what
 
 
 @posix
