@@ -1,5 +1,6 @@
 """A crash, a hang or an I/O error costs the one file that caused it."""
 
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
