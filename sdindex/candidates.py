@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import sqlalchemy as sa
 
 from sdindex import archives, samples
-from sdindex.database import Store
+from sdindex.database import Store, fetched
 from sdindex.drawing import Candidates
 from sdindex.errors import QueryError, SampleError
 from sdindex.lists import images_of, paths_of
@@ -19,8 +19,6 @@ from sdindex.names import printable
 from sdindex.options import SampleOptions
 from sdindex.query import ask
 from sdindex.sampling_order import available
-
-_ROWS = 10_000  # fetched at once
 
 log = logging.getLogger("sdindex")
 
@@ -37,36 +35,34 @@ def candidates(store: Store, connection: sa.Connection, options: SampleOptions) 
     passes = drawable(connection, options)
     fixed = _fixed(connection, options)
     allowed = _allowed(store, connection, options)
-    condition = passes
-    if fixed:  # they are taken whatever the filters say, in their places among the others
-        condition, passes = available(), sa.case((passes, 1), else_=0)
-    columns = [image.c.id, image.c.dhash, image.c.method, *_columns(options)]
-    rows = connection.execute(
-        sa.select(*columns, *([passes.label("passes")] if fixed else []))
+    # The fixed ones are taken whatever the filters say, in their places among the others.
+    condition = available() if fixed else passes
+    passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
+    statement = (
+        sa.select(image.c.id, image.c.dhash, image.c.method, passed, *_columns(options))
         .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
         .order_by(archive.c.sort_key, image.c.sort_key)
-        .execution_options(yield_per=_ROWS)
     )
     found, methods = Candidates(), Counter[str]()
-    stratum = _stratum(connection, options)
-    folder = _folder_numbers()
-    for chunk in rows.partitions():
-        kept: Sequence[Any] = chunk
-        if fixed:
-            kept = [row for row in kept if row[0] in fixed or (row[-1] and allowed(row[0]))]
-        elif options.chooses_by_id:
-            kept = [row for row in kept if allowed(row[0])]
-        if not kept:
+    stratum, folder = _strata(connection, options), _folders(options)
+    for rows in fetched(connection, statement):
+        if fixed or allowed is not None:
+            rows = [
+                row
+                for row in rows
+                if row[0] in fixed or (row[3] and (allowed is None or allowed(row[0])))
+            ]
+        if not rows:
             continue
-        ids, hashes, named, *_ = zip(*kept, strict=True)
+        ids, hashes, named, _, *others = zip(*rows, strict=True)
         found.ids.extend(ids)
         found.hashes.extend(hashes)
         methods.update(named)
         if stratum is not None:
-            found.strata.extend(map(stratum, kept))
-        if options.unit == "burst":
-            found.folders.extend(map(folder, kept))
+            found.strata.extend(stratum(ids, others))
+        if folder is not None:
+            found.folders.extend(folder(others))
     refuse_to_mix(methods)
     if fixed:
         found.fixed.update(place for place, one in enumerate(found.ids) if one in fixed)
@@ -165,8 +161,8 @@ def _excluded(connection: sa.Connection, options: SampleOptions) -> set[int]:
 
 def _allowed(
     store: Store, connection: sa.Connection, options: SampleOptions
-) -> Callable[[int], bool]:
-    """Return what says whether an image passes the filters that are lists of images."""
+) -> Callable[[int], bool] | None:
+    """Return what says whether an image passes the filters that are lists; None without any."""
     excluded = _excluded(connection, options)
     lists = []
     if options.within is not None:
@@ -176,7 +172,7 @@ def _allowed(
     if options.where is not None:
         lists.append(_where(store, options.where))
     if not lists:
-        return lambda row: row not in excluded
+        return (lambda row: row not in excluded) if excluded else None
     allowed = set.intersection(*lists) - excluded
     return allowed.__contains__
 
@@ -202,49 +198,66 @@ def _listed(connection: sa.Connection, listed: str | Sequence[str]) -> set[int]:
     return set(found.values())
 
 
-def _columns(options: SampleOptions) -> Iterator[sa.ColumnElement[Any]]:
-    """Yield what else is asked of each image: its archive, and its camera or its path."""
+def _columns(options: SampleOptions) -> list[sa.ColumnElement[Any]]:
+    """Return what else is asked of each image: its archive, its path, and its camera."""
     if options.balance == "camera":
-        yield image.c.archive_id
-        yield image.c.camera
+        return [image.c.archive_id, image.c.path, image.c.camera]
     if options.unit == "burst" or options.folders is not None:
-        yield image.c.archive_id.label("of")
-        yield image.c.path
+        return [image.c.archive_id, image.c.path]
+    return []
 
 
-def _stratum(connection: sa.Connection, options: SampleOptions) -> Callable[[Any], int] | None:
-    """Return what numbers an image's stratum; None when nothing is to be balanced."""
-    numbers: dict[Hashable, int] = defaultdict(count().__next__)
-    if options.balance == "camera":
-        return lambda row: numbers[row.archive_id, row.camera]
-    if options.balance == "label":
-        labels = _main_labels(connection)
-        return lambda row: numbers[labels.get(row[0])]
-    folders = options.folders
-    if folders is None:
+_Columns = Sequence[Sequence[Any]]  # those of `_columns`, of many images
+
+
+def _strata(
+    connection: sa.Connection, options: SampleOptions
+) -> Callable[[Sequence[int], _Columns], Iterable[int]] | None:
+    """Return what numbers the strata of many images; None when nothing is to be balanced."""
+    if options.balance is None:
         return None
-    return lambda row: numbers[row.of, *row.path.split("/")[:-1][:folders]]
+    numbers: dict[Hashable, int] = defaultdict(count().__next__)
+    labels = _main_labels(connection) if options.balance == "label" else {}
+    folders = options.folders
+
+    def of(ids: Sequence[int], columns: _Columns) -> Iterable[int]:
+        if options.balance == "label":
+            keys: Iterable[Hashable] = map(labels.get, ids)
+        elif folders is None:
+            keys = zip(columns[0], columns[2], strict=True)
+        else:
+            keys = zip(columns[0], _leading(columns[1], folders), strict=True)
+        return map(numbers.__getitem__, keys)
+
+    return of
+
+
+def _leading(paths: Iterable[str], folders: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(path.split("/", folders)[:-1]) for path in paths)
+
+
+def _folders(options: SampleOptions) -> Callable[[_Columns], Iterator[int]] | None:
+    """Return what numbers folders, anew wherever an image is in another than the one before."""
+    if options.unit != "burst":
+        return None
+    number, last = 0, ("", "")
+
+    def of(columns: _Columns) -> Iterator[int]:
+        nonlocal number, last
+        for archive_id, path in zip(columns[0], columns[1], strict=True):
+            folder = archive_id, path.rpartition("/")[0]
+            if folder != last:
+                number, last = number + 1, folder
+            yield number
+
+    return of
 
 
 def _main_labels(connection: sa.Connection) -> dict[int, str]:
     """Return each image's label: the surest (one without a confidence is), then by name."""
-    rows = connection.execute(
+    statement = (
         sa.select(label.c.image_id, label.c.label)
         .where(label.c.label.is_not(None))
         .order_by(sa.func.coalesce(label.c.confidence, 1), label.c.label.desc())
     )
-    return {row_id: name for row_id, name in rows}  # noqa: C416  (rows are not pairs to dict())
-
-
-def _folder_numbers() -> Callable[[Any], int]:
-    """Return what numbers folders, anew wherever an image is in another than the one before."""
-    number, last = 0, None
-
-    def of(row: Any) -> int:
-        nonlocal number, last
-        folder = row.of, row.path.rpartition("/")[0]
-        if folder != last:
-            number, last = number + 1, folder
-        return number
-
-    return of
+    return dict(chain.from_iterable(fetched(connection, statement)))

@@ -101,11 +101,6 @@ class SampleOptions:
         """Whether some images are to be in the sample in any case."""
         return self.extend is not None or self.include is not None
 
-    @property
-    def chooses_by_id(self) -> bool:
-        """Whether a filter is a list of images."""
-        return bool(self.within or self.files is not None or self.where or self.exclude)
-
     def to_json(self) -> str:
         """Return the options that are not at their defaults, for the record."""
         ours, usual = asdict(self), asdict(SampleOptions())

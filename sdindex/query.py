@@ -16,6 +16,7 @@ from sdindex.names import printable
 DEFAULT_SECONDS = 10.0
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
 _VALUE_BYTES = 64 << 20  # of one text or blob
+_ROWS = 100  # fetched at once
 _STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
 _GRACE_SECONDS = 1.0  # for a query to stop by itself
 
@@ -63,10 +64,10 @@ def ask(
 def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
     while True:
         with clock:
-            row = cursor.fetchone()
-        if row is None:
+            rows = cursor.fetchmany(_ROWS)
+        if not rows:
             return
-        yield row
+        yield from rows
 
 
 class _Clock:
