@@ -1,5 +1,6 @@
 """The command line: options in, the library's answer out. No logic lives here."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -80,6 +81,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except SdindexError as problem:
             raise click.ClickException(str(problem)) from problem
+        except OSError as problem:
+            if problem.errno == errno.EPIPE:
+                raise
+            # The disk of the index, or the system: what is one file's alone was seen to below.
+            raise click.ClickException(
+                f"{printable(str(problem))}; what was stored before is kept"
+            ) from problem
         except KeyboardInterrupt:
             click.echo("interrupted; what was stored is kept, and the next run goes on", err=True)
             ctx.exit(INTERRUPTED)

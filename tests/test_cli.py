@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -325,3 +326,17 @@ def test_an_url_that_names_no_database_is_one_line(db: str) -> None:
 def test_any_count_at_all(indexed: Path) -> None:
     result = run("select", "-n", 10**30, db=indexed)
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 12)
+
+
+def test_an_error_of_the_system_is_one_line(
+    indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Path) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(indexed))
+
+    monkeypatch.setattr(Path, "is_dir", failing)
+    result = run("index", archive, db=indexed)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: [Errno 5] Input/output error: '{indexed}'; what was stored before is kept\n"
+    )
