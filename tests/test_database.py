@@ -145,3 +145,39 @@ def test_a_reader_cannot_write(db: Path) -> None:
         Store(db).reading() as connection,
     ):
         connection.execute(sa.text("DELETE FROM image"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE image SET path = CAST(x'c1' AS TEXT) WHERE id = 3",
+        "UPDATE image SET path = x'41' WHERE id = 3",
+        "UPDATE image SET sort_key = 'a text' WHERE id = 3",
+        "UPDATE image SET taken_at = 'never' WHERE id = 3",
+        "UPDATE image SET dhash = 'a text' WHERE id = 3",
+        "UPDATE sampling_bucket SET images = 'a text'",
+        "UPDATE archive SET root = x'ff'",
+    ],
+)
+def test_values_that_nobody_wrote_are_damage(
+    index: Index, archive: Path, db: Path, statement: str
+) -> None:
+    index.update(archive)
+    change(db, statement)
+    before = db.read_bytes()
+    refused = 0
+    for question in (index.status, index.errors, index.buckets, lambda: index.select(10**6)):
+        try:
+            question()
+        except IndexUnusableError as problem:
+            refused += 1
+            assert "damaged" in str(problem)
+            assert "\n" not in str(problem)
+    assert refused
+    assert db.read_bytes() == before
+
+
+def test_a_fault_of_the_program_is_not_taken_for_damage(db: Path) -> None:
+    make_index(db)
+    with pytest.raises(ZeroDivisionError), Store(db).reading():
+        1 / 0  # noqa: B018
