@@ -1,5 +1,6 @@
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -147,6 +148,18 @@ def test_a_reader_cannot_write(db: Path) -> None:
         connection.execute(sa.text("DELETE FROM image"))
 
 
+def questions(index: Index) -> list[Callable[[], object]]:
+    return [index.status, index.errors, index.buckets, lambda: index.select(10**6)]
+
+
+def refusal(question: Callable[[], object]) -> str:
+    try:
+        question()
+    except IndexUnusableError as problem:
+        return str(problem)
+    return ""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -165,15 +178,9 @@ def test_values_that_nobody_wrote_are_damage(
     index.update(archive)
     change(db, statement)
     before = db.read_bytes()
-    refused = 0
-    for question in (index.status, index.errors, index.buckets, lambda: index.select(10**6)):
-        try:
-            question()
-        except IndexUnusableError as problem:
-            refused += 1
-            assert "damaged" in str(problem)
-            assert "\n" not in str(problem)
-    assert refused
+    refusals = [problem for problem in map(refusal, questions(index)) if problem]
+    assert refusals
+    assert all("damaged" in problem and "\n" not in problem for problem in refusals)
     assert db.read_bytes() == before
 
 
