@@ -286,10 +286,8 @@ def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
 
 def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None":
     """Return what reading a file gave; None when the file is gone."""
-    from pebble import ProcessExpired
-
     from sdindex.hashing import ImageRead
-    from sdindex.workers import FILE_SECONDS
+    from sdindex.workers import FILE_SECONDS, WorkerDiedError
 
     problem = future.exception()
     if problem is None:
@@ -300,7 +298,7 @@ def _outcome(file: FileToRead, future: "Future[ImageRead]") -> "ImageRead | None
     failed = ImageRead(file.state, settled=False, read_at=utc_now())
     if isinstance(problem, TimeoutError):
         return failed._replace(error=f"not read within {FILE_SECONDS:.0f} s")
-    if isinstance(problem, ProcessExpired):
+    if isinstance(problem, WorkerDiedError):
         return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
     if isinstance(problem, MemoryError):
         return failed._replace(error="too large for the memory of this machine")

@@ -243,7 +243,7 @@ def test_a_closed_pipe_ends_quietly(indexed: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["index", "--help"]])
 def test_help_imports_nothing_that_it_does_not_need(arguments: list[str]) -> None:
-    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "pebble", "rich"}
+    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "rich"}
     assert not heavy & modules_after(arguments)
 
 
@@ -259,7 +259,7 @@ def modules_after(arguments: list[str]) -> set[str]:
 
 
 def test_select_imports_nothing_that_reads_or_draws(indexed: Path) -> None:
-    heavy = {"alembic", "PIL", "numpy", "plotly", "imagehash", "pebble", "rich"}
+    heavy = {"alembic", "PIL", "numpy", "plotly", "imagehash", "rich"}
     imported = modules_after(["--db", str(indexed), "select", "-n", "3"])
     assert "sqlalchemy" in imported
     assert not heavy & imported

@@ -6,15 +6,15 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from pebble import ProcessExpired
 
 from sdindex import Index, UsageError
 from sdindex import workers as workers_module
 from sdindex.hashing import read_image
-from sdindex.workers import Workers, completed
+from sdindex.workers import WorkerDiedError, Workers, completed
 from tests.conftest import make_image
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -30,11 +30,13 @@ def work(what: str) -> str:
 
 @posix
 def test_a_crash_and_a_hang_cost_themselves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "FILE_SECONDS", 1.0)
     jobs = [f"image {number}" for number in range(40)]
     jobs[7], jobs[21] = "crash", "hang"
     outcomes: dict[str, object] = {}
     with Workers(3) as pool:
+        for future in [pool.submit(work, "its imports, which take a while") for _ in range(3)]:
+            future.result()
+        monkeypatch.setattr(workers_module, "FILE_SECONDS", 1.0)
 
         def submit(job: str) -> "Future[str]":
             return pool.submit(work, job)
@@ -43,10 +45,37 @@ def test_a_crash_and_a_hang_cost_themselves_alone(monkeypatch: pytest.MonkeyPatc
             if done is not None:
                 job, future = done
                 outcomes[job] = future.exception() or future.result()
-    assert isinstance(outcomes.pop("crash"), ProcessExpired)
+    assert isinstance(outcomes.pop("crash"), WorkerDiedError)
     assert isinstance(outcomes.pop("hang"), TimeoutError)
     assert all(outcome == job for job, outcome in outcomes.items())
     assert len(outcomes) == 38
+
+
+@posix
+def test_a_worker_that_dies_idle_costs_nothing() -> None:
+    with Workers(1) as pool:
+        first, second = (pool.submit(os.getpid).result() for _ in range(2))
+        assert first == second
+        os.kill(first, signal.SIGKILL)
+        while pool.submit(work, "one").exception():  # it had the next in hand already
+            pass
+        assert pool.submit(os.getpid).result() != first
+
+
+@posix
+def test_killing_workers_at_any_moment_costs_what_they_had_in_hand() -> None:
+    with Workers(3) as pool:
+        killers = [pool.submit(os._exit, 1) for _ in range(8)]
+        others = [pool.submit(os.getpid) for _ in range(300)]
+        dead = {other.result() for other in others[::7]}
+        for victim in dead:
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        more = [pool.submit(str, number) for number in range(300)]
+        assert all(isinstance(killer.exception(), WorkerDiedError) for killer in killers)
+        lost = [future.exception() for future in more if future.exception()]
+    assert len(lost) <= len(dead)
+    assert all(isinstance(problem, WorkerDiedError) for problem in lost)
 
 
 def test_no_more_are_in_flight_than_allowed() -> None:
