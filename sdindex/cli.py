@@ -1,8 +1,12 @@
 """The command line: options in, the library's answer out. No logic lives here."""
 
+import _thread
 import errno
 import logging
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
@@ -78,7 +82,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _interruptions_come_through():
+                return super().invoke(ctx)
         except SdindexError as problem:
             raise click.ClickException(str(problem)) from problem
         except OSError as problem:
@@ -363,6 +368,34 @@ def relocate(index: "Index", *, old: str, new: str) -> None:
 def prune(index: "Index", *, archive: str | None) -> None:
     """Forget the images that are missing. Image files are never touched."""
     click.echo(f"forgot {index.prune(archive):,} images", err=True)
+
+
+@contextmanager
+def _interruptions_come_through() -> Iterator[None]:
+    """Have Ctrl-C come again where it could not be raised, as in the callbacks of an import.
+
+    Python would print it there, and go on as if there had been none.
+    """
+    others = sys.unraisablehook
+
+    def come_again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, _interrupt).start()
+        else:
+            others(unraisable)
+
+    sys.unraisablehook = come_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = others
+
+
+def _interrupt() -> None:
+    if sys.platform == "win32":  # where os.kill would end the process
+        _thread.interrupt_main()
+    else:
+        os.kill(os.getpid(), signal.SIGINT)  # unlike the other, this one wakes who waits
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from sdindex import Index
 from sdindex.cli import cli
 from tests.conftest import make_image
 
@@ -340,3 +341,21 @@ def test_an_error_of_the_system_is_one_line(
     assert result.stderr == (
         f"Error: [Errno 5] Input/output error: '{indexed}'; what was stored before is kept\n"
     )
+
+
+def test_ctrl_c_where_nothing_can_be_raised_comes_again(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def interrupted(_: object) -> None:
+        Interrupted()
+        for _ in range(600):
+            time.sleep(0.1)
+
+    monkeypatch.setattr(Index, "status", interrupted)
+    result = run("status", db=indexed)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted; what was stored is kept, and the next run goes on\n"
