@@ -22,7 +22,7 @@ KINDS = [oddities.made(kind, options) for kind, options in oddities.KINDS]
 
 
 def test_random_rounds_leave_what_a_fresh_index_holds(tmp_path: Path) -> None:
-    assert oddities.rounds(tmp_path, 15, 7).how_many == "15"
+    assert oddities.rounds(tmp_path, 10, 8).how_many == "10"
 
 
 @linux
@@ -38,7 +38,7 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
 
 @linux
 def test_a_killed_worker_costs_its_file_alone(tmp_path: Path) -> None:
-    assert "only the file in hand" in faults.workers(tmp_path, 1, 1, files=40).result
+    assert "only the file in hand" in faults.workers(tmp_path, 1, 1, files=24).result
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
