@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -24,11 +24,11 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such si
 def test_a_crash_and_a_hang_cost_themselves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers_module, "FILE_SECONDS", 2.0)
     # What is called comes with Python: a worker need not import this module for it.
-    jobs: list[partial[object]] = [partial(str, number) for number in range(40)]
-    crash: partial[object] = partial(os._exit, 3)
-    hang: partial[object] = partial(time.sleep, 600)
+    jobs: list[Callable[[], object]] = [partial(str, number) for number in range(40)]
+    crash: Callable[[], object] = partial(os._exit, 3)
+    hang: Callable[[], object] = partial(time.sleep, 600)
     jobs[7], jobs[21] = crash, hang
-    outcomes: dict[partial[object], object] = {}
+    outcomes: dict[Callable[[], object], object] = {}
     with Workers(3) as pool:
         for done in completed(iter(jobs), pool.submit, in_flight=12, wait_seconds=0.2):
             if done is not None:
