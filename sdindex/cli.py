@@ -1,8 +1,12 @@
 """The command line: options in, the library's answer out. No logic lives here."""
 
+import _thread
+import errno
 import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import update_wrapper
@@ -41,10 +45,17 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with _terminated_as_interrupted():
+            with _terminated_as_interrupted(), _interruptions_come_through():
                 return super().invoke(ctx)
         except SdindexError as problem:
             raise click.ClickException(str(problem)) from problem
+        except OSError as problem:
+            if problem.errno == errno.EPIPE:
+                raise
+            # The disk of the index, or the system: what is one file's alone was seen to below.
+            raise click.ClickException(
+                f"{printable(str(problem))}; what was stored before is kept"
+            ) from problem
         except KeyboardInterrupt as problem:
             click.echo("interrupted; what was stored is kept, and the next run goes on", err=True)
             ctx.exit(TERMINATED if isinstance(problem, _Terminated) else INTERRUPTED)
@@ -474,6 +485,35 @@ def _warn_of_few(sample: "Sequence[SampledImage]", count: int) -> None:
         click.echo(
             f"warning: {count:,} images were asked for, and there are {len(sample):,}", err=True
         )
+
+
+@contextmanager
+def _interruptions_come_through() -> Iterator[None]:
+    """Have a signal come again where it could not be raised, as in the callbacks of an import.
+
+    Python would print it there, and go on as if there had been none.
+    """
+    others = sys.unraisablehook
+
+    def come_again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            again = signal.SIGTERM if unraisable.exc_type is _Terminated else signal.SIGINT
+            threading.Timer(0.01, _send, (again,)).start()
+        else:
+            others(unraisable)
+
+    sys.unraisablehook = come_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = others
+
+
+def _send(number: signal.Signals) -> None:
+    if sys.platform == "win32":  # where os.kill would end the process
+        _thread.interrupt_main(number)
+    else:
+        os.kill(os.getpid(), number)  # unlike the other, this one wakes who waits
 
 
 @contextmanager

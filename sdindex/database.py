@@ -12,11 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, ProgrammingError
 
-from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.models import SCHEMA_REVISION, archive, image
+from sdindex.errors import IndexMissingError, IndexUnusableError, SdindexError
+from sdindex.models import SCHEMA_REVISION, archive, image, metadata
 from sdindex.names import printable
 
 _NEVER = 1 << 30  # pages
+# What wrong values in an index lead to, wherever they are used.
+_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
 
 log = logging.getLogger("sdindex")
@@ -105,10 +107,28 @@ class Store:
         try:
             with engine.connect() as connection:
                 yield connection
-        except (IntegrityError, ProgrammingError):  # a fault of this program, not of the index
+        except SdindexError:
             raise
+        except (IntegrityError, ProgrammingError, *_OF_WRONG_VALUES) as problem:
+            # A fault of this program, unless values that nobody wrote are in the index.
+            damage = self._damage()
+            if damage is None:
+                raise
+            raise IndexUnusableError(f"{self}: {_damaged(damage)}") from problem
         except DatabaseError as problem:
             raise IndexUnusableError(f"{self}: {_explain(problem)}") from problem
+
+    def _damage(self) -> str | None:
+        """Return what SQLite finds wrong with the file, which takes a while; None when nothing."""
+        if self.file is None:
+            return None
+        try:
+            with self._engine(write=False).connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+                wrong = _wrong_values(connection)
+        except (DatabaseError, *_OF_WRONG_VALUES) as problem:
+            return str(problem.orig if isinstance(problem, DatabaseError) else problem)
+        return wrong if found == "ok" else str(found)
 
     def _engine(self, *, write: bool) -> sa.Engine:
         if write not in self._engines:
@@ -374,8 +394,26 @@ def _explain_sqlite(problem: BaseException | None) -> str:
         case sqlite3.SQLITE_IOERR:
             return f"the disk refused ({problem}); what was stored before is intact"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-            return (
-                f"it is damaged, or not an sdindex index ({problem}); restore a copy, or "
-                "name another with --db"
-            )
+            return _damaged(str(problem))
+        case None if isinstance(problem, sqlite3.Error):  # the driver's: a text is no UTF-8
+            return _damaged(str(problem))
     return str(problem)
+
+
+def _wrong_values(connection: sa.Connection) -> str | None:
+    """Return a value that is not of its column's kind, which SQLite itself takes for sound."""
+    for table in metadata.sorted_tables:
+        kinds = [column.type.python_type for column in table.c]
+        for row in connection.execute(sa.select(table)):
+            for column, kind, value in zip(table.c, kinds, row, strict=True):
+                if value is not None and not isinstance(value, kind):
+                    return f"{column} is {value!r}"
+    return None
+
+
+def _damaged(why: str) -> str:
+    first = printable(why.partition("\n")[0])  # it may quote a table's definition
+    return (
+        f"it is damaged, or not an sdindex index ({first}); restore a copy, or name another "
+        "with --db"
+    )

@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from sdindex import Index
 from sdindex.cli import cli
 from tests.conftest import make_image
 
@@ -242,7 +244,7 @@ def test_a_closed_pipe_ends_quietly(indexed: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["index", "--help"]])
 def test_help_imports_nothing_that_it_does_not_need(arguments: list[str]) -> None:
-    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "pebble", "rich"}
+    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "rich"}
     assert not heavy & modules_after(arguments)
 
 
@@ -258,7 +260,7 @@ def modules_after(arguments: list[str]) -> set[str]:
 
 
 def test_select_imports_nothing_that_reads_or_draws(indexed: Path) -> None:
-    heavy = {"alembic", "PIL", "numpy", "plotly", "imagehash", "pebble", "rich"}
+    heavy = {"alembic", "PIL", "numpy", "plotly", "imagehash", "rich"}
     imported = modules_after(["--db", str(indexed), "select", "-n", "3"])
     assert "sqlalchemy" in imported
     assert not heavy & imported
@@ -325,3 +327,35 @@ def test_an_url_that_names_no_database_is_one_line(db: str) -> None:
 def test_any_count_at_all(indexed: Path) -> None:
     result = run("select", "-n", 10**30, db=indexed)
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 12)
+
+
+def test_an_error_of_the_system_is_one_line(
+    indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Path) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(indexed))
+
+    monkeypatch.setattr(Path, "is_dir", failing)
+    result = run("index", archive, db=indexed)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: [Errno 5] Input/output error: '{indexed}'; what was stored before is kept\n"
+    )
+
+
+def test_ctrl_c_where_nothing_can_be_raised_comes_again(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def interrupted(_: object) -> None:
+        Interrupted()
+        for _ in range(600):
+            time.sleep(0.1)
+
+    monkeypatch.setattr(Index, "status", interrupted)
+    result = run("status", db=indexed)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted; what was stored is kept, and the next run goes on\n"

@@ -375,3 +375,45 @@ def test_without_room_for_the_copy_nothing_is_upgraded(
     assert db.read_bytes() == before
     assert not list(tmp_path.glob("*schema*"))
     assert len(index.select(100)) == 12
+
+
+def questions(index: Index) -> list[Callable[[], object]]:
+    return [index.status, index.errors, index.buckets, lambda: index.select(10**6)]
+
+
+def refusal(question: Callable[[], object]) -> str:
+    try:
+        question()
+    except IndexUnusableError as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE image SET path = CAST(x'c1' AS TEXT) WHERE id = 3",
+        "UPDATE image SET path = x'41' WHERE id = 3",
+        "UPDATE image SET sort_key = 'a text' WHERE id = 3",
+        "UPDATE image SET taken_at = 'never' WHERE id = 3",
+        "UPDATE image SET dhash = 'a text' WHERE id = 3",
+        "UPDATE sampling_bucket SET images = 'a text'",
+        "UPDATE archive SET root = x'ff'",
+    ],
+)
+def test_values_that_nobody_wrote_are_damage(
+    index: Index, archive: Path, db: Path, statement: str
+) -> None:
+    index.update(archive)
+    change(db, statement)
+    before = db.read_bytes()
+    refusals = [problem for problem in map(refusal, questions(index)) if problem]
+    assert refusals
+    assert all("damaged" in problem and "\n" not in problem for problem in refusals)
+    assert db.read_bytes() == before
+
+
+def test_a_fault_of_the_program_is_not_taken_for_damage(db: Path) -> None:
+    make_index(db)
+    with pytest.raises(ZeroDivisionError), Store(db).reading():
+        1 / 0  # noqa: B018
