@@ -299,10 +299,12 @@ def right_hash(content: bytes, method: Method) -> int | None:
         ):
             if image.width * image.height > 2 * (Image.MAX_IMAGE_PIXELS or 0):
                 return None
-            if method == "scaled":
-                image.draft("L", SCALED_SIZE)
+            drafted = method == "scaled" and image.draft("L", SCALED_SIZE) is not None
             # A decoded JPEG in grey is hashed as it is: there is no colour in it to be weighed.
             whole = image if image.mode == "L" else image.convert("RGB")
+            if method == "scaled" and not drafted:
+                sides = zip(whole.size, SCALED_SIZE, strict=True)
+                whole = whole.reduce(max(1, min(side // least for side, least in sides)))
             bits = imagehash.dhash(whole, hash_size=8).hash.flatten()
     except Exception:  # noqa: BLE001  (whatever it is, it is a refusal)
         return None

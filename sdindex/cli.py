@@ -483,7 +483,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _warn_of_few(sample: "Sequence[SampledImage]", count: int) -> None:
     if len(sample) < count:
         click.echo(
-            f"warning: {count:,} images were asked for, and there are {len(sample):,}", err=True
+            f"warning: {count:,} images were asked for, and there are {len(sample):,} to draw",
+            err=True,
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import reduce, update_wrapper
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
@@ -208,18 +208,21 @@ class Delivery(NamedTuple):
         with writing(self.output, index=index) as file:
             if self.form in LIST_FORMATS:
                 write_sample(sample, cast("SampleFormat", self.form), file, relative=self.relative)
-                return
-            from sdindex.interchange import parse_utc_offset, write_interchange
-
-            write_interchange(
-                sample,
-                cast("InterchangeFormat", self.form),
-                file,
-                relative=self.relative,
-                utc_offset=parse_utc_offset(self.utc_offset) if self.utc_offset else None,
-            )
+            else:
+                self._hand_on(sample, file)
         if self.form == "paths" and any("\n" in one.path for one in sample):
             click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+
+    def _hand_on(self, sample: "Sequence[SampledImage]", file: IO[bytes]) -> None:
+        from sdindex.interchange import parse_utc_offset, write_interchange
+
+        write_interchange(
+            sample,
+            cast("InterchangeFormat", self.form),
+            file,
+            relative=self.relative,
+            utc_offset=parse_utc_offset(self.utc_offset) if self.utc_offset else None,
+        )
 
 
 _DELIVERY = (

@@ -104,7 +104,7 @@ def test_a_short_sample_is_said(indexed: Path) -> None:
     result = run("select", "-n", 99, db=indexed)
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 12
-    assert result.stderr == "warning: 99 images were asked for, and the index holds 12\n"
+    assert result.stderr == "warning: 99 images were asked for, and there are 12 to draw\n"
 
 
 def test_the_formats_agree(indexed: Path) -> None:
