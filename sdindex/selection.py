@@ -94,11 +94,9 @@ def select(
     save: str | None = None,
 ) -> list[SampledImage]:
     """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
-    if count < 1:
-        raise SampleError(f"a sample has at least one image, not {count}")
     if save is not None:
         samples.require_new(connection, save)
-    ids, bursts = _drawn(store, connection, count, options)
+    ids, bursts = drawn(store, connection, count, options)
     if save is not None:
         samples.save(connection, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
@@ -112,18 +110,28 @@ def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
     return _images(connection, samples.present(connection, burst_of), bits, burst_of)
 
 
-def _drawn(
+def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOptions]:
+    """Return the ids of a saved sample's images that are there, and how it was grouped."""
+    ids = samples.present(connection, samples.bursts_of(connection, name))
+    kept = samples.one(connection, name).options
+    grouped = {one: kept[one] for one in ("bits", "burst_distance") if one in kept}
+    return sorted(ids), SampleOptions(**grouped)
+
+
+def drawn(
     store: Store, connection: sa.Connection, count: int, options: SampleOptions
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
+    if count < 1:
+        raise SampleError(f"a sample has at least one image, not {count}")
     order = kept(connection) if options.is_plain else []
     if order:
         keep = trim({one.bucket: one.images for one in order}, count)
         return list(_at_positions(connection, order, keep)), None
     found = candidates(store, connection, options)
     distance = options.burst_distance if options.unit == "burst" else None
-    drawn = draw(found, count, bits=options.bits, distance=distance)
-    return [found.ids[place] for place in drawn.places], drawn.bursts
+    chosen = draw(found, count, bits=options.bits, distance=distance)
+    return [found.ids[place] for place in chosen.places], chosen.bursts
 
 
 def _at_positions(
