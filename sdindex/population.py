@@ -148,8 +148,7 @@ def _labels(connection: sa.Connection, ids: Numbers, order: Numbers) -> Kind:
 
 
 def _places(ids: Numbers, order: Numbers, asked: list[int]) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Return the places of those of the ids that are here, and which of the asked they are."""
+    """Return the places of those of the asked ids that are here, and which of them are."""
     ranks = np.searchsorted(ids, asked, sorter=order)
-    places = order[np.minimum(ranks, len(ids) - 1)]
-    here = ids[places] == asked
-    return places[here], here
+    here = np.append(ids[order], NONE)[ranks] == asked
+    return order[ranks[here]], here

@@ -100,14 +100,14 @@ def select(
     if save is not None:
         samples.save(connection, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
-    return _images(connection, ids, options.bits, burst_of)
+    return by_id(connection, ids, options.bits, burst_of)
 
 
 def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     bits = samples.one(connection, name).options.get("bits", DEFAULT_BITS)
     burst_of = samples.bursts_of(connection, name)
-    return _images(connection, samples.present(connection, burst_of), bits, burst_of)
+    return by_id(connection, samples.present(connection, burst_of), bits, burst_of)
 
 
 def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOptions]:
@@ -189,25 +189,8 @@ def buckets(connection: sa.Connection, count: int | None, options: SampleOptions
     held = _buckets(connection, options.bits, drawable(connection, options))
     sizes = {number: images for number, (images, _) in held.items()}
     keeps = sizes if count is None else trim(sizes, count)
-    return _listed(held, keeps, options.bits)
-
-
-def buckets_of(
-    connection: sa.Connection,
-    bits: int,
-    condition: sa.ColumnElement[bool],
-    sample: Iterable[SampledImage],
-) -> list[Bucket]:
-    """Return the buckets of the images of a condition, and what a sample of them keeps."""
-    held = _buckets(connection, bits, condition)
-    return _listed(held, Counter(one.bucket for one in sample), bits)
-
-
-def _listed(
-    held: Mapping[int, tuple[int, str]], keeps: Mapping[int, int], bits: int
-) -> list[Bucket]:
     return [
-        Bucket(number, f"{number:0{bits}b}", images, keeps.get(number, 0), first_path)
+        Bucket(number, f"{number:0{options.bits}b}", images, keeps[number], first_path)
         for number, (images, first_path) in sorted(held.items())
     ]
 
@@ -234,7 +217,7 @@ def _buckets(
     return held
 
 
-def _images(
+def by_id(
     connection: sa.Connection, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
 ) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
