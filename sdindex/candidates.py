@@ -25,8 +25,20 @@ _ROWS = 10_000  # fetched at once
 log = logging.getLogger("sdindex")
 
 
-def candidates(store: Store, connection: sa.Connection, options: SampleOptions) -> Candidates:
+def candidates(
+    store: Store,
+    connection: sa.Connection,
+    options: SampleOptions,
+    *,
+    also: Sequence[sa.ColumnElement[Any]] = (),
+    take: Callable[[Sequence[Sequence[Any]]], object] | None = None,
+) -> Candidates:
     """Return the images that pass every filter, and those that are fixed, in natural order.
+
+    Parameters
+    ----------
+    also, take
+        What else is asked of each image, and what takes these columns, some images at a time.
 
     Raises
     ------
@@ -40,7 +52,7 @@ def candidates(store: Store, connection: sa.Connection, options: SampleOptions) 
     condition = passes
     if fixed:  # they are taken whatever the filters say, in their places among the others
         condition, passes = available(), sa.case((passes, 1), else_=0)
-    columns = [image.c.id, image.c.dhash, image.c.method, *_columns(options)]
+    columns = [image.c.id, image.c.dhash, image.c.method, *also, *_columns(options)]
     rows = connection.execute(
         sa.select(*columns, *([passes.label("passes")] if fixed else []))
         .join(archive, archive.c.id == image.c.archive_id)
@@ -59,10 +71,12 @@ def candidates(store: Store, connection: sa.Connection, options: SampleOptions) 
             kept = [row for row in kept if allowed(row[0])]
         if not kept:
             continue
-        ids, hashes, named, *_ = zip(*kept, strict=True)
+        ids, hashes, named, *others = zip(*kept, strict=True)
         found.ids.extend(ids)
         found.hashes.extend(hashes)
         methods.update(named)
+        if take is not None:
+            take(others[: len(also)])
         if stratum is not None:
             found.strata.extend(map(stratum, kept))
         if options.unit == "burst":

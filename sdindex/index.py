@@ -256,12 +256,13 @@ class Index:
         with self._store.reading() as connection:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                ids, _ = selection.drawn(self._store, connection, count, chosen)
+                held = population(self._store, connection, chosen)
+                ids, _ = selection.drawn_from(held.candidates, count, chosen)
             elif name is not None and count is None and not options:
                 ids, chosen = selection.saved_ids(connection, name)
+                held = population(self._store, connection, chosen)
             else:
                 raise UsageError("quality takes a count and options, or a saved sample's name")
-            held = population(self._store, connection, chosen)
         return quality(held, ids, bits=chosen.bits, distance=chosen.burst_distance)
 
     def drop_sample(self, name: str) -> None:

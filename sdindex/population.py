@@ -1,7 +1,8 @@
 """The images that a sample stands for: what each of them is, as columns of numbers."""
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
@@ -15,9 +16,9 @@ from sdindex.buckets import HASH_BITS
 from sdindex.bursts import bursts
 from sdindex.candidates import candidates
 from sdindex.database import Store
+from sdindex.drawing import Candidates
 from sdindex.models import image, label
 from sdindex.options import SampleOptions
-from sdindex.sampling_order import available
 
 NONE = -1  # the number of what an image does not have
 _ROWS = 10_000  # fetched at once
@@ -38,6 +39,8 @@ class Population:
 
     Attributes
     ----------
+    candidates
+        The same images, as a sample is drawn from them.
     ids
         Of the rows of ``image``.
     hashes
@@ -56,6 +59,7 @@ class Population:
         The days on which an image was taken, in no order.
     """
 
+    candidates: Candidates
     ids: Numbers
     hashes: NDArray[np.uint64]
     cameras: Numbers
@@ -97,32 +101,38 @@ def population(store: Store, connection: sa.Connection, options: SampleOptions) 
     ArchiveError, SampleError, QueryError
         As `sdindex.candidates.candidates` does.
     """
-    found = candidates(store, connection, replace(options, unit="burst", balance=None))
+    cameras, days = _Numbering(), _Numbering()
+    days[None] = NONE
+    of_camera, of_day = array("q"), array("q")
+
+    def take(columns: Sequence[Sequence[Any]]) -> None:
+        in_archive, by_camera, on_day = columns
+        of_camera.extend(map(cameras.__getitem__, zip(in_archive, by_camera, strict=True)))
+        of_day.extend(map(days.__getitem__, on_day))
+
+    found = candidates(
+        store,
+        connection,
+        replace(options, unit="burst"),
+        also=[
+            image.c.archive_id.label("in_archive"),
+            image.c.camera.label("by_camera"),
+            sa.func.date(image.c.taken_at).label("on_day"),
+        ],
+        take=take,
+    )
     ids = np.array(found.ids, np.int64)
     lengths = [len(burst) for burst in bursts(found.hashes, found.folders, options.burst_distance)]
-    cameras, days = _Numbering(), _Numbering()
-    columns = np.full((2, len(ids)), NONE)
-    order = np.argsort(ids)
-    rows = connection.execute(
-        sa.select(image.c.id, image.c.archive_id, image.c.camera, sa.func.date(image.c.taken_at))
-        .where(available())
-        .execution_options(yield_per=_ROWS)
-    )
-    for chunk in rows.partitions():
-        places, here = _places(ids, order, [row[0] for row in chunk])
-        numbered = [
-            (cameras[row[1], row[2]], NONE if row[3] is None else days[row[3]]) for row in chunk
-        ]
-        columns[:, places] = np.array(numbered)[here].T
     return Population(
+        candidates=found,
         ids=ids,
         hashes=np.array(found.hashes, np.int64).view(np.uint64),
-        cameras=columns[0],
-        days=columns[1],
+        cameras=np.array(of_camera, np.int64),
+        days=np.array(of_day, np.int64),
         bursts=np.repeat(np.arange(len(lengths)), lengths),
-        labels=_labels(connection, ids, order),
+        labels=_labels(connection, ids),
         camera_names=list(cameras),
-        dates=[date.fromisoformat(str(day)) for day in days],
+        dates=[date.fromisoformat(str(day)) for day in days if day is not None],
     )
 
 
@@ -133,8 +143,9 @@ class _Numbering(defaultdict[Any, int]):
         super().__init__(count().__next__)
 
 
-def _labels(connection: sa.Connection, ids: Numbers, order: Numbers) -> Kind:
-    names = _Numbering()
+def _labels(connection: sa.Connection, ids: Numbers) -> Kind:
+    order, names = np.argsort(ids), _Numbering()
+    in_order = np.append(ids[order], NONE)
     rows = connection.execute(
         sa.select(label.c.image_id, label.c.label)
         .where(label.c.label.is_not(None))
@@ -142,13 +153,9 @@ def _labels(connection: sa.Connection, ids: Numbers, order: Numbers) -> Kind:
     )
     found = [np.empty((2, 0), np.int64)]
     for chunk in rows.partitions():
-        places, here = _places(ids, order, [row[0] for row in chunk])
-        found.append(np.stack([places, np.array([names[row[1]] for row in chunk])[here]]))
+        labelled, named = zip(*chunk, strict=True)
+        ranks = np.searchsorted(in_order[:-1], labelled)
+        here = in_order[ranks] == labelled
+        numbers = np.fromiter(map(names.__getitem__, named), np.int64)
+        found.append(np.stack([order[ranks[here]], numbers[here]]))
     return Kind(*np.concatenate(found, axis=1))
-
-
-def _places(ids: Numbers, order: Numbers, asked: list[int]) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Return the places of those of the asked ids that are here, and which of them are."""
-    ranks = np.searchsorted(ids, asked, sorter=order)
-    here = np.append(ids[order], NONE)[ranks] == asked
-    return order[ranks[here]], here

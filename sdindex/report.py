@@ -74,8 +74,8 @@ class Gathered:
 
 def gather(store: Store, connection: sa.Connection, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
-    ids, _ = selection.drawn(store, connection, count, options)
     held = population(store, connection, options)
+    ids, _ = selection.drawn_from(held.candidates, count, options)
     places, every = held.places_of(ids), np.arange(len(held))
     others = np.setdiff1d(every, places, assume_unique=True)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]

@@ -16,7 +16,7 @@ from sdindex.batches import batched
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.candidates import candidates, drawable, refuse_to_mix
 from sdindex.database import Store
-from sdindex.drawing import draw
+from sdindex.drawing import Candidates, draw
 from sdindex.errors import SampleError
 from sdindex.lists import images_of
 from sdindex.models import archive, image, label, sampling_position
@@ -94,9 +94,10 @@ def select(
     save: str | None = None,
 ) -> list[SampledImage]:
     """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
+    _require(count)
     if save is not None:
         samples.require_new(connection, save)
-    ids, bursts = drawn(store, connection, count, options)
+    ids, bursts = _drawn(store, connection, count, options)
     if save is not None:
         samples.save(connection, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
@@ -118,20 +119,30 @@ def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOp
     return sorted(ids), SampleOptions(**grouped)
 
 
-def drawn(
+def _drawn(
     store: Store, connection: sa.Connection, count: int, options: SampleOptions
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
-    if count < 1:
-        raise SampleError(f"a sample has at least one image, not {count}")
     order = kept(connection) if options.is_plain else []
-    if order:
-        keep = trim({one.bucket: one.images for one in order}, count)
-        return list(_at_positions(connection, order, keep)), None
-    found = candidates(store, connection, options)
+    if not order:
+        return drawn_from(candidates(store, connection, options), count, options)
+    keep = trim({one.bucket: one.images for one in order}, count)
+    return list(_at_positions(connection, order, keep)), None
+
+
+def drawn_from(
+    found: Candidates, count: int, options: SampleOptions
+) -> tuple[list[int], list[int] | None]:
+    """Return the ids of a sample of these images and, where it is of bursts, the burst of each."""
+    _require(count)
     distance = options.burst_distance if options.unit == "burst" else None
     chosen = draw(found, count, bits=options.bits, distance=distance)
     return [found.ids[place] for place in chosen.places], chosen.bursts
+
+
+def _require(count: int) -> None:
+    if count < 1:
+        raise SampleError(f"a sample has at least one image, not {count}")
 
 
 def _at_positions(
