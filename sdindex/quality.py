@@ -1,10 +1,8 @@
 """How well a sample stands for what it was drawn from: what it reaches, and how near it comes.
 
-Distances are counted, not looked up: a pass over the images for each sampled one is exact for
-every hash, and takes 15 milliseconds for 20,000 images and 1,000 sampled ones. SciPy's trees
-know no Hamming distance on bits; those of scikit-learn take a coordinate for each bit, and
-prune nothing in 64 dimensions; faiss's and usearch's exact search on bits would be as fast, for
-another 30 to 100 MB to install.
+Distances are counted, not looked up: a pass over the images for each sampled one. For 20,000
+images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits takes 26 ms, that of
+usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64 dimensions.
 """
 
 from collections.abc import Sequence
