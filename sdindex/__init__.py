@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sdindex.labels import LabelCount, LabelImport
     from sdindex.options import SampleOptions
     from sdindex.overview import ArchiveStatus, Camera, Status, UnreadableImage
+    from sdindex.quality import Measure, Quality
     from sdindex.samples import SavedSample
     from sdindex.selection import Bucket, SampledImage
     from sdindex.update import Summary
@@ -42,7 +43,9 @@ __all__ = [
     "LabelCount",
     "LabelFileError",
     "LabelImport",
+    "Measure",
     "OutputError",
+    "Quality",
     "QueryError",
     "SampleError",
     "SampleOptions",
@@ -69,6 +72,8 @@ _PLACES = {
     "SampledImage": "sdindex.selection",
     "SampleOptions": "sdindex.options",
     "SavedSample": "sdindex.samples",
+    "Measure": "sdindex.quality",
+    "Quality": "sdindex.quality",
     "LabelCount": "sdindex.labels",
     "LabelImport": "sdindex.labels",
     "ArchiveStatus": "sdindex.overview",

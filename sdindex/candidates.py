@@ -23,8 +23,20 @@ from sdindex.sampling_order import available
 log = logging.getLogger("sdindex")
 
 
-def candidates(store: Store, connection: sa.Connection, options: SampleOptions) -> Candidates:
+def candidates(
+    store: Store,
+    connection: sa.Connection,
+    options: SampleOptions,
+    *,
+    also: Sequence[sa.ColumnElement[Any]] = (),
+    take: Callable[[Sequence[Sequence[Any]]], object] | None = None,
+) -> Candidates:
     """Return the images that pass every filter, and those that are fixed, in natural order.
+
+    Parameters
+    ----------
+    also, take
+        What else is asked of each image, and what takes these columns, some images at a time.
 
     Raises
     ------
@@ -39,7 +51,7 @@ def candidates(store: Store, connection: sa.Connection, options: SampleOptions) 
     condition = available() if fixed else passes
     passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
     statement = (
-        sa.select(image.c.id, image.c.dhash, image.c.method, passed, *_columns(options))
+        sa.select(image.c.id, image.c.dhash, image.c.method, passed, *also, *_columns(options))
         .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
         .order_by(archive.c.sort_key, image.c.sort_key)
@@ -59,6 +71,9 @@ def candidates(store: Store, connection: sa.Connection, options: SampleOptions) 
         found.ids.extend(ids)
         found.hashes.extend(hashes)
         methods.update(named)
+        if take is not None:
+            take(others[: len(also)])
+        others = others[len(also) :]
         if stratum is not None:
             found.strata.extend(stratum(ids, others))
         if folder is not None:

@@ -325,6 +325,36 @@ def drop_sample(index: "Index", *, name: str) -> None:
     click.echo(f"forgot the sample {name}", err=True)
 
 
+@cli.command()
+@click.argument("name", required=False)
+@click.option("-n", "--count", type=click.IntRange(min=1), help="Of the sample that select draws.")
+@sampling_options
+@format_option("table", "csv", "json")
+@with_index
+def quality(
+    index: "Index",
+    *,
+    name: str | None,
+    count: int | None,
+    sampling: "SampleArguments",
+    form: "TableFormat",
+) -> None:
+    """Show how good a sample is: the saved one NAME, or the one that select would draw.
+
+    What it reaches, and how near it comes to every image, beside random samples (the mean of
+    30) and a plain stride of the same size.
+    """
+    from sdindex.export import write_quality
+    from sdindex.options import SampleOptions, sample_options
+    from sdindex.output import STDOUT, writing
+
+    if name is not None and sample_options(**sampling) == SampleOptions():
+        sampling = {}
+    found = index.quality(count, name=name, **sampling)
+    with writing(STDOUT) as stdout:
+        write_quality(found, form, stdout)
+
+
 @cli.group()
 def labels() -> None:
     """Keep labels of images: to choose by, to balance, and to hand on."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple, fields, replace
 from datetime import datetime
 from itertools import count, islice
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,8 +19,13 @@ from sdindex.overview import UnreadableImage
 from sdindex.samples import SavedSample
 from sdindex.selection import Bucket, SampledImage
 
+if TYPE_CHECKING:
+    from sdindex.quality import Quality
+
 SampleFormat = Literal["paths", "null", "csv", "json"]
 TableFormat = Literal["table", "csv", "json"]
+
+QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
 
 _TABLE_ROWS = 1000
 # How a cell begins that a spreadsheet runs as a formula; the last four are the wide forms that
@@ -99,6 +104,24 @@ def write_buckets(buckets: Sequence[Bucket], form: TableFormat, output: IO[bytes
             f"{len(buckets):,} buckets", images, keeps, f"{_left_out(keeps, images):.0%}", "", "",
         ),
     )  # fmt: skip
+
+
+def write_quality(quality: "Quality", form: TableFormat, output: IO[bytes]) -> None:
+    """Write how good a sample is, a line for each measure; what was measured goes to stderr."""
+    rows = quality_rows(quality) if form == "table" else map(astuple, quality.measures)
+    write_rows(QUALITY_COLUMNS, rows, form, output)
+    if quality.note:
+        click.echo(quality.note, err=True)
+
+
+def quality_rows(quality: "Quality") -> list[tuple[object, ...]]:
+    """Return the figures of a sample for people: a share in percent."""
+    return [
+        (one.measure, one.of, *(f"{value:.0%}" for value in one.values))
+        if one.measure == "near-duplicates"
+        else astuple(one)
+        for one in quality.measures
+    ]
 
 
 def write_rows(
@@ -185,19 +208,20 @@ def print_table(
         numbers = bool(shown) and all(_is_number(row[place]) for row in shown)
         table.add_column(
             Text(printable(column)),
-            Text(_cell(foot[place]) if foot else ""),
+            Text(cell(foot[place]) if foot else ""),
             justify="right" if numbers else "left",
             overflow="fold",
         )
     for row in shown:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(cell(value)) for value in row))
     # Into a pipe goes every row on one line, however long.
     Console(width=None if sys.stdout.isatty() else 100_000).print(table)
     if next(remaining, None) is not None:
         click.echo(f"the first {_TABLE_ROWS:,} rows; all of them: --format csv", err=True)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
     match value:
         case None:
             return "-"

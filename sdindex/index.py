@@ -6,12 +6,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex import archives, labels, overview, samples, selection, update
 from sdindex.buckets import DEFAULT_BITS
 from sdindex.database import Store
-from sdindex.errors import QueryError
+from sdindex.errors import QueryError, UsageError
 from sdindex.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
 from sdindex.labels import LabelCount, LabelImport
 from sdindex.methods import Method
@@ -21,6 +21,9 @@ from sdindex.query import DEFAULT_SECONDS, Answer, ask
 from sdindex.samples import SavedSample
 from sdindex.selection import Bucket, SampledImage
 from sdindex.update import DEFAULT_TIMEOUT, DEFAULT_WORKERS, Summary
+
+if TYPE_CHECKING:
+    from sdindex.quality import Quality
 
 DEFAULT_THUMBNAILS = 400
 
@@ -231,6 +234,52 @@ class Index:
         with self._store.reading() as connection:
             samples.one(connection, name)
             return samples.missing(connection, name)
+
+    def quality(
+        self,
+        count: int | None = None,
+        *,
+        name: str | None = None,
+        **options: Unpack[SampleArguments],
+    ) -> "Quality":
+        """Measure how well a sample stands for what it is drawn from.
+
+        What it reaches, and how near it comes to every image, beside random samples and a
+        plain stride of the same size. No image is opened.
+
+        Parameters
+        ----------
+        count, **options
+            As for `select`: of the sample that it would draw, beside all the images that
+            pass the filters.
+        name
+            Of a saved sample, beside all the images there are, in place of `count` and
+            `options`.
+
+        Raises
+        ------
+        SampleError, ArchiveError, QueryError
+            As `select` and `sample` do; and when there is no image to measure.
+        UsageError
+            When there is neither a count nor a name, or both.
+        """
+        from sdindex.population import population  # numpy, for this alone
+        from sdindex.quality import quality
+
+        with self._store.reading() as connection:
+            if count is not None and name is None:
+                chosen = sample_options(**options)
+                held = population(self._store, connection, chosen)
+                ids, _ = selection.drawn_from(held.candidates, count, chosen)
+            elif name is not None and count is None and not options:
+                ids, chosen = selection.saved_ids(connection, name)
+                held = population(self._store, connection, chosen)
+            else:
+                raise UsageError(
+                    "quality is of a sample of so many images (-n, and select's options), or of a "
+                    "saved one (its name alone)"
+                )
+        return quality(held, ids, bits=chosen.bits, distance=chosen.burst_distance)
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.

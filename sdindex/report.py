@@ -1,34 +1,34 @@
 """The report: a sample as one page to look at, gathered here and laid out by the template."""
 
 import json
-import os
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
 from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from sdindex import charts, selection
+from sdindex import archives, charts, selection
 from sdindex.buckets import stride
-from sdindex.candidates import drawable
 from sdindex.database import Store
-from sdindex.models import archive, image
+from sdindex.export import cell, quality_rows
 from sdindex.names import from_text, printable
 from sdindex.options import SampleOptions
+from sdindex.population import NONE, Numbers, Population, population
 from sdindex.progress import bar
-from sdindex.sampling_order import available
+from sdindex.quality import Quality, quality
 from sdindex.scan import reason
-from sdindex.selection import Bucket, SampledImage
+from sdindex.selection import SampledImage
 from sdindex.thumbnails import Thumbnail, thumbnail
 from sdindex.update import DEFAULT_TIMEOUT
 from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
@@ -43,47 +43,94 @@ CHART_DAYS = 400
 _Key = tuple[str, str]  # an image: its archive's root and its path
 
 
-@dataclass
+class _Bucket(NamedTuple):
+    """A bucket: its number and bits, its images, and how many of them the sample has."""
+
+    bucket: int
+    bits: str
+    images: int
+    keeps: int
+
+
+@dataclass(frozen=True)
 class Gathered:
-    """The sample, and all that can be sampled in counts and an even subset."""
+    """The sample, and what it is drawn from in counts and an even subset of what is left."""
 
     count: int
     bits: int
     sample: list[SampledImage]
-    buckets: list[Bucket]
-    images: int = 0
-    undated: int = 0
-    cells: "Counter[tuple[str, date]]" = field(default_factory=Counter)
-    sampled_cells: "Counter[tuple[str, date]]" = field(default_factory=Counter)
-    cameras: "Counter[str]" = field(default_factory=Counter)
-    sampled_cameras: "Counter[str]" = field(default_factory=Counter)
-    left: "list[tuple[_Key, int]]" = field(default_factory=list)
-    kept: "list[tuple[_Key, int]]" = field(default_factory=list)
+    left: list[SampledImage]
+    quality: Quality | None
+    buckets: list[_Bucket]
+    undated: int
+    cameras: "Counter[str]"
+    cells: "Counter[tuple[str, date]]"
+    sampled_cells: "Counter[tuple[str, date]]"
+
+    @property
+    def images(self) -> int:
+        """How many images there are to draw from, the sample's among them."""
+        return sum(one.images for one in self.buckets)
 
 
 def gather(store: Store, connection: sa.Connection, count: int, options: SampleOptions) -> Gathered:
-    """Draw the sample, and count what it is drawn from, in one pass over the index."""
-    sample = selection.select(store, connection, count, options)
-    condition = available() if options.fixes else drawable(connection, options)
-    buckets = selection.buckets_of(connection, options.bits, condition, sample)
-    gathered = Gathered(count, options.bits, sample, buckets)
-    sampled = {_key(one) for one in sample}
-    several = len({one.archive for one in sample}) > 1
-    left = sum(one.images for one in buckets) - len(sample)
-    shown = set(stride(left, min(left, MAP_LEFT)))
-    place = 0
-    for row in _all_images(connection, condition):
-        stored_root, stored_path, dhash, taken_at, camera = row
-        key = (os.path.normpath(from_text(stored_root)), from_text(stored_path))
-        name = _camera(key[0], from_text(camera), several=several)
-        _count(gathered, name, taken_at, is_sampled=key in sampled)
-        if key in sampled:
-            gathered.kept.append((key, dhash))
-        else:
-            if place in shown:
-                gathered.left.append((key, dhash))
-            place += 1
-    return gathered
+    """Draw the sample, and count what it is drawn from."""
+    held = population(store, connection, options)
+    ids, _ = selection.drawn_from(held.candidates, count, options)
+    places, every = held.places_of(ids), np.arange(len(held))
+    others = np.setdiff1d(every, places, assume_unique=True)
+    shown = others[stride(len(others), min(len(others), MAP_LEFT))]
+    sample, left = (
+        selection.by_id(connection, some, options.bits, {})
+        for some in (ids, held.ids[shown].tolist())
+    )
+    names = _camera_names(connection, held, several=len({one.archive for one in sample}) > 1)
+    cameras = Counter[str]()
+    for name, images in zip(names, np.bincount(held.cameras).tolist(), strict=True):
+        cameras[name] += images
+    return Gathered(
+        count=count,
+        bits=options.bits,
+        sample=sample,
+        left=left,
+        quality=quality(held, ids, bits=options.bits, distance=options.burst_distance)
+        if ids
+        else None,
+        buckets=_buckets(held.buckets(options.bits), places, options.bits),
+        undated=int((held.days == NONE).sum()),
+        cameras=cameras,
+        cells=_cells(held, names, every),
+        sampled_cells=_cells(held, names, places),
+    )
+
+
+def _buckets(numbers: NDArray[np.uint64], places: Numbers, bits: int) -> list[_Bucket]:
+    held, images = np.unique(numbers, return_counts=True)
+    keeps = Counter(numbers[places].tolist())
+    return [
+        _Bucket(number, f"{number:0{bits}b}", size, keeps[number])
+        for number, size in zip(held.tolist(), images.tolist(), strict=True)
+    ]
+
+
+def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[tuple[str, date]]:
+    """Return how many of those images each camera took on each day."""
+    dated = places[held.days[places] != NONE]
+    numbers = held.cameras[dated] * len(held.dates) + held.days[dated]
+    found, images = np.unique(numbers, return_counts=True)
+    cells = Counter[tuple[str, date]]()
+    for number, count in zip(found.tolist(), images.tolist(), strict=True):
+        camera, day = divmod(number, len(held.dates))
+        cells[names[camera], held.dates[day]] += count
+    return cells
+
+
+def _camera_names(connection: sa.Connection, held: Population, *, several: bool) -> list[str]:
+    """Return the cameras' names; with their archives' where there are several."""
+    roots = {one.id: one.root for one in archives.all_archives(connection)}
+    return [
+        _camera(roots[of], from_text(camera), several=several) for of, camera in held.camera_names
+    ]
 
 
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
@@ -92,8 +139,7 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     shown = _even(sample, thumbnails)
     hidden = _even(gathered.left, thumbnails)
     pictures = _pictures(
-        [(one.path, SHEET_SIDE) for one in shown]
-        + [(os.path.join(*key), MAP_SIDE) for key, _ in hidden],
+        [(one.path, SHEET_SIDE) for one in shown] + [(one.path, MAP_SIDE) for one in hidden],
         workers,
         progress,
     )
@@ -106,34 +152,14 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
         shown=len(shown),
         sampled=len(sample),
         notes=_notes(gathered),
+        quality=_quality(gathered),
         charts=_charts(gathered),
         points=_points(
             gathered,
             {_key(one): _identity(place) for place, one in enumerate(shown)},
-            {key: _source(picture) for (key, _), picture in zip(hidden, small, strict=True)},
+            {_key(one): _source(picture) for one, picture in zip(hidden, small, strict=True)},
         ),
     )
-
-
-def _all_images(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Iterable[Any]:
-    return connection.execute(
-        sa.select(archive.c.root, image.c.path, image.c.dhash, image.c.taken_at, image.c.camera)
-        .join(archive, archive.c.id == image.c.archive_id)
-        .where(condition)
-        .order_by(image.c.archive_id, image.c.path)
-        .execution_options(yield_per=10_000)
-    )
-
-
-def _count(gathered: Gathered, camera: str, taken_at: datetime | None, *, is_sampled: bool) -> None:
-    gathered.images += 1
-    gathered.cameras[camera] += 1
-    gathered.sampled_cameras[camera] += is_sampled
-    if taken_at is None:
-        gathered.undated += 1
-    else:
-        gathered.cells[camera, taken_at.date()] += 1
-        gathered.sampled_cells[camera, taken_at.date()] += is_sampled
 
 
 def _camera(root: str, camera: str, *, several: bool) -> str:
@@ -180,25 +206,30 @@ def _made(future: "Future[Thumbnail]") -> Thumbnail:
 
 def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     """Return the sample in figures: each a number, beside how many there are, and of what."""
-    sample, buckets = gathered.sample, gathered.buckets
+    buckets, measures = gathered.buckets, gathered.quality.measures if gathered.quality else ()
     whole = sum(one.keeps == one.images for one in buckets)
-    days = {day for _, day in gathered.cells}
-    sampled_days = {day for (_, day), images in gathered.sampled_cells.items() if images}
     return [
-        (f"{len(sample):,}", f"of {gathered.images:,}", "images"),
+        (f"{len(gathered.sample):,}", f"of {gathered.images:,}", "images"),
         (f"{whole:,}", f"of {len(buckets):,}", "buckets whole"),
         (f"{len(buckets) - whole:,}", f"of {len(buckets):,}", "buckets trimmed"),
-        (
-            f"{sum(map(bool, gathered.sampled_cameras.values())):,}",
-            f"of {len(gathered.cameras):,}",
-            "cameras",
+        *(
+            (f"{one.sample:,}", f"of {one.of:,}", one.measure)
+            for one in measures
+            if one.measure in ("cameras", "days")
         ),
-        (f"{len(sampled_days):,}", f"of {len(days):,}", "days"),
     ]
 
 
+def _quality(gathered: Gathered) -> dict[str, Any] | None:
+    """Return the sample's figures beside others'; nothing where there is no image."""
+    if gathered.quality is None:
+        return None
+    rows = [list(map(cell, row)) for row in quality_rows(gathered.quality)]
+    return {"rows": rows, "note": gathered.quality.note, "distance": gathered.quality.distance}
+
+
 def _groups(
-    shown: Sequence[SampledImage], sheet: Sequence[Thumbnail], buckets: Sequence[Bucket]
+    shown: Sequence[SampledImage], sheet: Sequence[Thumbnail], buckets: Sequence[_Bucket]
 ) -> list[dict[str, Any]]:
     """Return the contact sheet by bucket; one group where there are too many buckets."""
     tiles: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -228,7 +259,7 @@ def _notes(gathered: Gathered) -> dict[str, str]:
         notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(gathered.buckets):,} buckets."
     if gathered.undated:
         notes["time"] = f"{gathered.undated:,} images have no EXIF time and are not shown here."
-    drawn = min(len(gathered.kept), MAP_KEPT) + len(gathered.left)
+    drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left)
     if drawn < gathered.images:
         notes["map"] = f"An even subset: {drawn:,} of {gathered.images:,} images."
     return notes
@@ -243,8 +274,9 @@ def _charts(gathered: Gathered) -> dict[str, Any]:
         [one.images - one.keeps for one in drawn],
     )
     points = _map_points(gathered)
-    places = charts.map_hashes(charts.hash_bits([dhash for _, dhash, _ in points]))
-    kept = np.array([is_kept for _, _, is_kept in points], dtype=bool)
+    hashes = [int.from_bytes(bytes.fromhex(one.dhash), signed=True) for one in points]
+    places = charts.map_hashes(charts.hash_bits(hashes))
+    kept = np.arange(len(points)) < len(points) - len(gathered.left)
     figures = {
         "buckets": bars,
         "time": _time_chart(gathered),
@@ -274,9 +306,9 @@ def _time_chart(gathered: Gathered) -> Any:
     )
 
 
-def _map_points(gathered: Gathered) -> list[tuple[_Key, int, bool]]:
-    kept = [(key, dhash, True) for key, dhash in _even(gathered.kept, MAP_KEPT)]
-    return kept + [(key, dhash, False) for key, dhash in gathered.left]
+def _map_points(gathered: Gathered) -> list[SampledImage]:
+    """Return the images of the map: those kept, then those left out."""
+    return _even(gathered.sample, MAP_KEPT) + gathered.left
 
 
 def _points(
@@ -284,8 +316,12 @@ def _points(
 ) -> list[dict[str, str | None]]:
     """Return what the map shows of each point: its path, and a picture or the tile that has it."""
     return [
-        {"path": printable(key[1]), "tile": tiles.get(key), "source": small.get(key)}
-        for key, _, _ in _map_points(gathered)
+        {
+            "path": printable(one.relative_path),
+            "tile": tiles.get(_key(one)),
+            "source": small.get(_key(one)),
+        }
+        for one in _map_points(gathered)
     ]
 
 

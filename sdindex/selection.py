@@ -16,7 +16,7 @@ from sdindex.batches import batched
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.candidates import candidates, drawable, refuse_to_mix
 from sdindex.database import Store
-from sdindex.drawing import draw
+from sdindex.drawing import Candidates, draw
 from sdindex.errors import SampleError
 from sdindex.lists import images_of
 from sdindex.models import archive, image, label, sampling_position
@@ -94,22 +94,29 @@ def select(
     save: str | None = None,
 ) -> list[SampledImage]:
     """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
-    if count < 1:
-        raise SampleError(f"a sample has at least one image, not {count}")
+    _require(count)
     if save is not None:
         samples.require_new(connection, save)
     ids, bursts = _drawn(store, connection, count, options)
     if save is not None:
         samples.save(connection, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
-    return _images(connection, ids, options.bits, burst_of)
+    return by_id(connection, ids, options.bits, burst_of)
 
 
 def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     bits = samples.one(connection, name).options.get("bits", DEFAULT_BITS)
     burst_of = samples.bursts_of(connection, name)
-    return _images(connection, samples.present(connection, burst_of), bits, burst_of)
+    return by_id(connection, samples.present(connection, burst_of), bits, burst_of)
+
+
+def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOptions]:
+    """Return the ids of a saved sample's images that are there, and how it was grouped."""
+    ids = samples.present(connection, samples.bursts_of(connection, name))
+    kept = samples.one(connection, name).options
+    grouped = {one: kept[one] for one in ("bits", "burst_distance") if one in kept}
+    return sorted(ids), SampleOptions(**grouped)
 
 
 def _drawn(
@@ -117,13 +124,25 @@ def _drawn(
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
     order = kept(connection) if options.is_plain else []
-    if order:
-        keep = trim({one.bucket: one.images for one in order}, count)
-        return list(_at_positions(connection, order, keep)), None
-    found = candidates(store, connection, options)
+    if not order:
+        return drawn_from(candidates(store, connection, options), count, options)
+    keep = trim({one.bucket: one.images for one in order}, count)
+    return list(_at_positions(connection, order, keep)), None
+
+
+def drawn_from(
+    found: Candidates, count: int, options: SampleOptions
+) -> tuple[list[int], list[int] | None]:
+    """Return the ids of a sample of these images and, where it is of bursts, the burst of each."""
+    _require(count)
     distance = options.burst_distance if options.unit == "burst" else None
-    drawn = draw(found, count, bits=options.bits, distance=distance)
-    return [found.ids[place] for place in drawn.places], drawn.bursts
+    chosen = draw(found, count, bits=options.bits, distance=distance)
+    return [found.ids[place] for place in chosen.places], chosen.bursts
+
+
+def _require(count: int) -> None:
+    if count < 1:
+        raise SampleError(f"a sample has at least one image, not {count}")
 
 
 def _at_positions(
@@ -181,25 +200,8 @@ def buckets(connection: sa.Connection, count: int | None, options: SampleOptions
     held = _buckets(connection, options.bits, drawable(connection, options))
     sizes = {number: images for number, (images, _) in held.items()}
     keeps = sizes if count is None else trim(sizes, count)
-    return _listed(held, keeps, options.bits)
-
-
-def buckets_of(
-    connection: sa.Connection,
-    bits: int,
-    condition: sa.ColumnElement[bool],
-    sample: Iterable[SampledImage],
-) -> list[Bucket]:
-    """Return the buckets of the images of a condition, and what a sample of them keeps."""
-    held = _buckets(connection, bits, condition)
-    return _listed(held, Counter(one.bucket for one in sample), bits)
-
-
-def _listed(
-    held: Mapping[int, tuple[int, str]], keeps: Mapping[int, int], bits: int
-) -> list[Bucket]:
     return [
-        Bucket(number, f"{number:0{bits}b}", images, keeps.get(number, 0), first_path)
+        Bucket(number, f"{number:0{options.bits}b}", images, keeps[number], first_path)
         for number, (images, first_path) in sorted(held.items())
     ]
 
@@ -226,7 +228,7 @@ def _buckets(
     return held
 
 
-def _images(
+def by_id(
     connection: sa.Connection, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
 ) -> list[SampledImage]:
     """Return the images of those ids in natural order."""

@@ -9,11 +9,15 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import imagehash
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from sdindex import Index
+from sdindex import Index, SampledImage
+from sdindex.drawing import Candidates, draw
 from sdindex.hashing import read_image
+from sdindex.quality import nearest
 from sdindex.query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.test_hashing import signed
@@ -139,3 +143,69 @@ def test_a_sample_of_40_beside_smartdownsample(
         )
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert "\n".join(table) in readme
+
+
+def k_centre(hashes: NDArray[np.uint64], count: int) -> list[int]:
+    chosen = [0]
+    while len(chosen) < count:
+        chosen.append(int(nearest(hashes, hashes[chosen]).argmax()))
+    return chosen
+
+
+def test_bursts_are_nearer_than_k_centre_and_less_alike_than_images(
+    real_archive: Path, index: Index, threads: Executor
+) -> None:
+    index.update(real_archive, executor=threads)
+    hashes = np.array([int(one.dhash, 16) for one in index.select(1000)], np.uint64)
+    for count, fewer in ((14, 0.5), (27, 0.5), (81, 0.75)):  # 5, 10 and 30%
+        figures = {
+            unit: {one.measure: one.sample for one in index.quality(count, unit=unit).measures}
+            for unit in ("image", "burst")
+        }
+        centred = nearest(hashes, hashes[k_centre(hashes, count)]).mean()
+        assert figures["burst"]["mean distance in bits"] <= centred
+        alike = [figures[unit]["near-duplicates"] for unit in ("burst", "image")]
+        assert alike[0] <= fewer * alike[1]
+
+
+@pytest.mark.parametrize("distance", [None, 10], ids=["image", "burst"])
+def test_a_sample_that_is_extended_stays_near_a_fresh_one(
+    real_archive: Path, index: Index, threads: Executor, distance: int | None
+) -> None:
+    index.update(real_archive, executor=threads)
+    every = index.select(1000)
+    hashes = np.array([int(one.dhash, 16) for one in every], np.uint64)
+    folders = sorted({os.path.dirname(one.path) for one in every})
+    ratios = []
+    for seed in range(5):
+        np.random.default_rng(seed).shuffle(folders)
+        came = sorted(range(270), key=lambda one: folders.index(os.path.dirname(every[one].path)))
+        taken: set[int] = set()
+        for images in (168, 184, 203, 223, 245, 270):  # each time by a tenth
+            there = sorted(came[:images])
+            extended = drawn(every, there, taken, distance)
+            assert taken <= extended
+            taken = extended
+        assert len(taken) == 27
+        fresh = drawn(every, there, set(), distance)
+        means = [nearest(hashes, hashes[sorted(one)]).mean() for one in (taken, fresh)]
+        ratios.append(means[0] / means[1])
+    assert max(ratios) <= 1.1
+
+
+def drawn(
+    every: list[SampledImage], there: list[int], fixed: set[int], distance: int | None
+) -> set[int]:
+    """Return a tenth of what is there, with what is fixed, fair to cameras."""
+    found = Candidates()
+    cameras = sorted({one.camera for one in every})
+    folders = [os.path.dirname(one.path) for one in every]
+    found.ids.extend(there)
+    found.hashes.extend(
+        int.from_bytes(bytes.fromhex(every[one].dhash), signed=True) for one in there
+    )
+    found.strata.extend(cameras.index(every[one].camera) for one in there)
+    found.folders.extend(sorted(set(folders)).index(folders[one]) for one in there)
+    found.fixed.update(there.index(one) for one in fixed)
+    places = draw(found, round(len(there) / 10), bits=4, distance=distance).places
+    return {there[place] for place in places}

@@ -160,6 +160,11 @@ def test_the_page_in_a_browser(
     assert figures[1] == [str(whole), "of", str(buckets), "buckets", "whole"]
     assert figures[2] == [str(buckets - whole), "of", str(buckets), "buckets", "trimmed"]
     assert figures[3][1:] == ["of", "2", "cameras"]
+    table = [element.inner_text().split("\t") for element in page.query_selector_all("#quality tr")]
+    good = index.quality(5).measures
+    assert [row[0] for row in table[1:]] == [one.measure for one in good]
+    assert table[1][1:3] == [str(buckets), str(good[0].sample)]
+    assert table[6][2] == f"{good[5].sample:.1f}"
     paths = [element.inner_text() for element in page.query_selector_all(".tile .path")]
     assert sorted(paths) == sorted(one.relative_path for one in index.select(5))
     assert page.evaluate(

@@ -75,3 +75,21 @@ def test_what_bench_measures_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     assert text.count('class="plotly-graph-div"') == 2
     assert all(row[0].removeprefix("| ") in text for row in rows)
     assert done.stderr == ""
+
+
+def test_quality_holds_samples_against_each_other(tmp_path: Path) -> None:
+    script, page = CHECKOUT / "scripts" / "quality", tmp_path / "quality.html"
+    archive = make(tmp_path / "archive", *SMALL, "--broken", "0")
+    command = [sys.executable, str(script), "--here", str(archive), "--page", str(page)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    header, _, *rows = (line.strip("| ").split(" | ") for line in done.stdout.splitlines())
+    assert header[2:5] == ["mean distance in bits", "greatest distance in bits", "near-duplicates"]
+    assert header[6] == "cameras of 3"
+    ways = list(dict.fromkeys(row[1] for row in rows))
+    assert {"sdindex --unit image", "sdindex --unit burst", "greedy k-centre"} < set(ways)
+    sizes = ["1", "3", "5", "11", "16"]
+    assert [row[:2] for row in rows] == [[size, way] for size in sizes for way in ways]
+    text = page.read_text()
+    assert text.count('class="plotly-graph-div"') == 3
+    assert all(way in text for way in ways)
+    assert done.stderr == ""
