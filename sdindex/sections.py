@@ -64,8 +64,9 @@ def _spans(connection: sa.Connection, part: Part) -> list[Span]:
 def _in_workers(
     store: Store, part: Part, spans: list[Span], *, strict: bool, workers: int
 ) -> Iterator[Change]:
-    from sdindex.workers import WorkerDiedError, Workers, in_order
+    from sdindex.workers import WorkerDiedError, Workers, get_ready, in_order
 
+    get_ready(__name__)
     place: Unlooked | Linked | None = None
     with Workers(workers) as pool:
         jobs = (pool.submit(compare_section, store.db, part, span, strict=strict) for span in spans)

@@ -203,18 +203,21 @@ def _report(
     future.add_done_callback(lambda done: finished.put((job, done)))
 
 
-def get_ready() -> None:
-    """Have what workers are made of imported in another process, while this one goes on."""
-    _context()
+def get_ready(*modules: str) -> None:
+    """Have what workers are made of imported in another process, while this one goes on.
+
+    `modules` are those that are wanted beside what reads images.
+    """
+    _context(*modules)
 
 
-def _context() -> Any:
+def _context(*modules: str) -> Any:
     """Return how processes start: never by a fork of this one, which may have threads."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Imported once, not once a worker.
-    context.set_forkserver_preload(["sdindex.hashing", "sdindex.sections"])
+    context.set_forkserver_preload(["sdindex.hashing", *modules])
     resource_tracker.ensure_running()
     # The server inherits this, so that Ctrl-C does not meet it while it still imports; here
     # it waits meanwhile.
