@@ -6,8 +6,9 @@ drawn is images or whole bursts.
 """
 
 from array import array
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -82,16 +83,22 @@ def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None 
     if distance is None:
         return Drawn(_draw_images(candidates, count, bits))
     found = bursts(candidates.hashes, candidates.folders, distance)
-    places = _draw_bursts(candidates, found, count, bits)
-    of_place = array("q", (number for number, burst in enumerate(found) for _ in burst))
-    return Drawn(places, [of_place[place] for place in places])
+    number_of = _numbers_of(found)
+    places = _draw_bursts(candidates, found, number_of, count, bits)
+    return Drawn(places, [number_of(place) for place in places])
+
+
+def _numbers_of(found: Sequence[range]) -> Callable[[int], int]:
+    """Return what says in which burst a place is."""
+    starts = [burst.start for burst in found]
+    return lambda place: bisect_right(starts, place) - 1
 
 
 def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
     strata = _by_stratum(candidates, range(len(candidates)))
     sizes = {stratum: len(places) for stratum, places in strata.items()}
     fixed = candidates.fixed
-    keep = trim(sizes, count, _held(strata, fixed) if fixed else None)
+    keep = trim(sizes, count, _held(strata, fixed))
     return sorted(
         chain.from_iterable(
             _of_buckets(_by_bucket(candidates, places, bits), keep[stratum], fixed)
@@ -101,7 +108,11 @@ def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
 
 
 def _draw_bursts(
-    candidates: Candidates, found: Sequence[range], count: int, bits: int
+    candidates: Candidates,
+    found: Sequence[range],
+    number_of: Callable[[int], int],
+    count: int,
+    bits: int,
 ) -> list[int]:
     """Return places of the bursts' middle images; of all bursts, and more, where there is room.
 
@@ -110,12 +121,14 @@ def _draw_bursts(
     """
     fixed = candidates.fixed
     burst_of = {middle(burst): burst for burst in found}
-    taken = {place for place, burst in burst_of.items() if not fixed.isdisjoint(burst)}
+    fixed_of: dict[int, list[int]] = defaultdict(list)  # by the middle of the burst
+    for place in fixed:
+        fixed_of[middle(found[number_of(place)])].append(place)
+    taken = fixed_of.keys()
     strata = _by_stratum(candidates, burst_of)
-    fixed_in = {
-        stratum: [place for one in middles for place in burst_of[one] if place in fixed]
-        for stratum, middles in strata.items()
-    }
+    fixed_in: dict[int, list[int]] = {stratum: [] for stratum in strata}
+    for stratum, middles in _by_stratum(candidates, taken).items():
+        fixed_in[stratum] = [place for one in middles for place in fixed_of[one]]
     taken_in = _held(strata, taken)
     room = count - len(fixed) + len(taken)
     if room <= len(found):
@@ -156,6 +169,8 @@ def _by_bucket(candidates: Candidates, places: Iterable[int], bits: int) -> "dic
 
 def _held(groups: Mapping[int, Iterable[int]], fixed: Collection[int]) -> dict[int, int]:
     """Return how many places of each group are fixed."""
+    if not fixed:
+        return dict.fromkeys(groups, 0)
     return {key: sum(place in fixed for place in places) for key, places in groups.items()}
 
 
@@ -164,7 +179,7 @@ def _of_buckets(
 ) -> Iterator[int]:
     """Yield so many places: every small bucket whole, the largest trimmed, each one evenly."""
     sizes = {bucket: len(places) for bucket, places in buckets.items()}
-    keep = trim(sizes, count, _held(buckets, fixed) if fixed else None)
+    keep = trim(sizes, count, _held(buckets, fixed))
     for bucket, places in buckets.items():
         held = [number for number, place in enumerate(places) if place in fixed] if fixed else []
         yield from (places[number] for number in fill(len(places), keep[bucket], held))
