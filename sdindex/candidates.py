@@ -3,7 +3,7 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time
 from itertools import chain, count
 from typing import Any
 
@@ -45,8 +45,9 @@ def candidates(
         hashes of two methods would be mixed.
     """
     passes = drawable(connection, options)
-    fixed = _fixed(connection, options)
-    allowed = _allowed(store, connection, options)
+    excluded = _excluded(connection, options)  # once: a list may be a pipe
+    fixed = _fixed(connection, options, excluded)
+    allowed = _allowed(store, connection, options, excluded)
     # The fixed ones are taken whatever the filters say, in their places among the others.
     condition = available() if fixed else passes
     passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
@@ -97,13 +98,9 @@ def drawable(connection: sa.Connection, options: SampleOptions) -> sa.ColumnElem
         parts = archives.parts_under(connection, options.under)
         conditions.append(sa.or_(*(part.images() for part in parts)))
     if options.since is not None:
-        conditions.append(image.c.taken_at >= _midnight(options.since))
+        conditions.append(image.c.taken_at >= _moment(options.since, time.min))
     if options.until is not None:
-        conditions.append(
-            image.c.taken_at <= options.until
-            if isinstance(options.until, datetime)
-            else image.c.taken_at < _midnight(options.until) + timedelta(days=1)
-        )
+        conditions.append(image.c.taken_at <= _moment(options.until, time.max))
     if options.labels:
         conditions.append(image.c.id.in_(_labelled(connection, options.labels)))
     if options.not_labels:
@@ -127,8 +124,8 @@ def refuse_to_mix(methods: Mapping[str, int]) -> None:
         )
 
 
-def _midnight(day: date) -> datetime:
-    return day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+def _moment(day: date, at: time) -> datetime:
+    return day if isinstance(day, datetime) else datetime.combine(day, at)
 
 
 def _labelled(connection: sa.Connection, names: Sequence[str]) -> sa.Select[Any]:
@@ -142,7 +139,7 @@ def _labelled(connection: sa.Connection, names: Sequence[str]) -> sa.Select[Any]
     return sa.select(label.c.image_id).where(label.c.label.in_(names))
 
 
-def _fixed(connection: sa.Connection, options: SampleOptions) -> set[int]:
+def _fixed(connection: sa.Connection, options: SampleOptions, excluded: set[int]) -> set[int]:
     """Return the ids of the images to be taken in any case; what is not there now is named."""
     asked: set[int] = set()
     if options.extend is not None:
@@ -155,7 +152,6 @@ def _fixed(connection: sa.Connection, options: SampleOptions) -> set[int]:
             "%s of the images to be included cannot be drawn: missing, or unreadable now",
             f"{len(asked) - len(fixed):,}",
         )
-    excluded = _excluded(connection, options)
     if not fixed.isdisjoint(excluded):
         raise SampleError(
             f"{len(fixed & excluded):,} images are both to be included and excluded; "
@@ -175,10 +171,9 @@ def _excluded(connection: sa.Connection, options: SampleOptions) -> set[int]:
 
 
 def _allowed(
-    store: Store, connection: sa.Connection, options: SampleOptions
+    store: Store, connection: sa.Connection, options: SampleOptions, excluded: set[int]
 ) -> Callable[[int], bool] | None:
     """Return what says whether an image passes the filters that are lists; None without any."""
-    excluded = _excluded(connection, options)
     lists = []
     if options.within is not None:
         lists.append(set(samples.bursts_of(connection, options.within)))

@@ -305,7 +305,7 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
     """Write the images of the saved sample NAME, as select does."""
     gone = index.missing_of(name)
     if missing:
-        delivery.write_paths(gone)
+        delivery.write_paths(gone, index.file)
         return
     delivery.deliver(index.sample(name), index.file, name)
     if gone:

@@ -193,12 +193,12 @@ class Delivery(NamedTuple):
         if self.place is None or self.output != "-":
             self._write(sample, index)
 
-    def write_paths(self, paths: Sequence[str]) -> None:
+    def write_paths(self, paths: Sequence[str], index: "Path | None") -> None:
         """Write paths alone, each ended as is asked for."""
         from sdindex.export import write_paths
         from sdindex.output import writing
 
-        with writing(self.output) as file:
+        with writing(self.output, index=index) as file:
             write_paths(paths, file, end=b"\0" if self.form == "null" else b"\n")
 
     def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:

@@ -145,7 +145,8 @@ def _draw_bursts(
             drawn += chain(fixed_in[one], set(chosen) - taken)
         else:
             as_buckets = {number: burst_of[place] for number, place in enumerate(middles)}
-            drawn += _of_buckets(as_buckets, images[one], fixed)
+            # Each burst still has its middle; the others go around what is there.
+            drawn += _of_buckets(as_buckets, images[one], fixed | (set(middles) - taken))
     return sorted(drawn)
 
 

@@ -86,7 +86,8 @@ def import_labels(
     cleared: set[int] = set()
     labelled: set[int] = set()
     for chunk in batched(match(file, folders, held, len(result.dropped)), _CHUNK):
-        ids = _ids(connection, parts, {place for _, places in chunk for place in places})
+        # What may be of several images is of none: it replaces nothing.
+        ids = _ids(connection, parts, {places[0] for _, places in chunk if len(places) == 1})
         _clear(connection, source, set(ids.values()) - cleared)
         cleared.update(ids.values())
         rows = [

@@ -248,9 +248,9 @@ def _reaching(
     """Yield the files that lie in a span, and the folders that reach into it."""
     for entry in listing:
         path = _path_of(prefix, entry.name)
-        if span.holds(path) or (
-            span.touches(path + "/") and (_is_folder(entry) or _leads_nowhere(entry))
-        ):
+        # What stands for all below it belongs where that does: "a/" comes after "a-1/".
+        is_place = _is_folder(entry) or (_leads_nowhere(entry) and not is_image(entry.name))
+        if span.touches(path + "/") if is_place else span.holds(path):
             yield entry
 
 
