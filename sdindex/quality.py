@@ -152,9 +152,10 @@ def near_duplicates(sample: Hashes, distance: int) -> float:
     """Return the share of a sample's images that have another at most so many bits away."""
     has_one = np.zeros(len(sample), bool)
     for place, one in enumerate(sample):
-        near = np.bitwise_count(sample ^ one) <= distance
-        near[place] = False
-        has_one |= near
+        if not has_one[place]:
+            near = np.bitwise_count(sample ^ one) <= distance
+            if np.count_nonzero(near) > 1:  # itself, and another
+                has_one |= near
     return float(has_one.mean())
 
 
