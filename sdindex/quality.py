@@ -84,10 +84,15 @@ class Quality:
         """What is to be said beside the figures; empty where all images were measured."""
         if self.measured_images == self.images and self.measured_sampled == self.sampled:
             return ""
+        to = "the sample"
+        if self.measured_sampled < self.sampled:
+            to = (
+                f"an even subset of {self.measured_sampled:,} of the {self.sampled:,} sampled "
+                "ones, and near-duplicates are counted among these"
+            )
         return (
             f"Distances are from an even subset of {self.measured_images:,} of the "
-            f"{self.images:,} images to {self.measured_sampled:,} of the {self.sampled:,} "
-            "sampled ones."
+            f"{self.images:,} images to {to}."
         )
 
 
