@@ -84,10 +84,15 @@ class Quality:
         """What is to be said beside the figures; empty where all images were measured."""
         if self.measured_images == self.images and self.measured_sampled == self.sampled:
             return ""
+        to = "the sample"
+        if self.measured_sampled < self.sampled:
+            to = (
+                f"an even subset of {self.measured_sampled:,} of the {self.sampled:,} sampled "
+                "ones, and near-duplicates are counted among these"
+            )
         return (
             f"Distances are from an even subset of {self.measured_images:,} of the "
-            f"{self.images:,} images to {self.measured_sampled:,} of the {self.sampled:,} "
-            "sampled ones."
+            f"{self.images:,} images to {to}."
         )
 
 
@@ -152,9 +157,10 @@ def near_duplicates(sample: Hashes, distance: int) -> float:
     """Return the share of a sample's images that have another at most so many bits away."""
     has_one = np.zeros(len(sample), bool)
     for place, one in enumerate(sample):
-        near = np.bitwise_count(sample ^ one) <= distance
-        near[place] = False
-        has_one |= near
+        if not has_one[place]:
+            near = np.bitwise_count(sample ^ one) <= distance
+            if np.count_nonzero(near) > 1:  # itself, and another
+                has_one |= near
     return float(has_one.mean())
 
 

@@ -203,6 +203,7 @@ def test_it_fits_the_window_in_light_and_dark(
     index.update(archive, executor=threads)
     page = show(index.report(8), viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelector('.facts').scrollWidth") <= width - 24
     text, ground = page.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
     )
