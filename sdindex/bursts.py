@@ -34,6 +34,6 @@ def bursts(hashes: Sequence[int], folders: Sequence[int], distance: int) -> list
     return [range(start, end) for start, end in zip(starts, ends, strict=True)] if starts else []
 
 
-def middle(burst: range) -> int:
+def middle(burst: Sequence[int]) -> int:
     """Return the place of the image that stands for a burst."""
     return burst[len(burst) // 2]

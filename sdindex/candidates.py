@@ -28,6 +28,7 @@ def candidates(
     connection: sa.Connection,
     options: SampleOptions,
     *,
+    with_folders: bool = False,
     also: Sequence[sa.ColumnElement[Any]] = (),
     take: Callable[[Sequence[Sequence[Any]]], object] | None = None,
 ) -> Candidates:
@@ -35,6 +36,8 @@ def candidates(
 
     Parameters
     ----------
+    with_folders
+        Number the folders also where no bursts are drawn.
     also, take
         What else is asked of each image, and what takes these columns, some images at a time.
 
@@ -44,21 +47,31 @@ def candidates(
         When a filter means nothing in this index, images are both fixed and excluded, or
         hashes of two methods would be mixed.
     """
+    with_folders = with_folders or options.unit == "burst"
     passes = drawable(connection, options)
     excluded = _excluded(connection, options)  # once: a list may be a pipe
     fixed = _fixed(connection, options, excluded)
-    allowed = _allowed(store, connection, options, excluded)
+    # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
+    barred: set[int] = set() if options.unit == "burst" else excluded
+    allowed = _allowed(store, connection, options, barred)
     # The fixed ones are taken whatever the filters say, in their places among the others.
     condition = available() if fixed else passes
     passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
     statement = (
-        sa.select(image.c.id, image.c.dhash, image.c.method, passed, *also, *_columns(options))
+        sa.select(
+            image.c.id,
+            image.c.dhash,
+            image.c.method,
+            passed,
+            *also,
+            *_columns(options, with_folders=with_folders),
+        )
         .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
     found, methods = Candidates(), Counter[str]()
-    stratum, folder = _strata(connection, options), _folders(options)
+    stratum, folder = _strata(connection, options), _folders() if with_folders else None
     for rows in fetched(connection, statement):
         if fixed or allowed is not None:
             rows = [
@@ -82,6 +95,8 @@ def candidates(
     refuse_to_mix(methods)
     if fixed:
         found.fixed.update(place for place, one in enumerate(found.ids) if one in fixed)
+    if excluded and not barred:
+        found.excluded.update(place for place, one in enumerate(found.ids) if one in excluded)
     return found
 
 
@@ -205,14 +220,14 @@ def _listed(connection: sa.Connection, listed: str | Sequence[str]) -> set[int]:
         if not found:
             raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
         log.warning("%s", text)
-    return set(found.values())
+    return set().union(*found.values())
 
 
-def _columns(options: SampleOptions) -> list[sa.ColumnElement[Any]]:
+def _columns(options: SampleOptions, *, with_folders: bool) -> list[sa.ColumnElement[Any]]:
     """Return what else is asked of each image: its archive, its path, and its camera."""
     if options.balance == "camera":
         return [image.c.archive_id, image.c.path, image.c.camera]
-    if options.unit == "burst" or options.folders is not None:
+    if with_folders or options.folders is not None:
         return [image.c.archive_id, image.c.path]
     return []
 
@@ -246,10 +261,8 @@ def _leading(paths: Iterable[str], folders: int) -> Iterator[tuple[str, ...]]:
     return (tuple(path.split("/", folders)[:-1]) for path in paths)
 
 
-def _folders(options: SampleOptions) -> Callable[[_Columns], Iterator[int]] | None:
+def _folders() -> Callable[[_Columns], Iterator[int]]:
     """Return what numbers folders, anew wherever an image is in another than the one before."""
-    if options.unit != "burst":
-        return None
     number, last = 0, ("", "")
 
     def of(columns: _Columns) -> Iterator[int]:

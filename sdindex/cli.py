@@ -49,6 +49,10 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except SdindexError as problem:
             raise click.ClickException(str(problem)) from problem
+        except UnicodeEncodeError as problem:  # of an argument: no database stores such text
+            raise click.ClickException(
+                f"{printable(problem.object)} is no text in UTF-8"
+            ) from problem
         except OSError as problem:
             if problem.errno == errno.EPIPE:
                 raise
@@ -221,7 +225,8 @@ def buckets(
 def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> None:
     """Ask the index a question in SQL. Nothing is ever written, whatever the QUERY says.
 
-    The tables are image and archive, the views image_hash and bucket. Beside SQLite's own
+    The tables are image, archive, label, sample and sample_image, the views image_hash and
+    bucket. Beside SQLite's own
     functions there are hamming(a, b), bucket(dhash, bits) and dhash_hex(dhash).
     """
     from sdindex.export import write_rows
@@ -488,7 +493,10 @@ def relocate(index: "Index", *, old: str, new: str) -> None:
 @click.option("--archive", metavar="ROOT", type=PATH, help="Forget this whole archive instead.")
 @with_index
 def prune(index: "Index", *, archive: str | None) -> None:
-    """Forget the images that are missing. Image files are never touched."""
+    """Forget the images that are missing, but for those of saved samples.
+
+    Image files are never touched.
+    """
     click.echo(f"forgot {index.prune(archive):,} images", err=True)
 
 

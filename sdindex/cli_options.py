@@ -9,9 +9,10 @@ import click
 
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS
 from sdindex.bursts import DEFAULT_DISTANCE
-from sdindex.options import UNITS
+from sdindex.options import UNITS, SampleArguments
 
 if TYPE_CHECKING:
+    from datetime import timezone
     from pathlib import Path
 
     from sdindex.export import SampleFormat
@@ -158,17 +159,13 @@ _SAMPLING = (
         help="No images of this saved sample, or list; repeatable.",
     ),
 )
-_SAMPLING_NAMES = (
-    "bits", "unit", "burst_distance", "balance", "under", "since", "until", "files", "where",
-    "labels", "not_labels", "within", "extend", "include", "exclude",
-)  # fmt: skip
 
 
 def sampling_options(command: Command) -> Command:
     """Give a command all options of a sample, as one argument `sampling`."""
 
     def run(*args: Any, **given: Any) -> None:
-        sampling = {name: given.pop(name) for name in _SAMPLING_NAMES}
+        sampling = {name: given.pop(name) for name in SampleArguments.__annotations__}
         command(*args, sampling=sampling, **given)
 
     return _together(*_SAMPLING)(update_wrapper(run, command))
@@ -179,7 +176,7 @@ class Delivery(NamedTuple):
 
     form: str
     relative: bool
-    utc_offset: str | None
+    utc_offset: "timezone | None"
     output: str
     place: "tuple[How, str] | None"
 
@@ -214,14 +211,14 @@ class Delivery(NamedTuple):
             click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
 
     def _hand_on(self, sample: "Sequence[SampledImage]", file: IO[bytes]) -> None:
-        from sdindex.interchange import parse_utc_offset, write_interchange
+        from sdindex.interchange import write_interchange
 
         write_interchange(
             sample,
             cast("InterchangeFormat", self.form),
             file,
             relative=self.relative,
-            utc_offset=parse_utc_offset(self.utc_offset) if self.utc_offset else None,
+            utc_offset=self.utc_offset,
         )
 
 
@@ -262,8 +259,23 @@ def delivery_options(command: Command) -> Command:
         places = [(how, folder) for how, folder in folders.items() if folder is not None]
         if len(places) > 1:
             raise click.UsageError("one of --copy-to, --link-to and --symlink-to at a time")
-        wanted = {name: given.pop(name) for name in ("form", "relative", "utc_offset", "output")}
+        wanted = {name: given.pop(name) for name in ("form", "relative", "output")}
+        # Before anything is drawn, and kept.
+        offset = _utc_offset(wanted["form"], given.pop("utc_offset"))
         place = cast("tuple[How, str]", places[0]) if places else None
-        command(*args, delivery=Delivery(place=place, **wanted), **given)
+        command(*args, delivery=Delivery(place=place, utc_offset=offset, **wanted), **given)
 
     return _together(*_DELIVERY)(update_wrapper(run, command))
+
+
+def _utc_offset(form: str, text: str | None) -> "timezone | None":
+    if (text is not None) != (form == "camtrap-dp"):
+        raise click.UsageError(
+            "--format camtrap-dp and --utc-offset go together: it wants times with the offset of "
+            "the cameras' clocks, such as +01:00"
+        )
+    if text is None:
+        return None
+    from sdindex.interchange import parse_utc_offset
+
+    return parse_utc_offset(text)

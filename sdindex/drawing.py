@@ -37,6 +37,8 @@ class Candidates:
         For bursts only: a number for each folder, as they follow each other.
     fixed
         The places of the images that the sample takes in any case.
+    excluded
+        The places of images that it does not take, and that are here for their bursts alone.
     """
 
     ids: "array[int]" = field(default_factory=_numbers)
@@ -44,6 +46,7 @@ class Candidates:
     strata: "array[int]" = field(default_factory=_numbers)
     folders: "array[int]" = field(default_factory=_numbers)
     fixed: set[int] = field(default_factory=set)
+    excluded: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,20 +85,21 @@ def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None 
         )
     if distance is None:
         return Drawn(_draw_images(candidates, count, bits))
-    found = bursts(candidates.hashes, candidates.folders, distance)
+    found = _open(candidates, bursts(candidates.hashes, candidates.folders, distance), count)
     number_of = _numbers_of(found)
-    places = _draw_bursts(candidates, found, number_of, count, bits)
+    places = _draw_bursts(candidates, found, count, bits)
     return Drawn(places, [number_of(place) for place in places])
 
 
-def _numbers_of(found: Sequence[range]) -> Callable[[int], int]:
+def _numbers_of(found: Sequence[Sequence[int]]) -> Callable[[int], int]:
     """Return what says in which burst a place is."""
-    starts = [burst.start for burst in found]
+    starts = [burst[0] for burst in found]
     return lambda place: bisect_right(starts, place) - 1
 
 
 def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
-    strata = _by_stratum(candidates, range(len(candidates)))
+    places = range(len(candidates))
+    strata = _by_stratum(candidates, [one for one in places if one not in candidates.excluded])
     sizes = {stratum: len(places) for stratum, places in strata.items()}
     fixed = candidates.fixed
     keep = trim(sizes, count, _held(strata, fixed))
@@ -108,46 +112,54 @@ def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
 
 
 def _draw_bursts(
-    candidates: Candidates,
-    found: Sequence[range],
-    number_of: Callable[[int], int],
-    count: int,
-    bits: int,
+    candidates: Candidates, found: Sequence[Sequence[int]], count: int, bits: int
 ) -> list[int]:
     """Return places of the bursts' middle images; of all bursts, and more, where there is room.
 
     A burst that holds a fixed image is taken by it. While not all bursts can be taken, it is
-    bursts that are balanced; then images.
+    bursts that are balanced and trimmed; then, with one of each, images.
     """
     fixed = candidates.fixed
     burst_of = {middle(burst): burst for burst in found}
-    fixed_of: dict[int, list[int]] = defaultdict(list)  # by the middle of the burst
-    for place in fixed:
-        fixed_of[middle(found[number_of(place)])].append(place)
-    taken = fixed_of.keys()
+    number_of = _numbers_of(found)
+    taken = {middle(found[number_of(place)]) for place in fixed}
     strata = _by_stratum(candidates, burst_of)
-    fixed_in: dict[int, list[int]] = {stratum: [] for stratum in strata}
-    for stratum, middles in _by_stratum(candidates, taken).items():
-        fixed_in[stratum] = [place for one in middles for place in fixed_of[one]]
-    taken_in = _held(strata, taken)
     room = count - len(fixed) + len(taken)
+    drawn: set[int] = set()
     if room <= len(found):
-        keep = trim({one: len(middles) for one, middles in strata.items()}, room, taken_in)
-        images = {one: keep[one] - taken_in[one] + len(fixed_in[one]) for one in strata}
-    else:
-        sizes = {one: sum(len(burst_of[place]) for place in strata[one]) for one in strata}
-        images = trim(sizes, count, {one: len(places) for one, places in fixed_in.items()})
-    drawn: list[int] = []
-    for one, middles in strata.items():
-        room = images[one] - len(fixed_in[one]) + taken_in[one]
-        if room <= len(middles):
-            chosen = _of_buckets(_by_bucket(candidates, middles, bits), room, taken)
-            drawn += chain(fixed_in[one], set(chosen) - taken)
-        else:
-            as_buckets = {number: burst_of[place] for number, place in enumerate(middles)}
-            # Each burst still has its middle; the others go around what is there.
-            drawn += _of_buckets(as_buckets, images[one], fixed | (set(middles) - taken))
+        sizes = {one: len(middles) for one, middles in strata.items()}
+        keep = trim(sizes, room, _held(strata, taken))
+        for one, middles in strata.items():
+            drawn.update(_of_buckets(_by_bucket(candidates, middles, bits), keep[one], taken))
+        return sorted(drawn - taken | fixed)
+    one_of_each = fixed | (burst_of.keys() - taken)
+    in_strata = {
+        one: {number: burst_of[place] for number, place in enumerate(middles)}
+        for one, middles in strata.items()
+    }
+    images = {one: list(chain.from_iterable(bursts.values())) for one, bursts in in_strata.items()}
+    sizes = {one: len(places) for one, places in images.items()}
+    keep = trim(sizes, count, _held(images, one_of_each))
+    for one, as_buckets in in_strata.items():
+        drawn.update(_of_buckets(as_buckets, keep[one], one_of_each))
     return sorted(drawn)
+
+
+def _open(candidates: Candidates, found: Sequence[range], count: int) -> Sequence[Sequence[int]]:
+    """Return the bursts without those of excluded images, which are shown enough by these.
+
+    Where that leaves too few, these bursts come back, without the excluded images.
+    """
+    excluded = candidates.excluded
+    if not excluded:
+        return found
+    number_of = _numbers_of(found)
+    held = {number_of(place) for place in candidates.fixed}
+    shown = {number_of(place) for place in excluded} - held
+    rests = [[place for place in burst if place not in excluded] for burst in found]
+    others = [rest for number, rest in enumerate(rests) if number not in shown]
+    enough = count - len(candidates.fixed) <= len(others) - len(held)
+    return others if enough else [rest for rest in rests if rest]
 
 
 def _by_stratum(candidates: Candidates, places: Iterable[int]) -> dict[int, Sequence[int]]:

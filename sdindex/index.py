@@ -15,6 +15,7 @@ from sdindex.errors import QueryError, UsageError
 from sdindex.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
 from sdindex.labels import LabelCount, LabelImport
 from sdindex.methods import Method
+from sdindex.names import to_text
 from sdindex.options import SampleArguments, sample_options
 from sdindex.overview import Camera, Status, UnreadableImage
 from sdindex.query import DEFAULT_SECONDS, Answer, ask
@@ -96,8 +97,8 @@ class Index:
         workers
             How many files are read at once.
         method
-            ``"scaled"`` or ``"exact"``; by default the archive's own, and ``"scaled"`` for
-            the first one.
+            ``"scaled"``, ``"exact"`` or ``"thumbnail"``; by default the archive's own, and
+            ``"scaled"`` for the first one.
         strict
             Take a file for changed when its ctime or inode changed, too.
         camera_pattern
@@ -232,7 +233,6 @@ class Index:
             When there is none of that name.
         """
         with self._store.reading() as connection:
-            samples.one(connection, name)
             return samples.missing(connection, name)
 
     def quality(
@@ -333,7 +333,7 @@ class Index:
         folder = None if relative_to is None else os.fspath(relative_to)
         with self._store.writing() as connection:
             result = labels.import_labels(
-                connection, read, source=source or Path(file).name, folder=folder
+                connection, read, source=source or to_text(Path(file).name), folder=folder
             )
             connection.commit()
             return result
@@ -456,10 +456,12 @@ class Index:
     def prune(self, archive: AnyPath | None = None) -> int:
         """Forget the images that are missing, or a whole archive; return how many images.
 
+        A missing image of a saved sample is kept.
+
         Raises
         ------
         ArchiveError
-            When `archive` is no archive's root.
+            When `archive` is no archive's root, or a saved sample holds images of it.
         """
         with self._store.writing() as connection:
             if archive is None:

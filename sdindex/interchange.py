@@ -44,7 +44,7 @@ def write_interchange(
 ) -> None:
     """Write a sample for another program.
 
-    Paths are those that `sdindex.placing.place` gives the images below a folder, but for
+    Paths are those that `sdindex.placing.place` gives the images below a new folder, but for
     `megadetector`, which wants to open them.
 
     Parameters

@@ -145,7 +145,7 @@ class LabelFile:
             except (csv.Error, IndexError, ValueError) as problem:
                 raise self._problem(
                     f"line {rows.line_num:,}: expected a path, a label and, where there is a "
-                    "column of that name, a confidence: a number"
+                    "column of that name, a confidence: a number; all in UTF-8"
                 ) from problem
 
     def _columns(self, header: Sequence[str]) -> dict[str, int]:
@@ -212,7 +212,9 @@ def _of_row(row: Sequence[str], columns: dict[str, int], label: int) -> Label:
     number = float(confidence) if confidence else None
     if number is not None and not math.isfinite(number):
         raise ValueError(confidence)
-    return Label(_normal(path), row[label].strip() or None, number)
+    name = row[label].strip()
+    name.encode("utf-8")  # raises what is another encoding, which is no text
+    return Label(_normal(path), name or None, number)
 
 
 def _normal(path: str) -> str:

@@ -90,13 +90,15 @@ def import_labels(
         ids = _ids(connection, parts, {places[0] for _, places in chunk if len(places) == 1})
         _clear(connection, source, set(ids.values()) - cleared)
         cleared.update(ids.values())
-        rows = [
-            {"image_id": ids[places[0]], "source": source, **_stored(one)}
+        rows = {
+            (ids[places[0]], one.label): {
+                "image_id": ids[places[0]], "source": source, **_stored(one)
+            }
             for one, places in chunk
             if _counted(result, one, places)
-        ]
+        }  # fmt: skip
         if rows:
-            connection.execute(label.insert(), rows)
+            connection.execute(label.insert(), list(rows.values()))
         labelled.update(ids[places[0]] for one, places in chunk if one.label and len(places) == 1)
     result.images = len(labelled)
     if not cleared:

@@ -1,5 +1,6 @@
 """Lists of images that people bring: a file of paths as text or JSON, or the paths themselves."""
 
+import codecs
 import json
 import os
 import sys
@@ -39,7 +40,11 @@ def paths_of(listed: str | Sequence[str]) -> list[str]:
         content = sys.stdin.buffer.read() if listed == STDIN else Path(listed).read_bytes()
     except OSError as problem:
         raise SampleError(f"cannot read {printable(listed)}: {reason(problem)}") from problem
-    if content.lstrip()[:1] in (b"[", b"{"):
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SampleError(f"{printable(listed)} is UTF-16; save it as UTF-8")
+    content = content.removeprefix(codecs.BOM_UTF8)
+    stripped = content.strip()
+    if (stripped[:1], stripped[-1:]) in ((b"[", b"]"), (b"{", b"}")):  # or a path begins so
         return _from_json(content, listed)
     lines = content.split(b"\0") if b"\0" in content else content.splitlines()
     return [os.fsdecode(line) for line in lines if line]
@@ -50,8 +55,10 @@ def _from_json(content: bytes, name: str) -> list[str]:
         items = json.loads(content)
         if isinstance(items, Mapping):
             items = items["images"]
+        if not isinstance(items, list):
+            raise TypeError
         return [_path(item) for item in items]
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise SampleError(
             f"{printable(name)} is no list of paths: expected JSON such as "
             '["a.jpg", "b.jpg"] or [{"path": "a.jpg"}]'
@@ -60,16 +67,18 @@ def _from_json(content: bytes, name: str) -> list[str]:
 
 def _path(item: Any) -> str:
     path = item if isinstance(item, str) else item["path"] if "path" in item else item["file"]
-    if not isinstance(path, str):
+    if not isinstance(path, str) or "\0" in path:
         raise TypeError
+    os.fsencode(path)  # raises what is no name of a file
     archive = None if isinstance(item, str) else item.get("archive")
     return os.path.join(archive, path) if archive else path
 
 
-def images_of(connection: sa.Connection, paths: Iterable[str]) -> dict[str, int]:
-    """Return the id of each of those images that the index knows, by the path as it was given.
+def images_of(connection: sa.Connection, paths: Iterable[str]) -> dict[str, set[int]]:
+    """Return the ids of those images that the index knows, by the path as it was given.
 
-    A path is absolute, relative to the working folder, or relative to an archive's root.
+    A path is absolute, relative to the working folder, or relative to an archive's root: it
+    may mean one image in each of several archives.
     """
     known = archives.all_archives(connection)
     paths = list(dict.fromkeys(paths))
@@ -89,12 +98,12 @@ def images_of(connection: sa.Connection, paths: Iterable[str]) -> dict[str, int]
     )
 
 
-def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> dict[str, int]:
+def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> dict[str, set[int]]:
     """Return the ids of those paths, as given, that an archive has in stored form."""
     given: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path, archive_id, stored in asked:
         given[archive_id][stored].append(path)
-    found: dict[str, int] = {}
+    found: dict[str, set[int]] = defaultdict(set)
     for archive_id, by_stored in given.items():
         for chunk in batched(by_stored, _CHUNK):
             rows = connection.execute(
@@ -102,5 +111,7 @@ def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> d
                     image.c.archive_id == archive_id, image.c.path.in_(chunk)
                 )
             )
-            found.update((path, row_id) for stored, row_id in rows for path in by_stored[stored])
-    return found
+            for stored, row_id in rows:
+                for path in by_stored[stored]:
+                    found[path].add(row_id)
+    return dict(found)

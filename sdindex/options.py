@@ -15,6 +15,9 @@ Unit = Literal["image", "burst"]
 UNITS: tuple[Unit, ...] = ("image", "burst")
 FOLDER = "folder:"  # and so many of the leading folders of a path
 
+_DEEPEST = 10_000  # folders; no path has more
+_LISTED = 20  # a longer list is recorded by its length
+
 AnyPath = str | os.PathLike[str]
 
 
@@ -76,20 +79,14 @@ class SampleOptions:
             raise SampleError(f"a unit is one of {', '.join(UNITS)}, not {self.unit!r}")
         if not 0 <= self.burst_distance <= HASH_BITS:
             raise SampleError(f"a distance is from 0 to {HASH_BITS}, not {self.burst_distance}")
-        if self.balance not in (None, "camera", "label"):
-            self.folders  # noqa: B018  (refuses what is none)
+        if any(getattr(one, "tzinfo", None) for one in (self.since, self.until)):
+            raise SampleError("a camera's clock knows no time zone; give times without one")
+        _folders(self.balance)  # refuses what is none
 
     @property
     def folders(self) -> int | None:
         """How many leading folders are balanced; None when it is not folders."""
-        if self.balance in (None, "camera", "label"):
-            return None
-        number = str(self.balance).removeprefix(FOLDER)
-        if not str(self.balance).startswith(FOLDER) or not number.isdecimal() or not int(number):
-            raise SampleError(
-                f"balance is camera, label, or folder:K with K from 1 on, not {self.balance!r}"
-            )
-        return int(number)
+        return _folders(self.balance)
 
     @property
     def is_plain(self) -> bool:
@@ -109,7 +106,20 @@ class SampleOptions:
         )
 
 
+def _folders(balance: str | None) -> int | None:
+    if balance in (None, "camera", "label"):
+        return None
+    number = str(balance).removeprefix(FOLDER)
+    if not str(balance).startswith(FOLDER) or not number.isdecimal() or not int(number):
+        raise SampleError(
+            f"balance is camera, label, or folder:K with K from 1 on, not {balance!r}"
+        )
+    return min(int(number), _DEEPEST)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and len(value) > _LISTED:
+        return f"{len(value):,} paths"
     if isinstance(value, datetime | date):
         return value.isoformat()
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

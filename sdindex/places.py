@@ -67,17 +67,20 @@ def places(images: Sequence[Sampled]) -> list[str]:
 
 
 def cameras(images: Sequence[Sampled]) -> list[str]:
-    """Return a name for the camera of each image, which cameras of other archives do not have.
+    """Return a name for the camera of each image: see `camera_names`."""
+    return camera_names([(image.archive, image.camera) for image in images])
+
+
+def camera_names(cameras: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each camera of an archive, which those of other archives do not have.
 
     It is never empty: a camera that is an archive's root has the archive's name.
     """
-    names = archive_names(image.archive for image in images)
+    names = archive_names(archive for archive, _ in cameras)
     several = len(names) > 1
     return [
-        f"{names[image.archive]}/{image.camera}".rstrip("/")
-        if several or not image.camera
-        else image.camera
-        for image in images
+        f"{names[archive]}/{camera}".rstrip("/") if several or not camera else camera
+        for archive, camera in cameras
     ]
 
 

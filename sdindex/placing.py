@@ -4,14 +4,14 @@ import csv
 import filecmp
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 from sdindex.errors import OutputError
 from sdindex.export import from_cell, write_csv
-from sdindex.names import printable
+from sdindex.names import is_inside, printable
 from sdindex.output import writing
 from sdindex.places import Sampled, places
 from sdindex.progress import bar
@@ -77,13 +77,15 @@ def place(
         When an original is missing, a place is taken by another file, the disk is too small,
         or a file cannot be put. What was put before stays, whole.
     """
+    _refuse_inside(folder, {image.archive for image in images})
     try:
         manifest = _read_manifest(folder)
         put = {row["original"]: row["path"] for row in manifest.values()}
         named = zip(images, places(images), strict=True)
         paths = [put.get(image.path, path) for image, path in named]
         files = _files(images, paths, folder)
-        missing = _not_there_yet(files, how)
+        earlier = {os.path.join(folder, *_parts(path)) for path in put.values()}
+        missing = _not_there_yet(files, how, earlier)
         os.makedirs(folder, exist_ok=True)
         if how == "copy":
             _make_sure_of_room(missing, folder)
@@ -102,6 +104,17 @@ def place(
         ) from problem
     size = sum(file.status.st_size for file in missing)
     return Placed(folder, len(missing), len(files) - len(missing), size)
+
+
+def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
+    """Refuse to put anything in an archive: its next update would take it for new images."""
+    place = os.path.realpath(folder)
+    for archive in archives:
+        if is_inside(place, os.path.realpath(archive)):
+            raise OutputError(
+                f"{printable(folder)} lies in the archive {printable(archive)}, whose next update "
+                "would take what is put there for new images; choose a folder outside"
+            )
 
 
 def _files(images: Sequence[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
@@ -134,13 +147,16 @@ def _is_name(part: str) -> bool:
     return os.path.basename(os.path.splitdrive(part)[1]) == part
 
 
-def _not_there_yet(files: Iterable[_File], how: How) -> list[_File]:
-    """Return the files that are still to be put; what is in their place must be what they are."""
+def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -> list[_File]:
+    """Return the files that are still to be put; what is in their place must be what they are.
+
+    `earlier` are the places that the manifest knows.
+    """
     missing, foreign = [], []
     for file in files:
         if not os.path.lexists(file.target):
             missing.append(file)
-        elif not _is_put(file, how):
+        elif not _is_put(file, how, known=file.target in earlier):
             foreign.append(file.target)
     if foreign:
         raise OutputError(
@@ -150,8 +166,8 @@ def _not_there_yet(files: Iterable[_File], how: How) -> list[_File]:
     return missing
 
 
-def _is_put(file: _File, how: How) -> bool:
-    """Say whether a file is in its place: by size and time or, of another time, byte for byte."""
+def _is_put(file: _File, how: How, *, known: bool) -> bool:
+    """Say whether a file is in its place: by size and time where it is known, or by each byte."""
     if not os.path.isfile(file.target):
         return False
     there = os.stat(file.target)
@@ -160,7 +176,8 @@ def _is_put(file: _File, how: How) -> bool:
     if how != "copy" or there.st_size != file.status.st_size:
         return False
     apart = abs(there.st_mtime_ns - file.status.st_mtime_ns)
-    return apart <= _SAME_TIME_NS or filecmp.cmp(file.original, file.target, shallow=False)
+    same = known and apart <= _SAME_TIME_NS
+    return same or filecmp.cmp(file.original, file.target, shallow=False)
 
 
 def _make_sure_of_room(missing: Iterable[_File], folder: str) -> None:

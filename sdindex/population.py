@@ -3,7 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from typing import Any, NamedTuple
@@ -113,7 +113,8 @@ def population(store: Store, connection: sa.Connection, options: SampleOptions) 
     found = candidates(
         store,
         connection,
-        replace(options, unit="burst"),
+        options,
+        with_folders=True,
         also=[
             image.c.archive_id.label("in_archive"),
             image.c.camera.label("by_camera"),

@@ -154,7 +154,7 @@ def _explain(problem: Exception, clock: _Clock) -> str:
 
 def stopped(seconds: float) -> str:
     """Return what is said of a query whose time is up."""
-    return f"the query was stopped after {seconds:g} s; give it longer with --timeout"
+    return f"the query was stopped after {seconds:g} s; ask for less, or give sql a --timeout"
 
 
 def hamming(one: int | str | None, other: int | str | None) -> int | None:

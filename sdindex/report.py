@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from itertools import chain
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from sdindex.database import Store
 from sdindex.export import cell, quality_rows
 from sdindex.names import from_text, printable
 from sdindex.options import SampleOptions
+from sdindex.places import camera_names
 from sdindex.population import NONE, Numbers, Population, population
 from sdindex.progress import bar
 from sdindex.quality import Quality, quality
@@ -84,7 +84,7 @@ def gather(store: Store, connection: sa.Connection, count: int, options: SampleO
         selection.by_id(connection, some, options.bits, {})
         for some in (ids, held.ids[shown].tolist())
     )
-    names = _camera_names(connection, held, several=len({one.archive for one in sample}) > 1)
+    names = _camera_names(connection, held)
     cameras = Counter[str]()
     for name, images in zip(names, np.bincount(held.cameras).tolist(), strict=True):
         cameras[name] += images
@@ -125,12 +125,9 @@ def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[t
     return cells
 
 
-def _camera_names(connection: sa.Connection, held: Population, *, several: bool) -> list[str]:
-    """Return the cameras' names; with their archives' where there are several."""
+def _camera_names(connection: sa.Connection, held: Population) -> list[str]:
     roots = {one.id: one.root for one in archives.all_archives(connection)}
-    return [
-        _camera(roots[of], from_text(camera), several=several) for of, camera in held.camera_names
-    ]
+    return camera_names([(roots[of], from_text(camera)) for of, camera in held.camera_names])
 
 
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
@@ -160,12 +157,6 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
             {_key(one): _source(picture) for one, picture in zip(hidden, small, strict=True)},
         ),
     )
-
-
-def _camera(root: str, camera: str, *, several: bool) -> str:
-    if several or not camera:
-        return f"{PurePosixPath(root).name}/{camera}".rstrip("/")
-    return camera
 
 
 def _pictures(

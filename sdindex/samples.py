@@ -63,14 +63,7 @@ def save(
     ids: Sequence[int],
     bursts: Sequence[int] | None,
 ) -> None:
-    """Keep a sample; the caller commits.
-
-    Raises
-    ------
-    SampleError
-        When there is one of that name, or the name is no name.
-    """
-    require_new(connection, name)
+    """Keep a sample under a name that `require_new` has let through; the caller commits."""
     drawn_from = connection.scalar(sa.select(sa.func.count()).where(available()))
     inserted = sample.insert().values(
         name=name,
@@ -102,7 +95,7 @@ def require_new(connection: sa.Connection, name: str) -> None:
     if name in names(connection):
         raise SampleError(
             f"there is a sample {name!r} already; choose another name, or drop it first: "
-            "sdindex samples drop"
+            "sdindex samples drop NAME"
         )
 
 
@@ -139,20 +132,17 @@ def listing(connection: sa.Connection) -> list[SavedSample]:
     ]
 
 
-def one(connection: sa.Connection, name: str) -> SavedSample:
-    """Return a saved sample.
+def options_of(connection: sa.Connection, name: str) -> dict[str, Any]:
+    """Return the options of a saved sample that are not at their defaults.
 
     Raises
     ------
     SampleError
         When there is none of that name.
     """
-    held = listing(connection)
-    for saved in held:
-        if saved.name == name:
-            return saved
-    others = ", ".join(saved.name for saved in held) or "none"
-    raise SampleError(f"there is no saved sample {printable(name)!r}; those there are: {others}")
+    of_id = sa.select(sample.c.options).where(sample.c.id == _id_of(connection, name))
+    options: dict[str, Any] = json.loads(connection.scalars(of_id).one())
+    return options
 
 
 def bursts_of(connection: sa.Connection, name: str) -> dict[int, int | None]:
@@ -163,13 +153,22 @@ def bursts_of(connection: sa.Connection, name: str) -> dict[int, int | None]:
     SampleError
         When there is none of that name.
     """
-    one(connection, name)
     rows = connection.execute(
-        sa.select(sample_image.c.image_id, sample_image.c.burst)
-        .join(sample, sample.c.id == sample_image.c.sample_id)
-        .where(sample.c.name == name)
+        sa.select(sample_image.c.image_id, sample_image.c.burst).where(
+            sample_image.c.sample_id == _id_of(connection, name)
+        )
     )
     return {row.image_id: row.burst for row in rows}
+
+
+def _id_of(connection: sa.Connection, name: str) -> int:
+    found: int | None = connection.scalar(sa.select(sample.c.id).where(sample.c.name == name))
+    if found is None:
+        others = ", ".join(sorted(names(connection))) or "none"
+        raise SampleError(
+            f"there is no saved sample {printable(name)!r}; those there are: {others}"
+        )
+    return found
 
 
 def present(connection: sa.Connection, ids: Collection[int]) -> set[int]:
@@ -184,13 +183,18 @@ def present(connection: sa.Connection, ids: Collection[int]) -> set[int]:
 
 
 def missing(connection: sa.Connection, name: str) -> list[str]:
-    """Return the paths of a saved sample's images that are missing or unreadable now."""
+    """Return the paths of a saved sample's images that are missing or unreadable now.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
     rows = connection.execute(
         sa.select(archive.c.root, image.c.path)
         .join(archive, archive.c.id == image.c.archive_id)
         .join(sample_image, sample_image.c.image_id == image.c.id)
-        .join(sample, sample.c.id == sample_image.c.sample_id)
-        .where(sample.c.name == name, ~available())
+        .where(sample_image.c.sample_id == _id_of(connection, name), ~available())
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
     return [absolute(from_text(root), path) for root, path in rows]
@@ -204,7 +208,6 @@ def drop(connection: sa.Connection, name: str) -> None:
     SampleError
         When there is none of that name.
     """
-    one(connection, name)
-    of_name = sa.select(sample.c.id).where(sample.c.name == name).scalar_subquery()
-    connection.execute(sample_image.delete().where(sample_image.c.sample_id == of_name))
-    connection.execute(sample.delete().where(sample.c.name == name))
+    dropped = _id_of(connection, name)
+    connection.execute(sample_image.delete().where(sample_image.c.sample_id == dropped))
+    connection.execute(sample.delete().where(sample.c.id == dropped))

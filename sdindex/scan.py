@@ -111,8 +111,8 @@ class Links:
     led to: so loops end, and no file is found twice.
     """
 
-    def __init__(self, root: str) -> None:
-        self._entered = [os.path.realpath(root)]
+    def __init__(self, *folders: str) -> None:
+        self._entered = [os.path.realpath(folder) for folder in folders]
 
     def is_new(self, link: str) -> bool:
         """Say whether a link is to be entered, and remember where it leads."""

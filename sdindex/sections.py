@@ -34,7 +34,7 @@ def changes(
     rows as the workers, which read the index by themselves.
     """
     spans = [ALL_PATHS] if workers == 1 or part.files is not None else _spans(connection, part)
-    links = Links(part.archive.root)
+    links = Links(part.archive.root, part.folder)
     if len(spans) < _ENOUGH_SECTIONS:
         with _no_garbage_collection():
             yield from _compared(connection, part, ALL_PATHS, links, strict=strict)

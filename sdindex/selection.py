@@ -106,7 +106,7 @@ def select(
 
 def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
-    bits = samples.one(connection, name).options.get("bits", DEFAULT_BITS)
+    bits = samples.options_of(connection, name).get("bits", DEFAULT_BITS)
     burst_of = samples.bursts_of(connection, name)
     return by_id(connection, samples.present(connection, burst_of), bits, burst_of)
 
@@ -114,7 +114,7 @@ def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
 def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOptions]:
     """Return the ids of a saved sample's images that are there, and how it was grouped."""
     ids = samples.present(connection, samples.bursts_of(connection, name))
-    kept = samples.one(connection, name).options
+    kept = samples.options_of(connection, name)
     grouped = {one: kept[one] for one in ("bits", "burst_distance") if one in kept}
     return sorted(ids), SampleOptions(**grouped)
 
@@ -160,7 +160,7 @@ def _at_positions(
 
 def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
     """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
-    ids = images_of(connection, files)
+    ids = {file: min(ids) for file, ids in images_of(connection, files).items()}
     found: dict[int, int] = {}
     for chunk in batched(set(ids.values()), _CHUNK):
         rows = connection.execute(

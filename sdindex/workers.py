@@ -24,8 +24,11 @@ if sys.platform == "win32":
 else:
     from multiprocessing import popen_forkserver  # noqa: F401
 
+from sdindex.errors import UsageError
+
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 _START_SECONDS = 30.0
+_FAILED_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
 _END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf
 
 P = ParamSpec("P")
@@ -60,6 +63,7 @@ class Workers:
         self._all: set[_Worker] = set()
         self._changing = threading.Lock()  # who starts a worker, or stops them all
         self._stopped = False
+        self._failed_starts = 0  # in a row
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +119,17 @@ class Workers:
                 raise WorkerDiedError
             worker = _Worker(self._context)
             self._all.add(worker)
-        worker.answer(_START_SECONDS)  # or its start would count as the first file's time
+        try:
+            worker.answer(_START_SECONDS)  # or its start would count as the first file's time
+        except (TimeoutError, WorkerDiedError) as problem:
+            self._failed_starts += 1
+            if isinstance(problem, TimeoutError) or self._failed_starts >= _FAILED_STARTS:
+                raise UsageError(
+                    "the processes that read images do not start; a script that uses them is a "
+                    'file, and calls them below: if __name__ == "__main__":'
+                ) from problem
+            raise
+        self._failed_starts = 0
         return worker
 
 

@@ -169,14 +169,39 @@ def test_bursts_are_taken_once_until_all_are(given_ones: Candidates, data: st.Da
 
 @given(candidates())
 def test_beyond_the_number_of_bursts_each_has_its_share(given_ones: Candidates) -> None:
-    given_ones.strata, given_ones.fixed = array("q"), set()
+    given_ones.fixed = set()
     found = bursts(given_ones.hashes, given_ones.folders, 9)
     count = min(len(found) + 3, len(given_ones))
-    if count == len(found):
-        return
     drawn = draw(given_ones, count, bits=4, distance=9)
-    kept = Counter(drawn.bursts or [])
-    assert dict(kept) == trim({number: len(burst) for number, burst in enumerate(found)}, count)
+    assert {middle(burst) for burst in found} <= set(drawn.places)
+    if not given_ones.strata:
+        kept = Counter(drawn.bursts or [])
+        sizes = {number: len(burst) for number, burst in enumerate(found)}
+        assert dict(kept) == trim(sizes, count)
+
+
+@given(candidates(), st.data())
+def test_bursts_of_excluded_images_are_the_last(
+    given_ones: Candidates, data: st.DataObject
+) -> None:
+    size = len(given_ones)
+    excluded = data.draw(st.sets(st.integers(0, size - 1), min_size=1)) - given_ones.fixed
+    given_ones.excluded = excluded
+    found = bursts(given_ones.hashes, given_ones.folders, 9)
+    held = {n for n, burst in enumerate(found) if not given_ones.fixed.isdisjoint(burst)}
+    others = {n for n, burst in enumerate(found) if excluded.isdisjoint(burst)} - held
+    count = len(given_ones.fixed) + data.draw(st.integers(0, len(others) + 2))
+    if not count or size == len(excluded):
+        return
+    drawn = set(draw(given_ones, count, bits=4, distance=9).places)
+    assert len(drawn) == min(count, size - len(excluded))
+    assert not drawn & excluded
+    assert given_ones.fixed <= drawn
+    if count - len(given_ones.fixed) <= len(others):
+        assert drawn - given_ones.fixed <= {middle(found[number]) for number in others}
+    single = set(draw(given_ones, count, bits=4).places)
+    assert not single & excluded
+    assert len(single) == min(count, size - len(excluded))
 
 
 def test_a_camera_with_many_frames_does_not_drown_one_with_few() -> None:

@@ -204,7 +204,7 @@ def test_a_query_that_wants_too_much_memory_is_refused(filled: Index) -> None:
 def test_what_is_denied_is_said(filled: Index) -> None:
     with pytest.raises(QueryError, match="more than read"):
         answer(filled, "DELETE FROM image")
-    with pytest.raises(QueryError, match=r"stopped after 0\.2 s; give it longer with --timeout"):
+    with pytest.raises(QueryError, match=r"stopped after 0\.2 s; ask for less"):
         answer(filled, ENDLESS + "SELECT count(*) FROM n", seconds=0.2)
     with pytest.raises(QueryError, match="no such table: images"):
         answer(filled, "SELECT * FROM images")

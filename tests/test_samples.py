@@ -4,7 +4,7 @@ import csv
 import json
 import random
 from collections import Counter
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,19 @@ def test_excluding_narrowing_and_lists(index: Index, cameras: Path, tmp_path: Pa
         index.select(5, exclude="nowhere")
 
 
-@pytest.mark.parametrize("content", ['{"a": 1}', "[1, 2]", '[{"name": "a"}]', "[", '{"images": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"a": 1}',
+        "[1, 2]",
+        '[{"name": "a"}]',
+        '{"images": 3}',
+        r'["a\u0000b"]',
+        r'["\ud800"]',
+        "[" * 99_999 + "]",
+    ],
+    ids=range(7),
+)
 def test_what_is_no_list(index: Index, cameras: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "list").write_text(content)
     with pytest.raises(SampleError, match="is no list of paths: expected JSON such as"):
@@ -197,6 +209,67 @@ def test_a_list_from_stdin_by_zero_bytes(cameras: Path) -> None:
     arguments = ["--db", str(cameras), "select", "-n", "5", "--from", "-", "--relative"]
     done = CliRunner().invoke(cli, [*arguments, "--format", "null"], input=wanted)
     assert done.stdout_bytes == wanted
+
+
+def test_a_list_of_odd_paths(index: Index, cameras: Path, tmp_path: Path) -> None:
+    add(cameras, {"[x] site/a.jpg": 5})
+    listed = tmp_path / "list"
+    listed.write_bytes(b"\xef\xbb\xbf[x] site/a.jpg\n")
+    assert paths(index.select(9, files=listed)) == ["[x] site/a.jpg"]
+    listed.write_bytes("a.jpg".encode("utf-16"))
+    with pytest.raises(SampleError, match="is UTF-16; save it as UTF-8"):
+        index.select(9, files=listed)
+
+
+def test_a_list_that_can_be_read_once_excludes(cameras: Path) -> None:
+    every = run(cameras, "select", "-n", 99, "--relative").stdout
+    done = CliRunner().invoke(
+        cli, ["--db", str(cameras), "select", "-n", "99", "--exclude", "-"], input=every
+    )
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def burst_names(sample: list[SampledImage]) -> set[tuple[str, int]]:
+    """Return the bursts as they were made: four images that follow each other."""
+    names = (one.relative_path.removesuffix(".JPG").split("IMG_") for one in sample)
+    return {(folder, int(number) // 4) for folder, number in names}
+
+
+def test_new_bursts_are_not_those_of_excluded_images(index: Index, cameras: Path) -> None:
+    spring = index.select(6, unit="burst", save="spring")
+    new = index.select(13, unit="burst", exclude="spring")
+    assert len(burst_names(spring)) == 6
+    assert len(burst_names(new) - burst_names(spring)) == 13
+    assert burst_names(index.select(19, unit="burst", extend="spring")) == burst_names(spring + new)
+    assert len(index.select(99, unit="burst", exclude="spring")) == 70
+
+
+def test_the_index_is_not_written_over(cameras: Path, index: Index) -> None:
+    index.select(3, save="spring")
+    before = cameras.read_bytes()
+    done = run(cameras, "samples", "show", "spring", "--missing", "-o", cameras)
+    assert done.exit_code == 1
+    assert "is the index itself" in done.stderr
+    assert cameras.read_bytes() == before
+
+
+def test_an_offset_is_asked_for_before_a_sample_is_kept(cameras: Path, index: Index) -> None:
+    done = run(cameras, "select", "-n", 3, "--save", "spring", "--format", "camtrap-dp")
+    assert done.exit_code == 2
+    assert "--utc-offset go together" in done.stderr
+    assert index.samples() == []
+
+
+def test_text_that_no_database_stores_is_one_line(cameras: Path) -> None:
+    done = run(cameras, "labels", "drop", "h\udce4")
+    assert (done.exit_code, done.stderr) == (1, "Error: h\\xe4 is no text in UTF-8\n")
+
+
+def test_the_end_of_time(index: Index, cameras: Path) -> None:
+    assert len(index.select(99, since=date.min, until=date.max)) == 76
+    with pytest.raises(SampleError, match="knows no time zone"):
+        index.select(9, since=datetime(2026, 1, 1, tzinfo=UTC))
+    assert len(index.select(9, balance="folder:99999999999999999999999")) == 9
 
 
 def test_times(index: Index, cameras: Path) -> None:
@@ -280,6 +353,7 @@ def test_bursts_give_one_image_each(index: Index, cameras: Path) -> None:
     assert all(one.relative_path.endswith(("2.JPG", "6.JPG", "0.JPG", "4.JPG", "8.JPG"))
                for one in sample)  # fmt: skip
     assert Counter(one.burst for one in index.select(20, unit="burst")).most_common(1)[0][1] == 2
+    assert len({one.burst for one in index.select(20, unit="burst", balance="camera")}) == 19
     assert len(index.select(76, unit="burst")) == 76
 
 

@@ -2,14 +2,28 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
-from sdindex import Index, Summary, sections
+from sdindex import Index, Summary, sections, workers
+from sdindex.database import Store
 from sdindex.errors import ArchiveUnavailableError
 from tests.conftest import LONG_AGO, make_image
+
+_bytes = BytesIO()
+Image.new("L", (16, 16)).save(_bytes, "JPEG")
+TINY = _bytes.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +95,73 @@ def test_an_archive_that_is_not_there_changes_nothing(tmp_path: Path, large: Pat
         with pytest.raises(ArchiveUnavailableError, match="no image files any more"):
             index.update(large, workers=2)
         assert rows(index) == before
+
+
+class InThisProcess:
+    """Does at once what workers do in processes of their own."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> "InThisProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **kwargs))
+        return done
+
+
+@pytest.fixture(scope="module")
+def new_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    db = tmp_path_factory.mktemp("new") / "sdindex.db"
+    with Store(db).writing(create=True):
+        return db
+
+
+name = st.sampled_from(["a", "a-1", "a!", "z.jpg", "b"])
+places = st.lists(st.lists(name, min_size=1, max_size=3).map("/".join), max_size=8)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(places, places, places, st.integers(0, 3))
+def test_any_tree_with_links_is_compared_as_the_whole_is(
+    monkeypatch: pytest.MonkeyPatch,
+    new_index: Path,
+    before: list[str],
+    after: list[str],
+    linked: list[str],
+    gone: int,
+) -> None:
+    monkeypatch.setattr(sections, "SECTION_IMAGES", 1)
+    monkeypatch.setattr(workers, "Workers", InThisProcess)
+    with TemporaryDirectory() as folder:
+        root, disk = Path(folder, "archive"), Path(folder, "disk")
+        for db in ("one.db", "many.db"):
+            shutil.copy(new_index, Path(folder, db))
+        with Index(Path(folder, "one.db")) as one, Index(Path(folder, "many.db")) as many:
+            tiny(root / "first.jpg")
+            for step, paths in enumerate([before, after]):
+                for number, path in enumerate(paths):
+                    with suppress(FileExistsError, NotADirectoryError):
+                        tiny(root / path / f"{number}.jpg")
+                for number, path in enumerate(linked[step::2]):
+                    tiny(disk / str(number) / f"linked{number}.jpg")
+                    with suppress(FileExistsError, NotADirectoryError):
+                        (root / path).parent.mkdir(parents=True, exist_ok=True)
+                        (root / path).symlink_to(disk / str(number))
+                if step:
+                    shutil.rmtree(disk / str(gone), ignore_errors=True)
+                    shutil.rmtree(root / "a-1", ignore_errors=True)
+                summary = counted(one.update(root, workers=1))
+                assert counted(many.update(root, workers=2)) == summary
+                assert rows(many) == rows(one)
+
+
+def tiny(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(TINY)
+    os.utime(path, (LONG_AGO, LONG_AGO))
