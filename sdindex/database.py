@@ -257,8 +257,11 @@ def fetched(
     which no driver gives otherwise than they are.
     """
     cursor = connection.execute(statement).cursor
-    while rows := cursor.fetchmany(size):
-        yield rows
+    try:
+        while rows := cursor.fetchmany(size):
+            yield rows
+    except sqlite3.Error as problem:  # as SQLAlchemy says it of its own
+        raise sa.exc.OperationalError(str(statement), None, problem) from problem
 
 
 def upgrade(connection: sa.Connection) -> None:

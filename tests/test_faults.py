@@ -139,8 +139,7 @@ def test_a_report_that_is_told_to_end_leaves_no_half_file(
         "from sdindex.cli import cli\nif __name__ == '__main__':\n    cli()",
         ["--db", db, "report", "-n", "12", "-o", tmp_path / "report.html"],
     )
-    wait_until(lambda: len(run.processes()) >= 7)
-    assert list(tmp_path.glob("*.part*"))
+    wait_until(lambda: len(run.processes()) >= 4 and list(tmp_path.glob("*.part*")))
     assert run.end(signal.SIGTERM)[0] == 143
     assert not list(tmp_path.glob("*.part*"))
     assert (tmp_path / "report.html").read_text() == "the old one"
