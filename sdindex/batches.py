@@ -1,6 +1,8 @@
-"""Many items, some at a time."""
+"""Many items, some at a time, and without a look at each for what nobody needs."""
 
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -12,3 +14,15 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Spare the search for cycles where millions of items make none: up to a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

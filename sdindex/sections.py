@@ -4,15 +4,14 @@ What a million unchanged files cost is listing folders, fetching rows and compar
 section is a span of paths, of which all three are done in a process of their own.
 """
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from typing import cast
 
 import sqlalchemy as sa
 
 from sdindex.archives import Part
+from sdindex.batches import no_garbage_collection
 from sdindex.changes import AllUnchanged, Change, Doubt, KnownImage, ToRead, Vanished, compare
 from sdindex.database import Store
 from sdindex.errors import IndexUnusableError
@@ -36,7 +35,7 @@ def changes(
     spans = [ALL_PATHS] if workers == 1 or part.files is not None else _spans(connection, part)
     links = Links(part.archive.root, part.folder)
     if len(spans) < _ENOUGH_SECTIONS:
-        with _no_garbage_collection():
+        with no_garbage_collection():
             yield from _compared(connection, part, ALL_PATHS, links, strict=strict)
         return
     for change in _in_workers(store, part, spans, strict=strict, workers=workers):
@@ -88,7 +87,7 @@ def _in_workers(
 
 def compare_section(db: str, part: Part, span: Span, *, strict: bool) -> list[Change]:
     """Return what became of each file of one section; the work of a worker."""
-    with Store(db).reading() as connection, _no_garbage_collection():
+    with Store(db).reading() as connection, no_garbage_collection():
         return list(_small(_compared(connection, part, span, None, strict=strict)))
 
 
@@ -172,15 +171,3 @@ def _within(span: Span) -> Iterator[sa.ColumnElement[bool]]:
         yield image.c.path >= span.start
     if span.end is not None:
         yield image.c.path < span.end
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Spare the search for cycles, of which a survey makes none: a tenth of its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

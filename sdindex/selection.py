@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex import samples
-from sdindex.batches import batched
+from sdindex.batches import batched, no_garbage_collection
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.candidates import candidates, drawable, refuse_to_mix
 from sdindex.database import Store
@@ -125,7 +125,8 @@ def _drawn(
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
     order = kept(connection) if options.is_plain else []
     if not order:
-        return drawn_from(candidates(store, connection, options), count, options)
+        with no_garbage_collection():
+            return drawn_from(candidates(store, connection, options), count, options)
     keep = trim({one.bucket: one.images for one in order}, count)
     return list(_at_positions(connection, order, keep)), None
 
