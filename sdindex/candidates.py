@@ -224,12 +224,13 @@ def _listed(connection: sa.Connection, listed: str | Sequence[str]) -> set[int]:
 
 
 def _columns(options: SampleOptions, *, with_folders: bool) -> list[sa.ColumnElement[Any]]:
-    """Return what else is asked of each image: its archive, its path, and its camera."""
+    """Return what else is asked of each image: its archive first, its path last."""
+    columns: list[sa.ColumnElement[Any]] = []
     if options.balance == "camera":
-        return [image.c.archive_id, image.c.path, image.c.camera]
+        columns.append(image.c.camera)
     if with_folders or options.folders is not None:
-        return [image.c.archive_id, image.c.path]
-    return []
+        columns.append(image.c.path)
+    return [image.c.archive_id, *columns] if columns else []
 
 
 _Columns = Sequence[Sequence[Any]]  # those of `_columns`, of many images
@@ -249,9 +250,9 @@ def _strata(
         if options.balance == "label":
             keys: Iterable[Hashable] = map(labels.get, ids)
         elif folders is None:
-            keys = zip(columns[0], columns[2], strict=True)
+            keys = zip(columns[0], columns[1], strict=True)
         else:
-            keys = zip(columns[0], _leading(columns[1], folders), strict=True)
+            keys = zip(columns[0], _leading(columns[-1], folders), strict=True)
         return map(numbers.__getitem__, keys)
 
     return of
@@ -267,7 +268,7 @@ def _folders() -> Callable[[_Columns], Iterator[int]]:
 
     def of(columns: _Columns) -> Iterator[int]:
         nonlocal number, last
-        for archive_id, path in zip(columns[0], columns[1], strict=True):
+        for archive_id, path in zip(columns[0], columns[-1], strict=True):
             folder = archive_id, path.rpartition("/")[0]
             if folder != last:
                 number, last = number + 1, folder
