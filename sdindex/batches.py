@@ -8,6 +8,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
+PARAMETERS = 5000  # of one statement: below every database's limit
+
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yield lists of `size` items, the last one shorter; as itertools does from Python 3.12 on."""

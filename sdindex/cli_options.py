@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from functools import reduce, update_wrapper
+from functools import update_wrapper
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
@@ -105,8 +105,10 @@ def format_option(*choices: str) -> Decorator:
     )
 
 
-def _together(*decorators: Decorator) -> Decorator:
-    return lambda command: reduce(lambda inner, outer: outer(inner), reversed(decorators), command)
+def _with(options: Sequence[Decorator], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 _SAMPLING = (
@@ -168,7 +170,7 @@ def sampling_options(command: Command) -> Command:
         sampling = {name: given.pop(name) for name in SampleArguments.__annotations__}
         command(*args, sampling=sampling, **given)
 
-    return _together(*_SAMPLING)(update_wrapper(run, command))
+    return _with(_SAMPLING, update_wrapper(run, command))
 
 
 class Delivery(NamedTuple):
@@ -265,7 +267,7 @@ def delivery_options(command: Command) -> Command:
         place = cast("tuple[How, str]", places[0]) if places else None
         command(*args, delivery=Delivery(place=place, utc_offset=offset, **wanted), **given)
 
-    return _together(*_DELIVERY)(update_wrapper(run, command))
+    return _with(_DELIVERY, update_wrapper(run, command))
 
 
 def _utc_offset(form: str, text: str | None) -> "timezone | None":

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import ijson
 
-from sdindex.batches import batched
+from sdindex.batches import PARAMETERS, batched
 from sdindex.errors import LabelFileError, UsageError
 from sdindex.names import printable, to_text
 from sdindex.scan import reason
@@ -31,7 +31,6 @@ _CONFIDENCES = ("confidence", "conf")
 _DELIMITERS = ",;\t"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DRIVE = re.compile(r"[A-Za-z]:/")
-_CHUNK = 5000  # places asked for at once
 
 
 class Label(NamedTuple):
@@ -290,7 +289,7 @@ def folders_to_drop(labels: Iterable[Label], folders: Sequence[str], held: Held)
     def any_found(dropped: int) -> bool:
         return any(
             held({place for label in chunk for place in candidates(label.path, folders, dropped)})
-            for chunk in batched(labels, _CHUNK)
+            for chunk in batched(labels, PARAMETERS)
         )
 
     if any_found(0):
@@ -309,7 +308,7 @@ def match(
 
     The parameters are those of `folders_to_drop` and `candidates`.
     """
-    for chunk in batched(labels, _CHUNK):
+    for chunk in batched(labels, PARAMETERS):
         asked = [candidates(label.path, folders, dropped) for label in chunk]
         known = held(set(chain.from_iterable(asked)))
         for label, places in zip(chunk, asked, strict=True):

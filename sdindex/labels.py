@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from sdindex import archives
-from sdindex.batches import batched
+from sdindex.batches import PARAMETERS, batched
 from sdindex.errors import ArchiveError, SampleError
 from sdindex.label_files import Label, LabelFile, Place, folders_to_drop, match
 from sdindex.models import image, label
 from sdindex.names import printable
-
-_CHUNK = 5000
 
 
 @dataclass
@@ -85,7 +83,7 @@ def import_labels(
     result = LabelImport(source, dropped=folders_to_drop(file, folders, held))
     cleared: set[int] = set()
     labelled: set[int] = set()
-    for chunk in batched(match(file, folders, held, len(result.dropped)), _CHUNK):
+    for chunk in batched(match(file, folders, held, len(result.dropped)), PARAMETERS):
         # What may be of several images is of none: it replaces nothing.
         ids = _ids(connection, parts, {places[0] for _, places in chunk if len(places) == 1})
         _clear(connection, source, set(ids.values()) - cleared)
@@ -157,7 +155,7 @@ def _ids(
     found: dict[Place, int] = {}
     for folder, part in parts.items():
         by_path = {part.under + place.path: place for place in places if place.folder == folder}
-        for chunk in batched(by_path, _CHUNK):
+        for chunk in batched(by_path, PARAMETERS):
             rows = connection.execute(
                 sa.select(image.c.path, image.c.id).where(
                     image.c.archive_id == part.archive.id, image.c.path.in_(chunk)
@@ -184,7 +182,7 @@ def _stored(one: Label) -> dict[str, object]:
 
 
 def _clear(connection: sa.Connection, source: str, ids: Iterable[int]) -> None:
-    for chunk in batched(ids, _CHUNK):
+    for chunk in batched(ids, PARAMETERS):
         connection.execute(
             label.delete().where(label.c.source == source, label.c.image_id.in_(chunk))
         )

@@ -12,14 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex import archives
-from sdindex.batches import batched
+from sdindex.batches import PARAMETERS, batched
 from sdindex.errors import SampleError
 from sdindex.models import image
 from sdindex.names import printable, to_text
 from sdindex.scan import reason
 
 STDIN = "-"
-_CHUNK = 5000  # below every database's limit of parameters
 
 
 def paths_of(listed: str | Sequence[str]) -> list[str]:
@@ -105,7 +104,7 @@ def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> d
         given[archive_id][stored].append(path)
     found: dict[str, set[int]] = defaultdict(set)
     for archive_id, by_stored in given.items():
-        for chunk in batched(by_stored, _CHUNK):
+        for chunk in batched(by_stored, PARAMETERS):
             rows = connection.execute(
                 sa.select(image.c.path, image.c.id).where(
                     image.c.archive_id == archive_id, image.c.path.in_(chunk)

@@ -10,15 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sdindex.batches import batched
+from sdindex.batches import PARAMETERS, batched
 from sdindex.clock import utc_now
 from sdindex.errors import SampleError
 from sdindex.models import archive, image, sample, sample_image
 from sdindex.names import absolute, from_text, printable
 from sdindex.options import SampleOptions
 from sdindex.sampling_order import available
-
-_CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def save(
     )
     (sample_id,) = connection.execute(inserted.returning(sample.c.id)).one()
     rows = zip(ids, bursts if bursts else repeat(None, len(ids)), strict=True)
-    for chunk in batched(rows, _CHUNK):
+    for chunk in batched(rows, PARAMETERS):
         connection.execute(
             sample_image.insert(),
             [{"sample_id": sample_id, "image_id": row, "burst": burst} for row, burst in chunk],
@@ -175,7 +173,7 @@ def present(connection: sa.Connection, ids: Collection[int]) -> set[int]:
     """Return those of the images that can be sampled."""
     return {
         row
-        for chunk in batched(ids, _CHUNK)
+        for chunk in batched(ids, PARAMETERS)
         for row in connection.scalars(
             sa.select(image.c.id).where(image.c.id.in_(chunk), available())
         )

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex import samples
-from sdindex.batches import batched, no_garbage_collection
+from sdindex.batches import PARAMETERS, batched, no_garbage_collection
 from sdindex.buckets import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.candidates import candidates, drawable, refuse_to_mix
 from sdindex.database import Store
@@ -24,8 +24,6 @@ from sdindex.names import absolute, from_text
 from sdindex.natural import path_of
 from sdindex.options import SampleOptions
 from sdindex.sampling_order import OrderedBucket, available, bucket_of, kept, unsigned
-
-_CHUNK = 5000  # rows asked for at once: below every database's limit of parameters
 
 _COLUMNS = (
     image.c.path,
@@ -155,7 +153,7 @@ def _at_positions(
         (one.first_position + place for place in stride(one.images, keep[one.bucket]))
         for one in order
     )
-    for chunk in batched(places, _CHUNK):
+    for chunk in batched(places, PARAMETERS):
         yield from connection.scalars(sa.select(image_id).where(position.in_(chunk)))
 
 
@@ -163,7 +161,7 @@ def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
     """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
     ids = {file: min(ids) for file, ids in images_of(connection, files).items()}
     found: dict[int, int] = {}
-    for chunk in batched(set(ids.values()), _CHUNK):
+    for chunk in batched(set(ids.values()), PARAMETERS):
         rows = connection.execute(
             sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
         )
@@ -234,7 +232,7 @@ def by_id(
 ) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
     placed = []
-    for chunk in batched(ids, _CHUNK):
+    for chunk in batched(ids, PARAMETERS):
         labels = _labels(connection, chunk)
         rows = connection.execute(
             sa.select(archive.c.sort_key, image.c.sort_key, image.c.id, archive.c.root, *_COLUMNS)
