@@ -1,6 +1,16 @@
-"""Run the command line as `python -m sdindex`."""
+"""Where the program begins: `sdindex`, or `python -m sdindex`.
 
-from sdindex.cli import cli
+Every process that reads images runs the program's first lines once more, so that nothing is
+imported by them.
+"""
+
+
+def main() -> None:
+    """Run the command line."""
+    from sdindex.cli import cli
+
+    cli(prog_name="sdindex")
+
 
 if __name__ == "__main__":
-    cli(prog_name="sdindex")
+    main()

@@ -70,6 +70,10 @@ def with_index(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.pass_context
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
+        if ctx.command is index and not os.path.exists(ctx.obj):  # there will be images to read
+            from sdindex.workers import get_ready
+
+            get_ready()
         from sdindex.index import Index
 
         ctx.invoke(command, ctx.with_resource(Index(ctx.obj)), *args, **options)

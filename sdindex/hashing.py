@@ -21,6 +21,7 @@ from PIL import (
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from sdindex.methods import Method
 from sdindex.reading import ImageRead, Picture
@@ -38,7 +39,6 @@ HEAD_BYTES = 64 << 10
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _DARK = 24  # of 255: a bar that JPEG has blurred is still darker
 
-_EXIF_IFD = 0x8769
 _DATE_TIME_ORIGINAL = 0x9003
 
 
@@ -114,8 +114,14 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     It must be there, decode, be no larger than the image, and have its shape: as it is, or
     between dark bars that fill it up, which are cut away.
     """
-    directory = image.getexif().get_ifd(ExifTags.IFD.IFD1)
-    start, length = directory.get(_THUMBNAIL_START), directory.get(_THUMBNAIL_LENGTH)
+    exif = image.getexif()
+    if not hasattr(exif, "head"):  # there is none, or an empty one
+        return None
+    of_image = _directory(exif, ImageFileDirectory_v2(exif.head).next)
+    if not of_image.next:
+        return None
+    tags = _directory(exif, of_image.next)
+    start, length = tags.get(_THUMBNAIL_START), tags.get(_THUMBNAIL_LENGTH)
     if not isinstance(start, int) or not isinstance(length, int):
         return None
     tiff = image.info["exif"].removeprefix(b"Exif\0\0")
@@ -169,10 +175,23 @@ def dhash(grey: Image.Image) -> int:
 def _taken_at(image: Image.Image) -> datetime | None:
     """Return EXIF DateTimeOriginal; None when it is absent, blank or broken."""
     try:
-        written = image.getexif().get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL)
+        exif = image.getexif()
+        tags = _directory(exif, exif[ExifTags.IFD.Exif], group=ExifTags.IFD.Exif)
+        written = tags.get(_DATE_TIME_ORIGINAL)
         return datetime.strptime(str(written).strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
     except Exception:  # noqa: BLE001  (broken EXIF is no reason to lose a picture that decodes)
         return None
+
+
+def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> ImageFileDirectory_v2:
+    """Return a directory of EXIF that decodes a tag when asked for it: `Exif.get_ifd` decodes all.
+
+    That would be a third of the time of a thumbnail.
+    """
+    tags = ImageFileDirectory_v2(exif.head, group=group)
+    exif.fp.seek(offset)
+    tags.load(exif.fp)
+    return tags
 
 
 def refuse_if_huge(image: Image.Image) -> None:

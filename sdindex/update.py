@@ -195,10 +195,6 @@ def _update(
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
-    if reading.executor is None and store.is_new():  # so there will be images to read
-        from sdindex.workers import get_ready
-
-        get_ready()
     with store.writing(create=True) as connection:
         for part in parts(connection):
             surveyed = survey(

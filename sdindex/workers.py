@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
@@ -29,6 +29,7 @@ from sdindex.errors import UsageError
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 _START_SECONDS = 30.0
 _FAILED_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 _END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf
 
 P = ParamSpec("P")
@@ -233,14 +234,26 @@ def _context(*modules: str) -> Any:
     # Imported once, not once a worker.
     context.set_forkserver_preload(["sdindex.hashing", *modules])
     resource_tracker.ensure_running()
-    # The server inherits this, so that Ctrl-C does not meet it while it still imports; here
-    # it waits meanwhile.
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _inherited_by_workers():
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     return context
+
+
+@contextmanager
+def _inherited_by_workers() -> Iterator[None]:
+    """Set what the server of the workers is to start with, and take it back."""
+    # So that Ctrl-C does not meet it while it still imports; here it waits meanwhile.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Numpy's threads, a pool in each worker, do nothing for a hash and cost 5% of the whole.
+    threads = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_BLAS_THREADS)
+        if threads is not None:
+            os.environ[_BLAS_THREADS] = threads
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
