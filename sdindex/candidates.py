@@ -4,7 +4,8 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
-from itertools import chain, count
+from itertools import accumulate, chain, count
+from operator import ne
 from typing import Any
 
 import sqlalchemy as sa
@@ -262,17 +263,17 @@ def _leading(paths: Iterable[str], folders: int) -> Iterator[tuple[str, ...]]:
     return (tuple(path.split("/", folders)[:-1]) for path in paths)
 
 
-def _folders() -> Callable[[_Columns], Iterator[int]]:
+def _folders() -> Callable[[_Columns], list[int]]:
     """Return what numbers folders, anew wherever an image is in another than the one before."""
-    number, last = 0, ("", "")
+    number, last = 0, (0, "")
 
-    def of(columns: _Columns) -> Iterator[int]:
+    def of(columns: _Columns) -> list[int]:
         nonlocal number, last
-        for archive_id, path in zip(columns[0], columns[-1], strict=True):
-            folder = archive_id, path.rpartition("/")[0]
-            if folder != last:
-                number, last = number + 1, folder
-            yield number
+        folders = [path.rpartition("/")[0] for path in columns[-1]]
+        ones = list(zip(columns[0], folders, strict=True))
+        numbers = list(accumulate(map(ne, ones, chain([last], ones)), initial=number))[1:]
+        number, last = numbers[-1], ones[-1]
+        return numbers
 
     return of
 

@@ -367,6 +367,8 @@ def _sqlite_engine(file: Path, *, write: bool) -> sa.Engine:
             connection.execute(f"PRAGMA main.cache_spill = {_NEVER}")
         else:
             connection.execute("PRAGMA query_only = ON")
+            # A million images are sorted into natural order in two thirds of the time.
+            connection.execute("PRAGMA threads = 2")
 
     @sa.event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
