@@ -227,6 +227,13 @@ def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str
         last = rows[-1].id
 
 
+def has_no_camera(connection: sa.Connection, archive: Archive) -> bool:
+    """Say whether an archive's camera pattern finds nothing in any path."""
+    pattern = camera_pattern(archive.camera_pattern or "()")
+    paths = sa.select(image_table.c.path).where(image_table.c.archive_id == archive.id)
+    return not any(pattern.search(path) for path in connection.scalars(paths))
+
+
 def prune(connection: sa.Connection) -> int:
     """Delete the rows of images that are missing, and in no saved sample; return how many."""
     missing = image_table.c.missing_since.is_not(None)

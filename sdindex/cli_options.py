@@ -193,7 +193,18 @@ class Delivery(NamedTuple):
             self._write(sample, index)
 
     def write_paths(self, paths: Sequence[str], index: "Path | None") -> None:
-        """Write paths alone, each ended as is asked for."""
+        """Write paths alone, each ended as is asked for.
+
+        Raises
+        ------
+        click.UsageError
+            When more than a list of paths is asked for.
+        """
+        if self.relative or self.place is not None or self.form not in ("paths", "null"):
+            raise click.UsageError(
+                "--missing gives absolute paths alone, as --format paths or null; the whole sample "
+                "is written without it"
+            )
         from sdindex.export import write_paths
         from sdindex.output import writing
 

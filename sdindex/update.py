@@ -142,6 +142,11 @@ def update(
                 archives.set_camera_pattern(connection, part.archive, camera_pattern or None)
                 part = _part(connection, path, method)
             yield part
+            if camera_pattern and archives.has_no_camera(connection, part.archive):
+                log.warning(
+                    "the camera pattern finds nothing in any path of %s: its cameras are folders",
+                    printable(part.archive.root),
+                )
 
     reading = _Reading(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=strict, accept_shift=accept_shift)

@@ -232,7 +232,7 @@ def _context(*modules: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Imported once, not once a worker.
-    context.set_forkserver_preload(["sdindex.hashing", *modules])
+    context.set_forkserver_preload(["__main__", "sdindex.hashing", *modules])
     resource_tracker.ensure_running()
     with _inherited_by_workers():
         forkserver.ensure_running()

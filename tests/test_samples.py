@@ -125,6 +125,10 @@ def test_what_is_missing_of_a_saved_sample_is_named_and_kept(index: Index, camer
     shown = run(cameras, "samples", "show", "spring", "--relative")
     assert shown.stdout.splitlines() == sample[2:]
     assert "2 images of spring are missing" in shown.stderr
+    for more in (["--relative"], ["--format", "csv"], ["--copy-to", "there"]):
+        refused = run(cameras, "samples", "show", "spring", "--missing", *more)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "gives absolute paths alone" in refused.stderr
     assert index.prune() == 0
     with pytest.raises(ArchiveError, match=r"saved samples hold images .*: spring; forget these"):
         index.prune("/data/archive")
