@@ -1,15 +1,33 @@
 """Where the program begins: `sdindex`, or `python -m sdindex`.
 
-Every process that reads images runs the program's first lines once more, so that nothing is
-imported by them.
+Every process that reads images runs the program's first lines once more, so that nothing of
+ours is imported by them.
 """
+
+import os
+import sys
 
 
 def main() -> None:
     """Run the command line."""
     from sdindex.cli import cli
 
-    cli(prog_name="sdindex")
+    try:
+        cli(prog_name="sdindex")
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _end(end.code)
+        raise
+    except OSError as problem:  # of what click writes before any command of ours runs
+        sys.exit(f"Error: {problem}")
+
+
+def _end(status: int) -> None:
+    """End the process as it is: a fifth of a `select` went into taking its modules apart."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:  # as it may be from the start
+            stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

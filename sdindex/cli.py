@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from sdindex.batches import no_garbage_collection
 from sdindex.cli_options import (
     PATH,
     Delivery,
@@ -74,7 +75,8 @@ def with_index(command: Callable[..., None]) -> Callable[..., None]:
             from sdindex.workers import get_ready
 
             get_ready()
-        from sdindex.index import Index
+        with no_garbage_collection():  # imports make none
+            from sdindex.index import Index
 
         ctx.invoke(command, ctx.with_resource(Index(ctx.obj)), *args, **options)
 

@@ -303,6 +303,14 @@ def test_a_full_disk_is_one_line(indexed: Path, arguments: str) -> None:
         assert (done.returncode, done.stderr) == (1, f"Error: {reason}\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_help_that_cannot_be_written_is_one_line() -> None:
+    command = f"{sys.executable} -m sdindex --help >/dev/full"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
 def test_folders_to_sample_from_by_any_name(
     indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
