@@ -382,14 +382,6 @@ def _kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-# Names its new index as nobody else does, so that strace can be told of it.
-_WITH_KNOWN_NAMES = """
-import itertools, tempfile
-tempfile._get_candidate_names = lambda: (f"draft{n}" for n in itertools.count())
-if __name__ == "__main__":
-    from sdindex.cli import cli
-    cli(prog_name="sdindex")
-"""
 # The file stays open, or there is nothing that could fail so.
 _NEVER_FAIL = {"close", "lseek", "flock", "dup", "dup2", "dup3", "ioctl", "getcwd"}
 _NEED_SPACE = {"openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "mkdir", "rename"}
@@ -437,8 +429,6 @@ class Scene:
         self.archive = images(folder / "archive", 3)
         self.place = folder / "place"
         self.db = self.place / "sdindex.db"
-        self.program = folder / "program.py"
-        self.program.write_text(_WITH_KNOWN_NAMES)
         self.kept = folder / "kept"
         self.kept.mkdir()
         self.old: set[tuple[Any, ...]] = set()
@@ -503,20 +493,16 @@ class Scene:
 
     def _trace(self, *expressions: str) -> str:
         """Run under strace, which is told of every path that matters; return its log."""
-        draft = self.place / ".sdindex-draft0"
         watched = [
-            self.place, draft, *self.archive.rglob("*"), self.archive,
-            *(Path(f"{db}{end}") for db in (self.db, draft / "draft.db")
-              for end in ("", "-journal", ".lock")),
+            self.place, *self.archive.rglob("*"), self.archive,
+            *(f"{self.db}{end}" for end in ("", "-journal", ".lock", ".part", ".part-journal")),
         ]  # fmt: skip
         log = self.folder / "strace.log"
         tracer = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", str(log)]
         tracer += [f"--{expression}" for expression in expressions]
         tracer += [option for place in watched for option in ("-P", str(place))]
-        arguments = command(self.db, "index", "-q", "--workers", 1, self.archive)
-        run = Run(
-            [*tracer, sys.executable, str(self.program), *arguments[3:]], self.folder / "said"
-        )
+        program = command(self.db, "index", "-q", "--workers", 1, self.archive)
+        run = Run([*tracer, *program], self.folder / "said")
         status = run.ended(2 * HANGS)
         check(not run.left(LATE), f"processes are left after {expressions}")
         (self.folder / "status").write_text(str(status))
