@@ -10,16 +10,20 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    from sdindex.cli import cli
-
     try:
+        from sdindex.cli import cli
+
         cli(prog_name="sdindex")
     except SystemExit as end:
         if isinstance(end.code, int):
             _end(end.code)
         raise
-    except OSError as problem:  # of what click writes before any command of ours runs
+    # Before any command of ours runs:
+    except OSError as problem:
         sys.exit(f"Error: {problem}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _end(status: int) -> None:

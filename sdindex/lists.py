@@ -35,6 +35,8 @@ def paths_of(listed: str | Sequence[str]) -> list[str]:
     """
     if not isinstance(listed, str):
         return list(listed)
+    if listed == STDIN and sys.stdin is None:
+        raise SampleError("stdin is closed; name a file in place of -")
     try:
         content = sys.stdin.buffer.read() if listed == STDIN else Path(listed).read_bytes()
     except OSError as problem:

@@ -1,5 +1,6 @@
 """Progress bars: one place that says when there is one."""
 
+import sys
 from typing import Any
 
 from tqdm import tqdm
@@ -19,4 +20,6 @@ def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":
 
 
 def _disabled(show: bool | None) -> bool | None:
+    if sys.stderr is None:  # closed by whoever started this
+        return True
     return None if show is None else not show

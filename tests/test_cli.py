@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sdindex import Index
+from sdindex.__main__ import main
 from sdindex.cli import cli
 from tests.conftest import make_image
 
@@ -309,6 +310,35 @@ def test_a_help_that_cannot_be_written_is_one_line() -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in done.stderr
+
+
+def test_an_interruption_of_the_first_imports_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def __getattr__(self, _: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "sdindex.cli", Interrupted())
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
+def test_closed_streams_are_no_hindrance(archive: Path, db: Path, tmp_path: Path) -> None:
+    def shell(arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = f"{sys.executable} -m sdindex --db {db} {arguments}"
+        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert shell(f"index {archive} 2>&-").returncode == 0
+    assert len(shell("select -n 99 2>&-").stdout.splitlines()) == 12
+    assert shell(f"samples show x --copy-to {tmp_path / 'there'} 2>&-").returncode == 1
+    assert shell(f"select -n 3 --copy-to {tmp_path / 'there'} 2>&-").returncode == 0
+    assert len(list((tmp_path / "there").rglob("*.JPG"))) == 3
+    assert shell("select -n 3 --from - <&-").stderr == (
+        "Error: stdin is closed; name a file in place of -\n"
+    )
 
 
 def test_folders_to_sample_from_by_any_name(
