@@ -11,7 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sdindex import sampling_order
-from sdindex.cameras import camera_of, camera_pattern
+from sdindex.cameras import camera_of, camera_pattern, named_camera
 from sdindex.clock import utc_now
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, IndexUnusableError
 from sdindex.methods import DEFAULT_METHOD, METHODS, Method
@@ -227,11 +227,15 @@ def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str
         last = rows[-1].id
 
 
-def has_no_camera(connection: sa.Connection, archive: Archive) -> bool:
-    """Say whether an archive's camera pattern finds nothing in any path."""
-    pattern = camera_pattern(archive.camera_pattern or "()")
-    paths = sa.select(image_table.c.path).where(image_table.c.archive_id == archive.id)
-    return not any(pattern.search(path) for path in connection.scalars(paths))
+def names_no_camera(connection: sa.Connection, archive: Archive, pattern: str) -> bool:
+    """Say whether a camera pattern finds nothing in any path of what is in an archive."""
+    paths = connection.scalars(
+        sa.select(image_table.c.path).where(
+            image_table.c.archive_id == archive.id, image_table.c.missing_since.is_(None)
+        )
+    )
+    compiled = camera_pattern(pattern)
+    return not any(named_camera(path, compiled) for path in paths)
 
 
 def prune(connection: sa.Connection) -> int:

@@ -30,12 +30,14 @@ def camera_of(path: str, pattern: CameraPattern | None = None) -> str:
     pattern
         From `camera_pattern`.
     """
-    if pattern is not None:
-        found = pattern.search(path)
-        camera = found and found["camera" if "camera" in pattern.groupindex else 1]
-        if camera:
-            return camera
-    return _of_folder(path.rpartition("/")[0])
+    named = pattern and named_camera(path, pattern)
+    return named or _of_folder(path.rpartition("/")[0])
+
+
+def named_camera(path: str, pattern: CameraPattern) -> str | None:
+    """Return what a pattern finds in a path; None, or nothing, where that is no camera."""
+    found = pattern.search(path)
+    return found and found["camera" if "camera" in pattern.groupindex else 1]
 
 
 def camera_pattern(text: str) -> CameraPattern:

@@ -71,14 +71,24 @@ def with_index(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.pass_context
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
-        if ctx.command is index and not os.path.exists(ctx.obj):  # there will be images to read
-            from sdindex.workers import get_ready
-
-            get_ready()
         with no_garbage_collection():  # imports make none
             from sdindex.index import Index
 
         ctx.invoke(command, ctx.with_resource(Index(ctx.obj)), *args, **options)
+
+    return update_wrapper(run, command)
+
+
+def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
+    """Have the processes that read images start while the database is still imported here."""
+
+    @click.pass_context
+    def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
+        if "://" not in ctx.obj and not os.path.exists(ctx.obj):  # all is to be read
+            from sdindex.workers import get_ready
+
+            get_ready()
+        ctx.invoke(command, *args, **options)
 
     return update_wrapper(run, command)
 
@@ -133,6 +143,7 @@ def cli(ctx: click.Context, db: str) -> None:
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say of each file that is read why it is.")
+@with_readers_ahead
 @with_index
 def index(
     index: "Index",

@@ -142,7 +142,9 @@ def update(
                 archives.set_camera_pattern(connection, part.archive, camera_pattern or None)
                 part = _part(connection, path, method)
             yield part
-            if camera_pattern and archives.has_no_camera(connection, part.archive):
+            if camera_pattern and archives.names_no_camera(
+                connection, part.archive, camera_pattern
+            ):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
                     printable(part.archive.root),

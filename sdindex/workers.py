@@ -115,12 +115,12 @@ class Workers:
         return result  # type: ignore[no-any-return]
 
     def _started(self) -> "_Worker":
-        with self._changing:
-            if self._stopped:
-                raise WorkerDiedError
-            worker = _Worker(self._context)
-            self._all.add(worker)
         try:
+            with self._changing:
+                if self._stopped:
+                    raise WorkerDiedError
+                worker = _Worker(self._context)
+                self._all.add(worker)
             worker.answer(_START_SECONDS)  # or its start would count as the first file's time
         except (TimeoutError, WorkerDiedError) as problem:
             self._failed_starts += 1
@@ -140,7 +140,10 @@ class _Worker:
     def __init__(self, context: Any) -> None:
         self._pipe, its_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(its_end,), daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except (EOFError, ConnectionError) as problem:  # their server is gone
+            raise WorkerDiedError from problem
         its_end.close()  # so that the pipe ends when the process does
 
     def give(self, *call: object) -> bool:
@@ -232,7 +235,7 @@ def _context(*modules: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Imported once, not once a worker.
-    context.set_forkserver_preload(["__main__", "sdindex.hashing", *modules])
+    context.set_forkserver_preload(["sdindex.hashing", *modules])
     resource_tracker.ensure_running()
     with _inherited_by_workers():
         forkserver.ensure_running()
@@ -244,15 +247,15 @@ def _inherited_by_workers() -> Iterator[None]:
     """Set what the server of the workers is to start with, and take it back."""
     # So that Ctrl-C does not meet it while it still imports; here it waits meanwhile.
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # Numpy's threads, a pool in each worker, do nothing for a hash and cost 5% of the whole.
-    threads = os.environ.get(_BLAS_THREADS)
-    os.environ[_BLAS_THREADS] = "1"
+    # Numpy's threads, a pool in each worker, do nothing for a hash and cost time to start.
+    threads_unsaid = _BLAS_THREADS not in os.environ
+    if threads_unsaid:
+        os.environ[_BLAS_THREADS] = "1"
     try:
         yield
     finally:
-        os.environ.pop(_BLAS_THREADS)
-        if threads is not None:
-            os.environ[_BLAS_THREADS] = threads
+        if threads_unsaid:
+            del os.environ[_BLAS_THREADS]
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 

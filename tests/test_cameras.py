@@ -113,6 +113,8 @@ def test_a_pattern_that_finds_no_camera_is_said(
     index.update(archive, camera_pattern=r"IMG_(\d+)", executor=threads)
     assert len(index.cameras()) == 12
     assert caplog.messages == []
-    index.update(archive, camera_pattern=r"(station\d+)", executor=threads)
-    assert [camera.camera for camera in index.cameras()] == ["cam0", "cam1"]
-    assert "finds nothing in any path" in caplog.text
+    for pattern in (r"(station\d+)", "(station)?IMG"):
+        caplog.clear()
+        index.update(archive, camera_pattern=pattern, executor=threads)
+        assert [camera.camera for camera in index.cameras()] == ["cam0", "cam1"]
+        assert "finds nothing in any path" in caplog.text

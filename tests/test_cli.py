@@ -300,16 +300,24 @@ def test_a_full_disk_is_one_line(indexed: Path, arguments: str) -> None:
         (">&-", "stdout is closed; name a file with -o"),
     ):
         command = f"{sys.executable} -m sdindex --db {indexed} {arguments} {target}"
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        done = shell(command)
         assert (done.returncode, done.stderr) == (1, f"Error: {reason}\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 def test_a_help_that_cannot_be_written_is_one_line() -> None:
     command = f"{sys.executable} -m sdindex --help >/dev/full"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    done = shell(command)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in done.stderr
+
+
+def shell(command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command with what Python does unasked: its output is buffered."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=False, env=ours
+    )
 
 
 def test_an_interruption_of_the_first_imports_is_one_line(
@@ -326,17 +334,22 @@ def test_an_interruption_of_the_first_imports_is_one_line(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
-def test_closed_streams_are_no_hindrance(archive: Path, db: Path, tmp_path: Path) -> None:
-    def shell(arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = f"{sys.executable} -m sdindex --db {db} {arguments}"
-        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+def test_nothing_is_left_among_temporary_files(archive: Path, db: Path, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    index = f"{sys.executable} -m sdindex --db {db} index -q {archive}"
+    assert shell(f"TMPDIR={tmp_path}/temporary {index}").returncode == 0
+    assert os.listdir(tmp_path / "temporary") == []
 
-    assert shell(f"index {archive} 2>&-").returncode == 0
-    assert len(shell("select -n 99 2>&-").stdout.splitlines()) == 12
-    assert shell(f"samples show x --copy-to {tmp_path / 'there'} 2>&-").returncode == 1
-    assert shell(f"select -n 3 --copy-to {tmp_path / 'there'} 2>&-").returncode == 0
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
+def test_closed_streams_are_no_hindrance(archive: Path, db: Path, tmp_path: Path) -> None:
+    program = f"{sys.executable} -m sdindex --db {db}"
+    assert shell(f"{program} index {archive} 2>&-").returncode == 0
+    assert len(shell(f"{program} select -n 99 2>&-").stdout.splitlines()) == 12
+    assert shell(f"{program} samples show x 2>&-").returncode == 1
+    assert shell(f"{program} select -n 3 --copy-to {tmp_path / 'there'} 2>&-").returncode == 0
     assert len(list((tmp_path / "there").rglob("*.JPG"))) == 3
-    assert shell("select -n 3 --from - <&-").stderr == (
+    assert shell(f"{program} select -n 3 --from - <&-").stderr == (
         "Error: stdin is closed; name a file in place of -\n"
     )
 
