@@ -112,3 +112,24 @@ def test_no_workers_are_refused(index: Index, archive: Path, workers: int) -> No
         index.update(archive, workers=workers)
     with pytest.raises(UsageError, match="method must be one of"):
         index.update(archive, method="quick")  # type: ignore[arg-type]
+
+
+@posix
+def test_a_server_that_is_gone_is_no_fault_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from multiprocessing.context import ForkServerProcess  # Windows has none
+
+    def refused(_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(ForkServerProcess, "_Popen", staticmethod(refused))
+    with Workers(1) as pool:
+        outcomes = [pool.submit(os.getpid).exception() for _ in range(3)]
+    assert [type(one) for one in outcomes] == [WorkerDiedError, WorkerDiedError, UsageError]
+
+
+@posix
+def test_numpy_starts_no_threads_in_workers_and_may_here() -> None:
+    before = os.environ.get("OPENBLAS_NUM_THREADS")
+    with Workers(1) as pool:
+        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == (before or "1")
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == before
