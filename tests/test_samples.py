@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from sdindex import (
     QueryError,
     SampledImage,
     SampleError,
+    candidates,
     sampling_order,
 )
 from sdindex.cameras import camera_of
 from sdindex.cli import cli
-from sdindex.database import Store, migrations_folder
+from sdindex.database import Store, fetched, migrations_folder
 from sdindex.models import image as image_table
 from sdindex.models import label as label_table
 from tests.test_selection import NOW, image_row, write_index
@@ -518,3 +520,12 @@ class History:
 @pytest.mark.parametrize("seed", range(20))
 def test_every_promise_holds_over_a_random_history(tmp_path: Path, seed: int) -> None:
     History(tmp_path / "sdindex.db", seed).run(steps=12)
+
+
+def test_a_burst_goes_on_where_the_rows_are_fetched_anew(
+    index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = index.select(12, unit="burst", balance="camera")
+    for size in (1, 3, 7):
+        monkeypatch.setattr(candidates, "fetched", partial(fetched, size=size))
+        assert index.select(12, unit="burst", balance="camera") == whole
