@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from sdindex.models import metadata
+from sdindex.store.tables import metadata
 
 if context.is_offline_mode():
     raise RuntimeError("an index is upgraded on an open connection, not offline")

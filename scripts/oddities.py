@@ -28,9 +28,9 @@ from faults import LONG_AGO, Row, check, command, first_difference, images, open
 from PIL import Image
 
 from sdindex import Index, SdindexError
-from sdindex.cli import cli
-from sdindex.database import Store
-from sdindex.methods import Method
+from sdindex.cli.main import cli
+from sdindex.hashing.methods import Method
+from sdindex.store.database import Store
 
 ROUNDS_OF_A_LIFE = 20  # of one archive; then a new one begins
 BY_THE_PROGRAM = 0.02  # of the rounds; the others run in this process

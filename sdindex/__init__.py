@@ -4,12 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sdindex.compat import (
-        plot_bucket_distribution,
-        plot_hash_similarity_scatter,
-        sample_diverse,
-        sample_diverse_with_stats,
-    )
+    from sdindex.api import Index
     from sdindex.errors import (
         ArchiveError,
         ArchiveUnavailableError,
@@ -22,14 +17,19 @@ if TYPE_CHECKING:
         SdindexError,
         UsageError,
     )
-    from sdindex.index import Index
-    from sdindex.labels import LabelCount, LabelImport
-    from sdindex.options import SampleOptions
-    from sdindex.overview import ArchiveStatus, Camera, Status, UnreadableImage
-    from sdindex.quality import Measure, Quality
-    from sdindex.samples import SavedSample
-    from sdindex.selection import Bucket, SampledImage
-    from sdindex.update import Summary
+    from sdindex.indexing.update import Summary
+    from sdindex.sampling.options import SampleOptions
+    from sdindex.sampling.quality import Measure, Quality
+    from sdindex.smartdownsample import (
+        plot_bucket_distribution,
+        plot_hash_similarity_scatter,
+        sample_diverse,
+        sample_diverse_with_stats,
+    )
+    from sdindex.store.labels import LabelCount, LabelImport
+    from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
+    from sdindex.store.samples import SavedSample
+    from sdindex.store.selection import Bucket, SampledImage
 
 __all__ = [
     "ArchiveError",
@@ -65,21 +65,21 @@ __all__ = [
 # Imported when first used, so that `sdindex --help` and a worker do not wait for the database.
 _PLACES = {
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "sdindex.errors"),
-    **dict.fromkeys([name for name in __all__ if name.islower()], "sdindex.compat"),
-    "Bucket": "sdindex.selection",
-    "Index": "sdindex.index",
-    "Summary": "sdindex.update",
-    "SampledImage": "sdindex.selection",
-    "SampleOptions": "sdindex.options",
-    "SavedSample": "sdindex.samples",
-    "Measure": "sdindex.quality",
-    "Quality": "sdindex.quality",
-    "LabelCount": "sdindex.labels",
-    "LabelImport": "sdindex.labels",
-    "ArchiveStatus": "sdindex.overview",
-    "Camera": "sdindex.overview",
-    "Status": "sdindex.overview",
-    "UnreadableImage": "sdindex.overview",
+    **dict.fromkeys([name for name in __all__ if name.islower()], "sdindex.smartdownsample"),
+    "Bucket": "sdindex.store.selection",
+    "Index": "sdindex.api",
+    "Summary": "sdindex.indexing.update",
+    "SampledImage": "sdindex.store.selection",
+    "SampleOptions": "sdindex.sampling.options",
+    "SavedSample": "sdindex.store.samples",
+    "Measure": "sdindex.sampling.quality",
+    "Quality": "sdindex.sampling.quality",
+    "LabelCount": "sdindex.store.labels",
+    "LabelImport": "sdindex.store.labels",
+    "ArchiveStatus": "sdindex.store.overview",
+    "Camera": "sdindex.store.overview",
+    "Status": "sdindex.store.overview",
+    "UnreadableImage": "sdindex.store.overview",
 }
 
 

@@ -12,7 +12,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from sdindex.cli import cli
+        from sdindex.cli.main import cli
 
         cli(prog_name="sdindex")
     # Before any command of ours runs:

@@ -235,7 +235,7 @@ def _context(*modules: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Imported once, not once a worker.
-    context.set_forkserver_preload(["sdindex.hashing", *modules])
+    context.set_forkserver_preload(["sdindex.hashing.image", *modules])
     resource_tracker.ensure_running()
     with _inherited_by_workers():
         forkserver.ensure_running()
@@ -264,7 +264,7 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
 
     Ctrl-C reaches every process of the terminal, and is left to the main one.
     """
-    from sdindex.hashing import note_warnings  # imported when the server was, for all workers
+    from sdindex.hashing.image import note_warnings  # imported when the server was, for all workers
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from sdindex import Index
-from sdindex.cli import cli
+from sdindex.cli.main import cli
 from tests.conftest import CHECKOUT
 
 TEXT = (CHECKOUT / "README.md").read_text(encoding="utf-8")

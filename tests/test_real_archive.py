@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from sdindex import Index, SampledImage
-from sdindex.drawing import Candidates, draw
-from sdindex.hashing import read_image
-from sdindex.quality import nearest
-from sdindex.query import hamming
+from sdindex.hashing.image import read_image
+from sdindex.sampling.quality import nearest
+from sdindex.sampling.sample import Candidates, draw
+from sdindex.store.query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
-from tests.test_hashing import signed
-from tests.test_update import counts
+from tests.hashing.test_image import signed
+from tests.indexing.test_update import counts
 
 NAMES = (".jpg", ".jpeg")
 

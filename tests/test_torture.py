@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdindex.hashing import read_image
-from sdindex.methods import Method
+from sdindex.hashing.image import read_image
+from sdindex.hashing.methods import Method
 from tests.conftest import CHECKOUT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched in /proc")

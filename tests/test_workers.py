@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sdindex import Index, UsageError
-from sdindex.hashing import read_image
+from sdindex.hashing.image import read_image
 from sdindex.workers import WorkerDiedError, Workers, completed
-from tests import stalling
 from tests.conftest import make_image
-from tests.stalling import work
+from tests.support import stalling
+from tests.support.stalling import work
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 

@@ -7,7 +7,7 @@ Revises: 0001
 import sqlalchemy as sa
 from alembic import op
 
-from sdindex.cameras import camera_of
+from sdindex.archive.cameras import camera_of
 
 revision = "0002"
 down_revision = "0001"

@@ -1,0 +1,1 @@
+"""Where images are, and what changed: names, cameras, listings, comparisons. No SQL, no pixels."""

@@ -1,0 +1,224 @@
+"""What an archive's files say against what the index holds: pure, and in one pass over both."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from enum import IntFlag, StrEnum
+from itertools import islice
+from operator import itemgetter
+from typing import NamedTuple
+
+from sdindex.archive.scan import FileState, Found, FoundFile, Linked, Unlooked
+
+
+class Reason(StrEnum):
+    """Why a file is read, in words for the user."""
+
+    NEW = "new"
+    SIZE = "size changed"
+    MTIME = "mtime changed"
+    LATER = "mtime an hour later"
+    EARLIER = "mtime an hour earlier"
+    CTIME = "ctime changed"
+    INODE = "inode changed"
+    METHOD = "method changed"
+    UNSETTLED = "not settled"
+
+
+# What exFAT's times do when daylight saving time begins or ends; and how many files that takes.
+HOUR_NS = 3_600_000_000_000
+_SHIFTS = {HOUR_NS: Reason.LATER, -HOUR_NS: Reason.EARLIER}
+_SHIFTED_FILES = 2
+
+
+class Doubt(IntFlag):
+    """What keeps a known image from being passed over with a glance at its file."""
+
+    METHOD = 1  # hashed with another method, or another version of it
+    UNSETTLED = 2
+    MISSING = 4
+    UNREADABLE = 8
+
+
+class KnownImage(NamedTuple):
+    """What the index holds of a file: what tells whether it changed, and its row's `id`.
+
+    `doubts` is 0 for an image that is unchanged when its file is: see `Doubt`.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    id: int
+    doubts: int
+
+
+class ToRead(NamedTuple):
+    """A file to be read; `known` is None when the index has no row of it."""
+
+    file: FoundFile
+    known: KnownImage | None
+    reason: Reason
+
+
+class Unchanged(NamedTuple):
+    """A file that the index knows as it is."""
+
+    known: KnownImage
+
+
+class AllUnchanged(NamedTuple):
+    """So many files that follow each other, all as the index knows them, readable and present."""
+
+    files: int
+
+
+class Vanished(NamedTuple):
+    """A file that the index knows, and that is not there."""
+
+    known: KnownImage
+
+
+Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked | Linked
+
+_doubts = itemgetter(KnownImage._fields.index("doubts"))
+
+
+def compare(
+    found: Iterable[Found],
+    known: Iterable[KnownImage],
+    *,
+    strict: bool = False,
+) -> Iterator[Change]:
+    """Yield what became of each file, found or known.
+
+    Both sides come in the order of their paths' bytes, and neither is held in memory. What
+    is known of a place that could not be looked at, or was not entered, is left as it is.
+
+    Parameters
+    ----------
+    found, known
+        What `sdindex.archive.scan.scan` gives, and the rows of the same part of the archive.
+    strict
+        Take a file for changed when its ctime or inode differs, too.
+    """
+    rows = _Rows(known)
+    compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
+    for item in found:
+        if not isinstance(item, list):
+            yield from map(Vanished, rows.before(item.path))
+            known_there = rows.skip(item.path)
+            if known_there or not (isinstance(item, Unlooked) and item.only_if_known):
+                yield item
+            continue
+        # Nearly every run of nearly every update is as it was, and is compared at once.
+        taken = rows.take(len(item))
+        if list(map(compared, taken)) == list(map(compared, item)) and not any(map(_doubts, taken)):
+            yield AllUnchanged(len(item))
+            continue
+        rows.give_back(taken)
+        for file in item:
+            yield from map(Vanished, rows.before(file.path))
+            yield _judged(file, rows.at(file.path), strict=strict)
+    yield from map(Vanished, rows.rest())
+
+
+def _judged(file: FoundFile, known: KnownImage | None, *, strict: bool) -> ToRead | Unchanged:
+    if known is None:
+        return ToRead(file, None, Reason.NEW)
+    reason = why_read(file.state, known, strict=strict)
+    return Unchanged(known) if reason is None else ToRead(file, known, reason)
+
+
+class _Rows:
+    """The known images in order, of which some can be given back."""
+
+    def __init__(self, known: Iterable[KnownImage]) -> None:
+        self._coming = iter(known)
+        self._back: deque[KnownImage] = deque()
+
+    def take(self, count: int) -> list[KnownImage]:
+        """Return the next `count`, or fewer at the end."""
+        taken = [self._back.popleft() for _ in range(min(count, len(self._back)))]
+        taken += islice(self._coming, count - len(taken))
+        return taken
+
+    def give_back(self, taken: list[KnownImage]) -> None:
+        """Have them come again."""
+        self._back.extendleft(reversed(taken))
+
+    def before(self, path: str) -> Iterator[KnownImage]:
+        """Yield those that come before a path."""
+        while (row := self._peek()) is not None and row.path < path:
+            yield self._back.popleft()
+
+    def at(self, path: str) -> KnownImage | None:
+        """Return the one of that path, if it is next."""
+        row = self._peek()
+        return self._back.popleft() if row is not None and row.path == path else None
+
+    def skip(self, place: str) -> int:
+        """Pass over those at a place, below it where it is a folder.
+
+        Return how many of them are not missing.
+        """
+        skipped = 0
+        while (row := self._peek()) is not None and _is_at(place, row.path):
+            self._back.popleft()
+            skipped += not row.doubts & Doubt.MISSING
+        return skipped
+
+    def rest(self) -> Iterator[KnownImage]:
+        """Yield all that are left."""
+        yield from self._back
+        yield from self._coming
+
+    def _peek(self) -> KnownImage | None:
+        if not self._back:
+            self._back.extend(islice(self._coming, 1))
+        return self._back[0] if self._back else None
+
+
+def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | None:
+    """Return why a known file is to be read again, None when it is unchanged.
+
+    Equality, not order: a restored backup's older time is a change, too.
+    """
+    if state.size != known.size:
+        return Reason.SIZE
+    if known.doubts & Doubt.METHOD:
+        return Reason.METHOD
+    if known.doubts & Doubt.UNSETTLED:
+        return Reason.UNSETTLED
+    if state.mtime_ns != known.mtime_ns:
+        return _SHIFTS.get(state.mtime_ns - known.mtime_ns, Reason.MTIME)
+    if strict and state.ctime_ns != known.ctime_ns:
+        return Reason.CTIME
+    if strict and state.inode != known.inode:
+        return Reason.INODE
+    return None
+
+
+def shift(reasons: "Counter[Reason]", unchanged: int) -> Reason | None:
+    """Return `Reason.LATER` or `Reason.EARLIER` where all times are off by that hour.
+
+    All means: of each file that would be unchanged but for its time. Files that are new, of
+    another size, or to be read whatever their time, say nothing.
+
+    Parameters
+    ----------
+    reasons
+        How many files are to be read for each reason.
+    unchanged
+        How many files are as they were.
+    """
+    shifted = [one for one in _SHIFTS.values() if reasons[one]]
+    others = unchanged + sum(reasons[one] for one in (Reason.MTIME, Reason.CTIME, Reason.INODE))
+    if len(shifted) != 1 or others or reasons[shifted[0]] < _SHIFTED_FILES:
+        return None
+    return shifted[0]
+
+
+def _is_at(place: str, path: str) -> bool:
+    return path.startswith(place) if place.endswith("/") else path == place

@@ -1,0 +1,58 @@
+"""Natural order as bytes: a key that any database can sort by, in natsort's default order."""
+
+import re
+import unicodedata
+
+from natsort import NSType, ns, numeric_regex_chooser
+
+from sdindex.archive.names import as_utf8, from_utf8
+
+_DEFAULT: NSType = ns.DEFAULT
+# natsort's own idea of a number: a run of decimal digits of any script, or one lone
+# digit that is no decimal, such as a superscript two.
+_NUMBER = re.compile(f"({numeric_regex_chooser(_DEFAULT)})")
+_END = b"\0"  # sorts before anything: no file name holds a zero byte
+_LONG = 0xFF  # a length byte that announces four more
+
+
+def sort_key(path: str) -> bytes:
+    """Return bytes that sort as natsort sorts `path` by default, ties by the path's own bytes.
+
+    natsort normalises to NFD and compares text and numbers in turn. The key is the same
+    sequence: each text as UTF-8 and a zero byte, each number as its length and its digits
+    without leading zeros, a zero byte where it ends, then the path as it is on disk.
+    ``re.split`` with one group gives text first, last and between any two numbers, so no
+    two keys can be confused.
+
+    Parameters
+    ----------
+    path
+        A path as Python's ``os`` functions give it, lone surrogates included.
+    """
+    path = as_utf8(path)
+    parts = _NUMBER.split(unicodedata.normalize("NFD", path))
+    key = bytearray()
+    for place, part in enumerate(parts):
+        key += _number(part) if place % 2 else part.encode("utf-8", "surrogatepass") + _END
+    return bytes(key + _END + _tie(path))
+
+
+def path_of(key: bytes) -> str:
+    """Return the path whose key this is: what stands behind its last zero byte."""
+    return from_utf8(key.rpartition(_END)[2].decode("utf-8", "surrogateescape"))
+
+
+def _number(digits: str) -> bytes:
+    if not digits.isascii():
+        digits = "".join(str(unicodedata.digit(digit)) for digit in digits)
+    digits = digits.lstrip("0") or "0"
+    length = len(digits)
+    prefix = bytes([length]) if length < _LONG else bytes([_LONG]) + length.to_bytes(4, "big")
+    return prefix + digits.encode("ascii")
+
+
+def _tie(path: str) -> bytes:
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte: only Windows has them
+        return path.encode("utf-8", "surrogatepass")

@@ -1,0 +1,283 @@
+"""A folder's image files and what the file system says of each, without opening one."""
+
+import errno
+import os
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
+from stat import S_ISDIR, S_ISREG
+from typing import NamedTuple
+
+from sdindex.archive.names import absolute, is_inside, to_text
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# Gone since the folder was listed, or a link to nothing, through a file, or to itself.
+_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+# What Windows lists of a file may be out of date, and has no inode.
+_status: Callable[["os.DirEntry[str]"], os.stat_result] = (
+    os.stat if sys.platform == "win32" else os.DirEntry.stat
+)
+_new_tuple = tuple.__new__  # makes a named tuple without going through its own constructor
+_BEYOND = 1 << 63  # the first integer that has no place in 64 signed bits
+
+
+class FileState(NamedTuple):
+    """What the file system says of a file's content without reading it.
+
+    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
+    All are signed 64-bit integers, as databases have no others: what is beyond, such as a
+    year after 2262, is folded into them, and still differs when it changes.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileState":
+        """Return the state that a ``stat`` call gave."""
+        numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(*map(_folded, numbers))
+
+
+class FoundFile(NamedTuple):
+    """An image file: its path in stored form, relative to the archive, and what `stat` said."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def state(self) -> FileState:
+        """Its state, as it is stored."""
+        return FileState(*map(_folded, self[1:]))
+
+
+def _folded(number: int) -> int:
+    if -_BEYOND <= number < _BEYOND:
+        return number
+    return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND
+
+
+class Unlooked(NamedTuple):
+    """A place that could not be looked at.
+
+    `path` ends with a slash where it is a folder, and then stands for all that is below it.
+    `only_if_known` says that it is of no account where the index holds nothing of it: a link
+    that leads nowhere is either litter, or the way to a disk that is not mounted.
+    """
+
+    path: str
+    reason: str
+    only_if_known: bool = False
+
+
+class Linked(NamedTuple):
+    """A link to a folder that was not followed; `path` ends with a slash."""
+
+    path: str
+
+
+class Span(NamedTuple):
+    """The stored paths from `start` up to, without it, `end`; without an end where it is None."""
+
+    start: str = ""
+    end: str | None = None
+
+    def holds(self, path: str) -> bool:
+        """Say whether a path lies in it."""
+        return self.start <= path and (self.end is None or path < self.end)
+
+    def touches(self, folder: str) -> bool:
+        """Say whether a path below a folder, which ends with a slash, may lie in it."""
+        return self.start.startswith(folder) or self.holds(folder)
+
+    def covers(self, folder: str) -> bool:
+        """Say whether every path below a folder lies in it."""
+        return self.holds(folder) and (self.end is None or not self.end.startswith(folder))
+
+
+ALL_PATHS = Span()
+
+
+class Links:
+    """The links to folders that a scan meets, of which it enters each place once.
+
+    A link is entered where it leads out of the archive to a place that no other link has
+    led to: so loops end, and no file is found twice.
+    """
+
+    def __init__(self, *folders: str) -> None:
+        self._entered = [os.path.realpath(folder) for folder in folders]
+
+    def is_new(self, link: str) -> bool:
+        """Say whether a link is to be entered, and remember where it leads."""
+        place = os.path.realpath(link)
+        if any(is_inside(place, other) or is_inside(other, place) for other in self._entered):
+            return False
+        self._entered.append(place)
+        return True
+
+
+def is_image(name: str) -> bool:
+    """Say whether a file of that name is considered at all."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+Found = list[FoundFile] | Unlooked | Linked
+
+
+def scan(
+    root: str, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+) -> Iterator[Found]:
+    """Yield the image files below a folder, in the order of their stored paths' bytes.
+
+    They come in runs of files that follow each other in one folder: what is done for a run
+    at once is fast. A link to a file counts as a file. The order is that of a database's
+    index on the path, so that both can be read side by side; memory is that of the largest
+    single folder.
+
+    Parameters
+    ----------
+    root
+        The archive's folder, as ``os`` functions take it.
+    under
+        A folder of it, relative, in stored form, ending with a slash; empty for all of it.
+    span
+        Only these paths; all by default.
+    links
+        Which links to folders are followed. None are where it is not given: they are
+        yielded, in their places.
+    """
+    folders = [_contents(absolute(root, under), under, span)]
+    while folders:
+        item = next(folders[-1], None)
+        if item is None:
+            folders.pop()
+        elif isinstance(item, list | Unlooked):
+            yield item
+        else:
+            prefix, entry = item
+            if not entry.is_symlink() or (links is not None and links.is_new(entry.path)):
+                folders.append(_contents(entry.path, prefix, span))
+            elif links is None:
+                yield Linked(prefix)
+
+
+def look_at(root: str, paths: Iterable[str]) -> Iterator[Found]:
+    """Yield the files of a list, in stored form, that are there; in the order of `scan`."""
+    for path in sorted(paths):
+        try:
+            status = os.stat(absolute(root, path))
+        except OSError as problem:
+            if problem.errno not in _NOWHERE:
+                yield Unlooked(path, reason(problem))
+            continue
+        if S_ISREG(status.st_mode):
+            yield [FoundFile(path, *FileState.of(status))]
+
+
+def reason(problem: OSError) -> str:
+    """Return what the system says of a failed call, without numbers and paths."""
+    return problem.strerror or str(problem)
+
+
+_Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
+
+
+def _contents(
+    place: str, prefix: str, span: Span
+) -> Iterator[list[FoundFile] | Unlooked | _Subfolder]:
+    """Yield what is directly in a folder: runs of files, and the folders between them."""
+    try:
+        files, others = _listed(place, prefix, None if span.covers(prefix) else span)
+    except OSError as problem:
+        yield Unlooked(prefix, reason(problem))
+        return
+    files.sort()
+    start = 0
+    for item in sorted(others, key=itemgetter(0)):
+        end = bisect_left(files, (item[0],), start)
+        if end > start:
+            yield files[start:end]
+        yield item
+        start = end
+    if files[start:]:
+        yield files[start:]
+
+
+def _listed(
+    place: str, prefix: str, span: Span | None
+) -> tuple[list[FoundFile], list[Unlooked | _Subfolder]]:
+    """Return a folder's images, and its subfolders and what could not be looked at.
+
+    The loop that a million unchanged files go through: each call in it counts.
+    """
+    files: list[FoundFile] = []
+    others: list[Unlooked | _Subfolder] = []
+    with os.scandir(place) as listing:
+        for entry in listing if span is None else _reaching(listing, prefix, span):
+            name = entry.name
+            path = _path_of(prefix, name)
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                others += _beside_images(path + "/", entry)
+                continue
+            try:
+                status = _status(entry)
+            except OSError as problem:
+                if problem.errno not in _NOWHERE:
+                    others.append(Unlooked(path, reason(problem)))
+                elif entry.is_symlink():
+                    others.append(_gone(path))
+                continue
+            if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
+                numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+                files.append(_new_tuple(FoundFile, (path, *numbers)))
+            elif S_ISDIR(status.st_mode):  # it may be called what it likes
+                others.append((path + "/", entry))
+    return files, others
+
+
+def _reaching(
+    listing: Iterable["os.DirEntry[str]"], prefix: str, span: Span
+) -> Iterator["os.DirEntry[str]"]:
+    """Yield the files that lie in a span, and the folders that reach into it."""
+    for entry in listing:
+        path = _path_of(prefix, entry.name)
+        # What stands for all below it belongs where that does: "a/" comes after "a-1/".
+        is_place = _is_folder(entry) or (_leads_nowhere(entry) and not is_image(entry.name))
+        if span.touches(path + "/") if is_place else span.holds(path):
+            yield entry
+
+
+def _path_of(prefix: str, name: str) -> str:
+    return prefix + (name if name.isascii() and "\\" not in name else to_text(name))
+
+
+def _beside_images(path: str, entry: "os.DirEntry[str]") -> Iterator[Unlooked | _Subfolder]:
+    """Yield what is to be said of an entry that is not named as an image is."""
+    if _is_folder(entry):
+        yield path, entry
+    elif _leads_nowhere(entry):
+        yield _gone(path)
+
+
+def _gone(link: str) -> Unlooked:
+    return Unlooked(link, "its target is not there", only_if_known=True)
+
+
+def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as problem:
+        # A link whose target cannot be looked at may be a folder of known images: taken for
+        # one, it is reported when it cannot be listed.
+        return problem.errno not in _NOWHERE

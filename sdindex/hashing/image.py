@@ -1,0 +1,222 @@
+"""One image file to its hash and what else sampling needs, from one opening of the file."""
+
+import os
+import struct
+import time
+import warnings
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import BinaryIO
+
+import imagehash
+import numpy as np
+from PIL import (
+    BmpImagePlugin,  # noqa: F401  (named, so that Pillow need not import every plugin it has)
+    ExifTags,
+    Image,
+    ImageStat,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from sdindex.archive.scan import FileState
+from sdindex.hashing.methods import Method
+from sdindex.hashing.picture import ImageRead, Picture
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+# 16 times the 9 x 8 grid that is hashed: libjpeg decodes to no less than this.
+SCALED_SIZE = (144, 128)
+SETTLING_NS = 2_000_000_000
+
+_notes: list[str] = []  # see note_warnings
+
+# What cameras write before the picture itself is shorter than this, and is all that is read.
+HEAD_BYTES = 64 << 10
+_THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_DARK = 24  # of 255: a bar that JPEG has blurred is still darker
+
+_DATE_TIME_ORIGINAL = 0x9003
+
+
+def read_image(path: str, method: Method) -> ImageRead:
+    """Read one image file; see `sdindex.hashing.picture.read_image`."""
+    read_ns = time.time_ns()
+    read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
+    with open(path, "rb") as file:
+        before = FileState.of(os.fstat(file.fileno()))
+        picture, error = _decode(file, before.size, method)
+        after = FileState.of(os.fstat(file.fileno()))
+    settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
+    return ImageRead(before, settled, read_at, picture, error, _taken_notes())
+
+
+def note_warnings() -> None:
+    """Have what this process warns of become the notes of the image that it reads.
+
+    For a process that reads one image at a time, and does nothing else.
+    """
+    warnings.simplefilter("always")
+    warnings.showwarning = lambda message, *_: _notes.append(str(message))
+
+
+def _taken_notes() -> tuple[str, ...]:
+    taken = tuple(_notes)
+    _notes.clear()
+    return taken
+
+
+def _decode(file: BinaryIO, size: int, method: Method) -> tuple[Picture | None, str | None]:
+    try:
+        return _picture(file, method), None
+    except MemoryError:
+        raise  # of this moment, and not of the file
+    except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
+        # bytes: it costs that file, and the reason is kept)
+        raise_if_systems(problem)
+        return None, explain(problem, size)
+
+
+def _picture(file: BinaryIO, method: Method) -> Picture:
+    if method == "thumbnail":
+        from_head = _picture_from_thumbnail(file)
+        if from_head is not None:
+            return from_head
+        file.seek(0)
+    with Image.open(file, formats=FORMATS) as image:
+        width, height = image.size
+        refuse_if_huge(image)
+        grey = _grey(image, method)
+        brightness = ImageStat.Stat(grey).mean[0]
+        return Picture(dhash(grey), brightness, width, height, _taken_at(image))
+
+
+def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
+    """Return what the head of a file tells; None where there is no thumbnail to be trusted."""
+    head = BytesIO(file.read(HEAD_BYTES))
+    try:
+        with Image.open(head, formats=("JPEG",)) as image:
+            small = exif_thumbnail(image)
+            if small is None:
+                return None
+            brightness = ImageStat.Stat(small).mean[0]
+            return Picture(dhash(small), brightness, *image.size, _taken_at(image), thumbnail=True)
+    except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
+        return None  # the whole file is the judge of what is wrong with it
+
+
+def exif_thumbnail(image: Image.Image) -> Image.Image | None:
+    """Return an image's EXIF thumbnail, grey, in the image's own shape; None if not trusted.
+
+    It must be there, decode, be no larger than the image, and have its shape: as it is, or
+    between dark bars that fill it up, which are cut away. A broken directory raises what
+    Pillow raises.
+    """
+    exif = image.getexif()
+    if not hasattr(exif, "head"):  # there is none, or an empty one
+        return None
+    of_image = _directory(exif, ImageFileDirectory_v2(exif.head).next)
+    if not of_image.next:
+        return None
+    tags = _directory(exif, of_image.next)
+    start, length = tags.get(_THUMBNAIL_START), tags.get(_THUMBNAIL_LENGTH)
+    if not isinstance(start, int) or not isinstance(length, int):
+        return None
+    tiff = image.info["exif"].removeprefix(b"Exif\0\0")
+    with Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",)) as thumbnail:
+        if thumbnail.width > image.width or thumbnail.height > image.height:
+            return None
+        return _without_bars(thumbnail.convert("L"), image.width / image.height)
+
+
+def _without_bars(grey: Image.Image, shape: float) -> Image.Image | None:
+    """Cut what fills a picture up to another shape (width / height); None if it is no bar."""
+    width, height = grey.size
+    inner_width = min(width, round(height * shape))
+    inner_height = min(height, round(width / shape))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    if left <= 1 and top <= 1:  # a rounded side
+        return grey
+    inner = (left, top, left + inner_width, top + inner_height)
+    bars = [(0, 0, width, top), (0, inner[3], width, height),
+            (0, 0, left, height), (inner[2], 0, width, height)]  # fmt: skip
+    filled = (bar for bar in bars if bar[2] > bar[0] and bar[3] > bar[1])
+    if any(ImageStat.Stat(grey.crop(bar)).mean[0] > _DARK for bar in filled):
+        return None
+    return grey.crop(inner)
+
+
+def _grey(image: Image.Image, method: Method) -> Image.Image:
+    """Return the grey picture to be hashed: the whole, or no less than SCALED_SIZE."""
+    if method != "exact" and image.draft("L", SCALED_SIZE) is None:  # it is not a JPEG
+        image = image if image.mode == "L" else _in_colour(image)
+        image = image.reduce(_reduction(image))
+    return image if image.mode == "L" else _in_colour(image).convert("L")
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _reduction(image: Image.Image) -> int:
+    """Return how many times smaller a picture can be, and no less than SCALED_SIZE."""
+    width, height = SCALED_SIZE
+    return max(1, min(image.width // width, image.height // height))
+
+
+def dhash(grey: Image.Image) -> int:
+    """Return ``imagehash.dhash`` as a signed integer, row 0, column 0 the highest bit."""
+    bits = np.packbits(imagehash.dhash(grey, hash_size=8).hash)
+    return int.from_bytes(bits.tobytes(), "big", signed=True)
+
+
+def _taken_at(image: Image.Image) -> datetime | None:
+    """Return EXIF DateTimeOriginal; None when it is absent, blank or broken."""
+    try:
+        exif = image.getexif()
+        tags = _directory(exif, exif[ExifTags.IFD.Exif], group=ExifTags.IFD.Exif)
+        written = tags.get(_DATE_TIME_ORIGINAL)
+        return datetime.strptime(str(written).strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
+    except Exception:  # noqa: BLE001  (broken EXIF is no reason to lose a picture that decodes)
+        return None
+
+
+def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> ImageFileDirectory_v2:
+    """Return a directory of EXIF, which decodes a tag when it is asked for.
+
+    `Exif.get_ifd` decodes all of them, which took a third of the time of a thumbnail. What
+    it does otherwise is done here, by its `head` and `fp`.
+    """
+    tags = ImageFileDirectory_v2(exif.head, group=group)
+    exif.fp.seek(offset)
+    tags.load(exif.fp)
+    return tags
+
+
+def refuse_if_huge(image: Image.Image) -> None:
+    """Refuse to decode what Pillow itself only warns of, or would fill the memory."""
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+        raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+
+
+def raise_if_systems(problem: Exception) -> None:
+    """Raise again what the system said, such as an I/O error; Pillow's own has no number."""
+    if isinstance(problem, OSError) and problem.errno is not None:
+        raise problem
+
+
+def explain(problem: BaseException, size: int) -> str:
+    """Return why an image of `size` bytes could not be read, in words for people."""
+    if size == 0:
+        return "empty file (0 bytes)"
+    if isinstance(problem, UnidentifiedImageError):
+        return "not an image of a known format (JPEG, PNG, BMP, TIFF, WebP)"
+    if isinstance(problem, Image.DecompressionBombError):
+        return f"too large to decode safely: {str(problem).partition(',')[0]}"
+    text = str(problem)
+    if "truncated" in text.lower():
+        return f"cut short: {text}"
+    return f"damaged: {text or type(problem).__name__}"

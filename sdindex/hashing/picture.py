@@ -1,0 +1,56 @@
+"""What one reading of an image file gives, for those that need no decoder to know it."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sdindex.archive.scan import FileState
+from sdindex.hashing.methods import Method
+
+
+class Picture(NamedTuple):
+    """What sampling needs of an image that could be read.
+
+    `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
+    that was hashed; `width` and `height` are the image's own, in pixels; `taken_at` is the
+    camera's local time, None when the image has none. `thumbnail` says that it was the EXIF
+    thumbnail that was hashed.
+    """
+
+    dhash: int
+    brightness: float
+    width: int
+    height: int
+    taken_at: datetime | None
+    thumbnail: bool = False
+
+
+class ImageRead(NamedTuple):
+    """What one reading of a file gave: a `picture`, or an `error` in words for people.
+
+    `settled` is False when the file may change, or have changed, without showing it, so
+    that it must be read again. `read_at` is in UTC. `notes` are what the decoder complained
+    of and got over.
+    """
+
+    state: FileState
+    settled: bool
+    read_at: datetime
+    picture: Picture | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_image(path: str, method: Method) -> ImageRead:
+    """Read one image file.
+
+    A file that is no image, or a broken one, is an answer, not an exception.
+
+    Raises
+    ------
+    OSError
+        When the system does not give the file, or not all of it.
+    """
+    # Pillow and numpy, for the worker that is sent here alone
+    from sdindex.hashing import image
+
+    return image.read_image(path, method)

@@ -1,0 +1,1 @@
+"""A sample as a page to look at."""

@@ -1,0 +1,342 @@
+"""The report: a sample as one page to look at, gathered here and laid out by the template."""
+
+import json
+from base64 import b64encode
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+from jinja2 import Environment, StrictUndefined
+from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
+
+from sdindex.archive.names import from_text, printable
+from sdindex.archive.scan import reason
+from sdindex.exchange.naming import camera_names
+from sdindex.exchange.tables import cell, quality_rows
+from sdindex.indexing.update import DEFAULT_TIMEOUT
+from sdindex.pages import charts
+from sdindex.pages.thumbnails import Thumbnail, thumbnail
+from sdindex.progress import bar
+from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.quality import Quality, quality
+from sdindex.sampling.trim import stride
+from sdindex.store import archives, selection
+from sdindex.store.database import Store
+from sdindex.store.population import NONE, Numbers, Population, population
+from sdindex.store.selection import SampledImage
+from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
+
+SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
+# What a browser draws with ease.
+MAP_KEPT, MAP_LEFT = 2000, 4000
+CHART_CAMERAS = 30
+CHART_BUCKETS = 64
+CHART_DAYS = 400
+
+_Key = tuple[str, str]  # an image: its archive's root and its path
+
+
+class _Bucket(NamedTuple):
+    """A bucket: its number and bits, its images, and how many of them the sample has."""
+
+    bucket: int
+    bits: str
+    images: int
+    keeps: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sample, and what it is drawn from in counts and an even subset of what is left."""
+
+    count: int
+    bits: int
+    sample: list[SampledImage]
+    left: list[SampledImage]
+    quality: Quality | None
+    buckets: list[_Bucket]
+    undated: int
+    cameras: "Counter[str]"
+    cells: "Counter[tuple[str, date]]"
+    sampled_cells: "Counter[tuple[str, date]]"
+
+    @property
+    def images(self) -> int:
+        """How many images there are to draw from, the sample's among them."""
+        return sum(one.images for one in self.buckets)
+
+
+def gather(store: Store, connection: sa.Connection, count: int, options: SampleOptions) -> Gathered:
+    """Draw the sample, and count what it is drawn from."""
+    held = population(store, connection, options)
+    ids, _ = selection.drawn_from(held.candidates, count, options)
+    places, every = held.places_of(ids), np.arange(len(held))
+    others = np.setdiff1d(every, places, assume_unique=True)
+    shown = others[stride(len(others), min(len(others), MAP_LEFT))]
+    sample, left = (
+        selection.by_id(connection, some, options.bits, {})
+        for some in (ids, held.ids[shown].tolist())
+    )
+    names = _camera_names(connection, held)
+    cameras = Counter[str]()
+    for name, images in zip(names, np.bincount(held.cameras).tolist(), strict=True):
+        cameras[name] += images
+    return Gathered(
+        count=count,
+        bits=options.bits,
+        sample=sample,
+        left=left,
+        quality=quality(held, ids, bits=options.bits, distance=options.burst_distance)
+        if ids
+        else None,
+        buckets=_buckets(held.buckets(options.bits), places, options.bits),
+        undated=int((held.days == NONE).sum()),
+        cameras=cameras,
+        cells=_cells(held, names, every),
+        sampled_cells=_cells(held, names, places),
+    )
+
+
+def _buckets(numbers: NDArray[np.uint64], places: Numbers, bits: int) -> list[_Bucket]:
+    held, images = np.unique(numbers, return_counts=True)
+    keeps = Counter(numbers[places].tolist())
+    return [
+        _Bucket(number, f"{number:0{bits}b}", size, keeps[number])
+        for number, size in zip(held.tolist(), images.tolist(), strict=True)
+    ]
+
+
+def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[tuple[str, date]]:
+    """Return how many of those images each camera took on each day."""
+    dated = places[held.days[places] != NONE]
+    numbers = held.cameras[dated] * len(held.dates) + held.days[dated]
+    found, images = np.unique(numbers, return_counts=True)
+    cells = Counter[tuple[str, date]]()
+    for number, count in zip(found.tolist(), images.tolist(), strict=True):
+        camera, day = divmod(number, len(held.dates))
+        cells[names[camera], held.dates[day]] += count
+    return cells
+
+
+def _camera_names(connection: sa.Connection, held: Population) -> list[str]:
+    roots = {one.id: one.root for one in archives.all_archives(connection)}
+    return camera_names([(roots[of], from_text(camera)) for of, camera in held.camera_names])
+
+
+def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
+    """Return the report as HTML; see `sdindex.Index.report`."""
+    sample = gathered.sample
+    shown = _even(sample, thumbnails)
+    hidden = _even(gathered.left, thumbnails)
+    pictures = _pictures(
+        [(one.path, SHEET_SIDE) for one in shown] + [(one.path, MAP_SIDE) for one in hidden],
+        workers,
+        progress,
+    )
+    sheet, small = pictures[: len(shown)], pictures[len(shown) :]
+    return _rendered(
+        bits=gathered.bits,
+        count=gathered.count,
+        figures=_figures(gathered),
+        groups=_groups(shown, sheet, gathered.buckets),
+        shown=len(shown),
+        sampled=len(sample),
+        notes=_notes(gathered),
+        quality=_quality(gathered),
+        charts=_charts(gathered),
+        points=_points(
+            gathered,
+            {_key(one): _identity(place) for place, one in enumerate(shown)},
+            {_key(one): _source(picture) for one, picture in zip(hidden, small, strict=True)},
+        ),
+    )
+
+
+def _pictures(
+    wanted: Sequence[tuple[str, int]], workers: int, progress: bool | None
+) -> list[Thumbnail]:
+    """Make thumbnails side by side; one that cannot be made is a reason in its place."""
+    made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
+    if not wanted:
+        return made
+    with (
+        Workers(workers, DEFAULT_TIMEOUT) as pool,
+        bar(len(wanted), "thumbnails", show=progress) as shown,
+    ):
+
+        def submit(place: int) -> "Future[Thumbnail]":
+            return pool.submit(thumbnail, *wanted[place])
+
+        jobs = iter(range(len(wanted)))
+        in_flight = workers * IN_FLIGHT_PER_WORKER
+        for done in completed(jobs, submit, in_flight=in_flight, wait_seconds=1.0):
+            if done is not None:
+                place, future = done
+                made[place] = _made(future)
+                shown.update()
+    return made
+
+
+def _made(future: "Future[Thumbnail]") -> Thumbnail:
+    problem = future.exception()
+    if problem is None:
+        return future.result()
+    if isinstance(problem, FileNotFoundError):
+        return Thumbnail(None, "the file is not there")
+    if isinstance(problem, OSError):
+        return Thumbnail(None, f"cannot be read: {reason(problem)}")
+    return Thumbnail(None, "crashed the decoder")
+
+
+def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
+    """Return the sample in figures: each a number, beside how many there are, and of what."""
+    buckets, measures = gathered.buckets, gathered.quality.measures if gathered.quality else ()
+    whole = sum(one.keeps == one.images for one in buckets)
+    return [
+        (f"{len(gathered.sample):,}", f"of {gathered.images:,}", "images"),
+        (f"{whole:,}", f"of {len(buckets):,}", "buckets whole"),
+        (f"{len(buckets) - whole:,}", f"of {len(buckets):,}", "buckets trimmed"),
+        *(
+            (f"{one.sample:,}", f"of {one.of:,}", one.measure)
+            for one in measures
+            if one.measure in ("cameras", "days")
+        ),
+    ]
+
+
+def _quality(gathered: Gathered) -> dict[str, Any] | None:
+    """Return the sample's figures beside others'; nothing where there is no image."""
+    if gathered.quality is None:
+        return None
+    rows = [list(map(cell, row)) for row in quality_rows(gathered.quality)]
+    return {"rows": rows, "note": gathered.quality.note, "distance": gathered.quality.distance}
+
+
+def _groups(
+    shown: Sequence[SampledImage], sheet: Sequence[Thumbnail], buckets: Sequence[_Bucket]
+) -> list[dict[str, Any]]:
+    """Return the contact sheet by bucket; one group where there are too many buckets."""
+    tiles: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for place, (one, picture) in enumerate(zip(shown, sheet, strict=True)):
+        tiles[one.bucket].append(_tile(one, _identity(place), picture))
+    if len(buckets) > CHART_BUCKETS:
+        every = chain.from_iterable(tiles[number] for number in sorted(tiles))
+        return [{"bucket": None, "tiles": list(every)}]
+    return [{"bucket": one, "tiles": tiles[one.bucket]} for one in buckets if one.bucket in tiles]
+
+
+def _tile(one: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any]:
+    return {
+        "identity": identity,
+        "path": printable(one.relative_path),
+        "taken": one.taken_at.isoformat(" ") if one.taken_at else "no time",
+        "size": f"{one.width} x {one.height}",
+        "source": _source(picture),
+        "error": picture.error,
+    }
+
+
+def _notes(gathered: Gathered) -> dict[str, str]:
+    """Return what each chart leaves out, to be said beside it."""
+    notes = {"buckets": "", "time": "", "map": ""}
+    if len(gathered.buckets) > CHART_BUCKETS:
+        notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(gathered.buckets):,} buckets."
+    if gathered.undated:
+        notes["time"] = f"{gathered.undated:,} images have no EXIF time and are not shown here."
+    drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left)
+    if drawn < gathered.images:
+        notes["map"] = f"An even subset: {drawn:,} of {gathered.images:,} images."
+    return notes
+
+
+def _charts(gathered: Gathered) -> dict[str, Any]:
+    largest = sorted(gathered.buckets, key=lambda one: -one.images)[:CHART_BUCKETS]
+    drawn = sorted(largest, key=lambda one: one.bucket)
+    bars = charts.bucket_bars(
+        [one.bits for one in drawn],
+        [one.keeps for one in drawn],
+        [one.images - one.keeps for one in drawn],
+    )
+    points = _map_points(gathered)
+    hashes = [int.from_bytes(bytes.fromhex(one.dhash), signed=True) for one in points]
+    places = charts.map_hashes(charts.hash_bits(hashes))
+    kept = np.arange(len(points)) < len(points) - len(gathered.left)
+    figures = {
+        "buckets": bars,
+        "time": _time_chart(gathered),
+        "map": charts.hash_map(places, kept),
+    }
+    return {name: json.loads(str(figure.to_json())) for name, figure in figures.items()}
+
+
+def _time_chart(gathered: Gathered) -> Any:
+    """Return the bubbles of the largest cameras, by day, or by month over a long time."""
+    dated = {camera for camera, _ in gathered.cells}
+    ranked = [name for name, _ in gathered.cameras.most_common() if name in dated]
+    named = ranked if len(ranked) <= CHART_CAMERAS else ranked[: CHART_CAMERAS - 1]
+    others = "" if named is ranked else f"{len(ranked) - len(named):,} others"
+    rows = sorted(named) + ([others] if others else [])
+    row_of = {name: rows.index(name if name in named else others) for name in ranked}
+    days = {day for _, day in gathered.cells}
+    by_month = len(days) > CHART_DAYS
+    cells: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    for (camera, day), images in gathered.cells.items():
+        cell = cells[row_of[camera], f"{day.isoformat()[:7]}-01" if by_month else day.isoformat()]
+        cell[0] += images
+        cell[1] += gathered.sampled_cells[camera, day]
+    return charts.time_bubbles(
+        [printable(name) for name in rows],
+        [(row, day, images, sampled) for (row, day), (images, sampled) in sorted(cells.items())],
+    )
+
+
+def _map_points(gathered: Gathered) -> list[SampledImage]:
+    """Return the images of the map: those kept, then those left out."""
+    return _even(gathered.sample, MAP_KEPT) + gathered.left
+
+
+def _points(
+    gathered: Gathered, tiles: dict[_Key, str], small: dict[_Key, str | None]
+) -> list[dict[str, str | None]]:
+    """Return what the map shows of each point: its path, and a picture or the tile that has it."""
+    return [
+        {
+            "path": printable(one.relative_path),
+            "tile": tiles.get(_key(one)),
+            "source": small.get(_key(one)),
+        }
+        for one in _map_points(gathered)
+    ]
+
+
+def _rendered(**content: Any) -> str:
+    text = (files("sdindex.pages") / "templates" / "report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string(text).render(plotly=get_plotlyjs(), **content)
+
+
+def _even(items: Sequence[Any], count: int) -> list[Any]:
+    return [items[place] for place in stride(len(items), min(len(items), count))]
+
+
+def _key(one: SampledImage) -> _Key:
+    return one.archive, one.relative_path
+
+
+def _identity(place: int) -> str:
+    """Return the name in the page of a tile of the contact sheet."""
+    return f"tile{place}"
+
+
+def _source(picture: Thumbnail) -> str | None:
+    if picture.jpeg is None:
+        return None
+    return "data:image/jpeg;base64," + b64encode(picture.jpeg).decode("ascii")

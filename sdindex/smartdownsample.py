@@ -1,0 +1,316 @@
+"""The functions of smartdownsample 1.1.1, so that programs move over by changing one import.
+
+The parameters, the defaults and the shape of what is returned are the same. The sample is
+drawn by this program's rule, which is the one that smartdownsample documents.
+"""
+
+import os
+import warnings
+import webbrowser
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import imagehash
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from sdindex.api import Index
+from sdindex.archive.natural import sort_key
+from sdindex.errors import SampleError
+from sdindex.hashing.image import FORMATS
+from sdindex.hashing.methods import Method
+from sdindex.pages import charts
+from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
+
+AnyPath = str | os.PathLike[str]
+
+_WORKERS = 4
+_STORED_HASH_SIZE = 8  # an index holds hashes of 8 x 8 bits
+_PIXELS_PER_INCH = 100
+
+
+def sample_diverse(
+    image_paths: Sequence[AnyPath],
+    target_count: int,
+    hash_size: int = 8,
+    n_workers: int | None = None,
+    show_progress: bool = True,
+    random_seed: int = 42,
+    *,
+    index: AnyPath | None = None,
+) -> list[str]:
+    """Draw a varied sample from a list of images.
+
+    Parameters
+    ----------
+    image_paths
+        Image files. One that is named twice counts once.
+    target_count
+        Images wanted.
+    hash_size
+        Rows and columns of the hash; 8 where an `index` is given.
+    n_workers
+        How many files are read at once; 4 by default.
+    show_progress
+        Show a bar on stderr.
+    random_seed
+        Has no effect: nothing here is left to chance.
+    index
+        The path of an index that keeps the hashes, so that the next call reads only what
+        changed. It is made when it is not there.
+
+    Returns
+    -------
+    list of str
+        `target_count` paths, as they were given, in natural order: all that can be read
+        when there are fewer. A warning says how many could not be read.
+
+    Raises
+    ------
+    SampleError
+        When `hash_size` is not 8 and an `index` is given.
+    """
+    selected, _ = sample_diverse_with_stats(
+        image_paths,
+        target_count,
+        hash_size,
+        n_workers,
+        show_progress,
+        random_seed,
+        index=index,
+    )
+    return selected
+
+
+def sample_diverse_with_stats(
+    image_paths: Sequence[AnyPath],
+    target_count: int,
+    hash_size: int = 8,
+    n_workers: int | None = None,
+    show_progress: bool = True,
+    random_seed: int = 42,
+    *,
+    index: AnyPath | None = None,
+) -> tuple[list[str], dict[str, Any]]:
+    """Draw a sample as `sample_diverse` does, and tell what the plots need to know.
+
+    Returns
+    -------
+    tuple
+        The selected paths, and a dict: `bucket_stats`, for each bucket, the largest first,
+        its `original_size`, how many are `kept` and `excluded`, and the `stride`; `all_paths`,
+        those that could be read; `selected_indices` into them; `hash_arrays`, their n x
+        `hash_size`² bits; and `bucket_assignments`, the place of each one's bucket in
+        `bucket_stats`.
+    """
+    del random_seed  # taken for the sake of the programs that give it
+    if target_count <= 0:
+        return [], _statistics([], [], np.array([]), [], {})
+    paths = list(dict.fromkeys(os.fspath(path) for path in image_paths))
+    if index is None:
+        bits = _read(paths, hash_size, n_workers or _WORKERS, show_progress)
+    else:
+        bits = _remembered(paths, hash_size, n_workers or _WORKERS, show_progress, index)
+    unreadable = [path for path in paths if path not in bits]
+    if unreadable:
+        warnings.warn(
+            f"{len(unreadable):,} of {len(paths):,} images could not be read and are left out, "
+            f"the first {unreadable[0]!r}",
+            stacklevel=2,
+        )
+    valid = sorted(bits, key=sort_key)
+    arrays = np.array([bits[path] for path in valid])
+    buckets = _buckets(arrays, hash_size)
+    keep = trim({number: len(places) for number, places in buckets.items()}, target_count)
+    chosen = sorted(
+        buckets[number][place]
+        for number, kept in keep.items()
+        for place in stride(len(buckets[number]), kept)
+    )
+    ranked = sorted(buckets, key=lambda number: (-len(buckets[number]), number))
+    in_order = {number: buckets[number] for number in ranked}
+    return [valid[place] for place in chosen], _statistics(valid, chosen, arrays, in_order, keep)
+
+
+def _statistics(
+    paths: list[str],
+    chosen: list[int],
+    arrays: NDArray[np.bool_],
+    buckets: Any,
+    keep: dict[int, int],
+) -> dict[str, Any]:
+    assignments = [0] * len(paths)
+    stats = []
+    for rank, number in enumerate(buckets):
+        size, kept = len(buckets[number]), keep[number]
+        stats.append(
+            {
+                "original_size": size,
+                "kept": kept,
+                "excluded": size - kept,
+                "stride": size // kept if kept else 0,
+            }
+        )
+        for place in buckets[number]:
+            assignments[place] = rank
+    return {
+        "bucket_stats": stats,
+        "all_paths": paths,
+        "selected_indices": chosen,
+        "hash_arrays": arrays,
+        "bucket_assignments": assignments,
+    }
+
+
+def _buckets(arrays: NDArray[np.bool_], hash_size: int) -> dict[int, list[int]]:
+    """Return the places of the images of each bucket, which the leading bits name."""
+    leading = min(DEFAULT_BITS, hash_size)
+    buckets: dict[int, list[int]] = defaultdict(list)
+    for place, bits in enumerate(arrays):
+        buckets[int("".join("01"[bit] for bit in bits[:leading].astype(int)), 2)].append(place)
+    return dict(buckets)
+
+
+def _read(
+    paths: Sequence[str], hash_size: int, workers: int, show_progress: bool
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the bits of each file that can be read."""
+
+    def read(path: str) -> NDArray[np.bool_] | None:
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                flat: NDArray[np.bool_] = imagehash.dhash(image.convert("RGB"), hash_size).hash
+                return flat.flatten()
+        except Exception:  # noqa: BLE001  (a decoder may raise anything; the caller is warned)
+            return None
+
+    with ThreadPoolExecutor(workers) as executor:
+        results = executor.map(read, paths)
+        shown = tqdm(results, total=len(paths), desc="reading", unit=" images",
+                     disable=not show_progress)  # fmt: skip
+        return {path: bits for path, bits in zip(paths, shown, strict=True) if bits is not None}
+
+
+def _remembered(
+    paths: Sequence[str], hash_size: int, workers: int, show_progress: bool, index: AnyPath
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the bits of each file from an index, which reads those that changed."""
+    if hash_size != _STORED_HASH_SIZE:
+        raise SampleError(f"an index holds hashes of hash_size 8, not {hash_size}")
+    # A new index hashes as smartdownsample does, so that both give the same buckets.
+    method: Method | None = None if Path(index).exists() else "exact"
+    # Threads, as in smartdownsample: a script that calls this need not be guarded.
+    with Index(index) as opened, ThreadPoolExecutor(workers) as executor:
+        opened.update_files(
+            paths, workers=workers, method=method, progress=show_progress, executor=executor
+        )
+        hashes = opened.hashes(paths)
+    return dict(zip(hashes, charts.hash_bits(list(hashes.values())), strict=True))
+
+
+def plot_bucket_distribution(
+    bucket_stats: Sequence[dict[str, Any]],
+    title: str = "Bucket Distribution: Kept vs Excluded",
+    figsize: tuple[float, float] = (12, 6),
+    save_path: AnyPath | None = None,
+) -> None:
+    """Show what is kept of each bucket, the largest first.
+
+    Parameters
+    ----------
+    bucket_stats
+        From `sample_diverse_with_stats`.
+    title
+        Above the chart.
+    figsize
+        Width and height in inches of 100 pixels.
+    save_path
+        A file to write, too: .html always works, .png and others with ``sdindex[png]``.
+
+    Raises
+    ------
+    SampleError
+        When the chart cannot be written.
+    """
+    if not bucket_stats:
+        print("No bucket statistics available")
+        return
+    ranked = sorted(bucket_stats, key=lambda one: -one["original_size"])
+    figure = charts.bucket_bars(
+        [f"Bucket {rank} ({one['original_size']} total)" for rank, one in enumerate(ranked, 1)],
+        [one["kept"] for one in ranked],
+        [one["excluded"] for one in ranked],
+    )
+    width, height = (round(side * _PIXELS_PER_INCH) for side in figsize)
+    figure.update_layout(title=escape(title, quote=False), width=width, height=height)
+    _finish(figure, save_path, show=True)
+
+
+def plot_hash_similarity_scatter(
+    selection_data: dict[str, Any],
+    title: str = "Image Selection by Visual Similarity",
+    save_path: AnyPath | None = None,
+    show_browser: bool = True,
+) -> go.Figure:
+    """Show the images by the similarity of their hashes, selected and excluded.
+
+    Parameters
+    ----------
+    selection_data
+        From `sample_diverse_with_stats`.
+    title, save_path
+        As for `plot_bucket_distribution`.
+    show_browser
+        Open the chart in a browser.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    paths = selection_data["all_paths"]
+    bits = np.asarray(selection_data["hash_arrays"], dtype=bool)
+    arrays = bits.reshape(len(paths), -1) if len(paths) else bits.reshape(0, 1)
+    kept = np.zeros(len(paths), dtype=bool)
+    kept[selection_data["selected_indices"]] = True
+    figure = charts.hash_map(charts.map_hashes(arrays), kept)
+    for trace in figure.data:
+        trace.text = [
+            f"{escape(paths[row], quote=False)}<br>"
+            f"Bucket: {selection_data['bucket_assignments'][row]}"
+            for row in trace.customdata
+        ]
+        trace.update(hoverinfo="text", name="Selected" if trace.name == "kept" else "Excluded")
+    figure.update_layout(title=escape(title, quote=False), width=900, height=600)
+    _finish(figure, save_path, show=show_browser)
+    return figure
+
+
+def _finish(figure: go.Figure, save_path: AnyPath | None, *, show: bool) -> None:
+    if save_path is not None:
+        _save(figure, Path(save_path))
+    if show:
+        try:
+            figure.show()
+        except webbrowser.Error:
+            warnings.warn("there is no browser to show the chart in", stacklevel=3)
+
+
+def _save(figure: go.Figure, path: Path) -> None:
+    if path.suffix.lower() in (".html", ".htm"):
+        figure.write_html(path)
+        return
+    try:
+        figure.write_image(path)
+    except (ImportError, ValueError, RuntimeError) as problem:
+        first = str(problem).strip().partition("\n")[0]
+        raise SampleError(
+            f"cannot write {path.name}: a picture needs pip install 'sdindex[png]' and a Chrome "
+            f"or Chromium; a name that ends in .html needs neither ({first})"
+        ) from problem

@@ -1,0 +1,126 @@
+"""What an index holds: its archives in figures, and the files that could not be read."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from sdindex.archive.names import absolute, from_text
+from sdindex.archive.natural import sort_key
+from sdindex.store.frames import available
+from sdindex.store.tables import SCHEMA_REVISION, archive, image
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStatus:
+    """One archive in numbers of images: `images` are present, `unreadable` ones included.
+
+    `updated_at` is when it was last brought up to date, in UTC.
+    """
+
+    root: str
+    method: str
+    images: int
+    unreadable: int
+    missing: int
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An index: where it is, its size in bytes (None when it is no file), and its archives."""
+
+    index: str
+    schema: str
+    size: int | None
+    archives: list[ArchiveStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableImage:
+    """A file that could not be read, and why; `size` in bytes, `read_at` in UTC."""
+
+    path: str
+    relative_path: str
+    archive: str
+    reason: str
+    size: int
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera: `images` that can be sampled, and when the first and the last were taken.
+
+    `camera` is its folder relative to the archive, empty for the root, or its name.
+    """
+
+    archive: str
+    camera: str
+    images: int
+    first: datetime | None
+    last: datetime | None
+
+
+def status(connection: sa.Connection, name: str, file: Path | None) -> Status:
+    """Return what the index holds."""
+    present = image.c.missing_since.is_(None)
+    rows = connection.execute(
+        sa.select(
+            archive.c.root,
+            archive.c.method,
+            sa.func.count(image.c.id).filter(present),
+            sa.func.count(image.c.id).filter(present, image.c.dhash.is_(None)),
+            sa.func.count(image.c.missing_since),
+            archive.c.updated_at,
+        )
+        .outerjoin(image, image.c.archive_id == archive.c.id)
+        .group_by(archive.c.id)
+        .order_by(archive.c.sort_key)
+    )
+    return Status(
+        index=name,
+        schema=SCHEMA_REVISION,
+        size=file.stat().st_size if file else None,
+        archives=[ArchiveStatus(os.path.normpath(from_text(root)), *rest) for root, *rest in rows],
+    )
+
+
+def unreadable(connection: sa.Connection) -> list[UnreadableImage]:
+    """Return the present files that could not be read, in natural order."""
+    rows = connection.execute(
+        sa.select(archive.c.root, image.c.path, image.c.error, image.c.size, image.c.indexed_at)
+        .join(archive, archive.c.id == image.c.archive_id)
+        .where(image.c.error.is_not(None), image.c.missing_since.is_(None))
+        .order_by(archive.c.sort_key, image.c.sort_key)
+    )
+    found = []
+    for stored_root, stored_path, *rest in rows:
+        root = os.path.normpath(from_text(stored_root))
+        path = absolute(root, stored_path)
+        found.append(UnreadableImage(path, from_text(stored_path), root, *rest))
+    return found
+
+
+def cameras(connection: sa.Connection) -> list[Camera]:
+    """Return the cameras of all archives, in the natural order of their folders."""
+    rows = connection.execute(
+        sa.select(
+            archive.c.root,
+            image.c.camera,
+            sa.func.count(),
+            sa.func.min(image.c.taken_at),
+            sa.func.max(image.c.taken_at),
+        )
+        .join(archive, archive.c.id == image.c.archive_id)
+        .where(available())
+        .group_by(archive.c.id, image.c.camera)
+        .order_by(archive.c.sort_key)
+    )
+    found = [
+        Camera(os.path.normpath(from_text(root)), from_text(camera), *rest)
+        for root, camera, *rest in rows
+    ]
+    return sorted(found, key=lambda one: (sort_key(one.archive), sort_key(one.camera)))

@@ -1,0 +1,181 @@
+"""SQL from outside, read-only whatever it says, and bounded in time and memory."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdindex.archive.names import printable
+from sdindex.errors import QueryError
+from sdindex.sampling.trim import HASH_BITS
+
+DEFAULT_SECONDS = 10.0
+MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
+_VALUE_BYTES = 64 << 20  # of one text or blob
+_ROWS = 100  # fetched at once
+_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
+_GRACE_SECONDS = 1.0  # for a query to stop by itself
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+# What describes the tables. Every other pragma is refused: some of them write.
+_DESCRIBING = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
+_NO_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave: the names of the columns, and the rows as they come."""
+
+    columns: Sequence[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@contextmanager
+def ask(
+    file: Path,
+    query: str,
+    *,
+    seconds: float = DEFAULT_SECONDS,
+    when_stuck: Callable[[], object] | None = None,
+) -> Iterator[Answer]:
+    """Run one query on an SQLite index; see `sdindex.Index.sql`."""
+    clock = _Clock(seconds)
+    with closing(_connect(file)) as connection, clock.watched(when_stuck):
+        connection.set_progress_handler(clock.is_over, _STEPS)
+        try:
+            with clock:
+                cursor = connection.execute(query)
+            if cursor.description is None:
+                raise QueryError("that is no question: only SELECT has an answer")
+            yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
+        except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError) as problem:
+            raise QueryError(_explain(problem, clock)) from problem
+
+
+def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
+    while True:
+        with clock:
+            rows = cursor.fetchmany(_ROWS)
+        if not rows:
+            return
+        yield from rows
+
+
+class _Clock:
+    """Runs while SQLite works, and not while somebody reads what it gave."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._left = seconds
+        self._deadline: float | None = None
+
+    def __enter__(self) -> None:
+        self._deadline = time.monotonic() + self._left
+
+    def __exit__(self, *_: object) -> None:
+        if self._deadline is not None:
+            self._left = self._deadline - time.monotonic()
+        self._deadline = None
+
+    def is_over(self, grace: float = 0.0) -> bool:
+        """Say whether the time is used up, and this many seconds more."""
+        deadline = self._deadline
+        if deadline is None:
+            return self._left < -grace
+        return time.monotonic() > deadline + grace
+
+    @contextmanager
+    def watched(self, when_stuck: Callable[[], object] | None) -> Iterator[None]:
+        """Call for help when SQLite is busy inside one step, where nothing interrupts it."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_GRACE_SECONDS / 4):
+                if self._deadline is not None and self.is_over(_GRACE_SECONDS) and when_stuck:
+                    when_stuck()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    uri = f"{file.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    for function in (hamming, bucket, dhash_hex):
+        arguments = function.__code__.co_argcount
+        connection.create_function(function.__name__, arguments, function, deterministic=True)
+    connection.set_authorizer(_authorize)
+    return connection
+
+
+def _authorize(action: int, one: str | None, other: str | None, *_: str | None) -> int:
+    if action == sqlite3.SQLITE_PRAGMA:
+        allowed = one in _DESCRIBING
+    else:
+        allowed = action in _READING and not (
+            action == sqlite3.SQLITE_FUNCTION and str(other).lower() in _NO_FUNCTIONS
+        )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+
+def _explain(problem: Exception, clock: _Clock) -> str:
+    text = str(problem)
+    if clock.is_over():
+        return stopped(clock.seconds)
+    if isinstance(problem, MemoryError) or "too big" in text:
+        return "the query asks for too much memory; narrow it with WHERE or LIMIT"
+    if "not authorized" in text or "authorization denied" in text or "prohibited" in text:
+        return "the query would do more than read, which is all that is allowed here"
+    if "one statement" in text:
+        return "one query at a time, please"
+    if "user-defined function" in text:
+        return "hamming, bucket and dhash_hex take hashes, as integers or hexadecimal, and bits"
+    return f"the query cannot be answered: {printable(text)}"
+
+
+def stopped(seconds: float) -> str:
+    """Return what is said of a query whose time is up."""
+    return f"the query was stopped after {seconds:g} s; ask for less, or give sql a --timeout"
+
+
+def hamming(one: int | str | None, other: int | str | None) -> int | None:
+    """Return in how many of their 64 bits two hashes differ; they are integers or hexadecimal."""
+    if one is None or other is None:
+        return None
+    return ((_pattern(one) ^ _pattern(other)) % (1 << HASH_BITS)).bit_count()
+
+
+def bucket(dhash: int | str | None, bits: int) -> int | None:
+    """Return the leading bits of a hash, as an unsigned number where SQLite can hold it."""
+    if dhash is None or not 1 <= bits <= HASH_BITS:
+        return None
+    number = _pattern(dhash) % (1 << HASH_BITS) >> (HASH_BITS - bits)
+    return number if number < 1 << (HASH_BITS - 1) else number - (1 << HASH_BITS)
+
+
+def dhash_hex(dhash: int | str | None) -> str | None:
+    """Return a hash as 16 hexadecimal digits."""
+    return None if dhash is None else f"{_pattern(dhash) % (1 << HASH_BITS):016x}"
+
+
+def _pattern(dhash: int | str) -> int:
+    return int(dhash, 16) if isinstance(dhash, str) else dhash

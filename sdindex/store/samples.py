@@ -1,0 +1,211 @@
+"""Saved samples: kept under a name, to be read back, extended, left out or drawn from."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from itertools import repeat
+from typing import Any
+
+import sqlalchemy as sa
+
+from sdindex.archive.names import absolute, from_text, printable
+from sdindex.errors import SampleError
+from sdindex.sampling.options import SampleOptions
+from sdindex.store.clock import utc_now
+from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.frames import available
+from sdindex.store.tables import archive, image, sample, sample_image
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSample:
+    """A sample that is kept in the index.
+
+    Attributes
+    ----------
+    name
+        Each is given once.
+    made_at
+        UTC.
+    asked
+        Images that were asked for.
+    images
+        Images that it has.
+    missing
+        How many of them are missing, or cannot be read, now.
+    options
+        Those it was drawn with that are not at their defaults.
+    program
+        The version of this program that drew it.
+    drawn_from
+        How many images could be sampled then.
+    """
+
+    name: str
+    made_at: datetime
+    asked: int
+    images: int
+    missing: int
+    options: dict[str, Any]
+    program: str
+    drawn_from: int
+
+
+def save(
+    connection: sa.Connection,
+    name: str,
+    count: int,
+    options: SampleOptions,
+    ids: Sequence[int],
+    bursts: Sequence[int] | None,
+) -> None:
+    """Keep a sample under a name that `require_new` has let through; the caller commits."""
+    drawn_from = connection.scalar(sa.select(sa.func.count()).where(available()))
+    inserted = sample.insert().values(
+        name=name,
+        made_at=utc_now(),
+        asked=count,
+        options=options.to_json(),
+        program=version("sdindex"),
+        drawn_from=drawn_from,
+    )
+    (sample_id,) = connection.execute(inserted.returning(sample.c.id)).one()
+    rows = zip(ids, bursts if bursts else repeat(None, len(ids)), strict=True)
+    for chunk in batched(rows, PARAMETERS):
+        connection.execute(
+            sample_image.insert(),
+            [{"sample_id": sample_id, "image_id": row, "burst": burst} for row, burst in chunk],
+        )
+
+
+def require_new(connection: sa.Connection, name: str) -> None:
+    """Refuse a name that cannot be given.
+
+    Raises
+    ------
+    SampleError
+        When it is taken, empty, or has what a terminal would act on.
+    """
+    if not name.strip() or printable(name) != name:
+        raise SampleError(f"{printable(name)!r} is no name for a sample")
+    if name in names(connection):
+        raise SampleError(
+            f"there is a sample {name!r} already; choose another name, or drop it first: "
+            "sdindex samples drop NAME"
+        )
+
+
+def names(connection: sa.Connection) -> set[str]:
+    """Return the names of the saved samples."""
+    return set(connection.scalars(sa.select(sample.c.name)))
+
+
+def listing(connection: sa.Connection) -> list[SavedSample]:
+    """Return the saved samples, the oldest first."""
+    rows = connection.execute(
+        sa.select(
+            sample,
+            sa.func.count(sample_image.c.image_id).label("images"),
+            sa.func.count(image.c.id).filter(~available()).label("missing"),
+        )
+        .join(sample_image, sample_image.c.sample_id == sample.c.id, isouter=True)
+        .join(image, image.c.id == sample_image.c.image_id, isouter=True)
+        .group_by(sample.c.id)
+        .order_by(sample.c.id)
+    )
+    return [
+        SavedSample(
+            row.name,
+            row.made_at,
+            row.asked,
+            row.images,
+            row.missing,
+            json.loads(row.options),
+            row.program,
+            row.drawn_from,
+        )
+        for row in rows
+    ]
+
+
+def options_of(connection: sa.Connection, name: str) -> dict[str, Any]:
+    """Return the options of a saved sample that are not at their defaults.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    of_id = sa.select(sample.c.options).where(sample.c.id == _id_of(connection, name))
+    options: dict[str, Any] = json.loads(connection.scalars(of_id).one())
+    return options
+
+
+def bursts_of(connection: sa.Connection, name: str) -> dict[int, int | None]:
+    """Return the burst of each image of a saved sample, by the image's id.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    rows = connection.execute(
+        sa.select(sample_image.c.image_id, sample_image.c.burst).where(
+            sample_image.c.sample_id == _id_of(connection, name)
+        )
+    )
+    return {row.image_id: row.burst for row in rows}
+
+
+def _id_of(connection: sa.Connection, name: str) -> int:
+    found: int | None = connection.scalar(sa.select(sample.c.id).where(sample.c.name == name))
+    if found is None:
+        others = ", ".join(sorted(names(connection))) or "none"
+        raise SampleError(
+            f"there is no saved sample {printable(name)!r}; those there are: {others}"
+        )
+    return found
+
+
+def present(connection: sa.Connection, ids: Collection[int]) -> set[int]:
+    """Return those of the images that can be sampled."""
+    return {
+        row
+        for chunk in batched(ids, PARAMETERS)
+        for row in connection.scalars(
+            sa.select(image.c.id).where(image.c.id.in_(chunk), available())
+        )
+    }
+
+
+def missing(connection: sa.Connection, name: str) -> list[str]:
+    """Return the paths of a saved sample's images that are missing or unreadable now.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    rows = connection.execute(
+        sa.select(archive.c.root, image.c.path)
+        .join(archive, archive.c.id == image.c.archive_id)
+        .join(sample_image, sample_image.c.image_id == image.c.id)
+        .where(sample_image.c.sample_id == _id_of(connection, name), ~available())
+        .order_by(archive.c.sort_key, image.c.sort_key)
+    )
+    return [absolute(from_text(root), path) for root, path in rows]
+
+
+def drop(connection: sa.Connection, name: str) -> None:
+    """Forget a saved sample; the caller commits.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    dropped = _id_of(connection, name)
+    connection.execute(sample_image.delete().where(sample_image.c.sample_id == dropped))
+    connection.execute(sample.delete().where(sample.c.id == dropped))

@@ -1,0 +1,124 @@
+"""The tables of an index, as the newest revision in ``migrations`` leaves them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+# The newest revision's name. Kept here so that opening an index need not import Alembic,
+# which takes half a second; a test holds it against the revisions.
+SCHEMA_REVISION = "0002"
+
+# Names for every constraint, so that a later revision can speak of it on any database.
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+# SQLite numbers rows by itself only in a column declared INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+# Paths compare by their bytes, as the scan sorts them: SQLite's way, and PostgreSQL's "C".
+PathText = Text().with_variant(Text(collation="C"), "postgresql")
+
+archive = Table(
+    "archive",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("root", PathText, nullable=False, unique=True),
+    Column("sort_key", LargeBinary, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("added_at", DateTime, nullable=False),
+    Column("updated_at", DateTime),
+    Column("camera_pattern", Text),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("archive_id", RowId, ForeignKey("archive.id"), nullable=False),
+    Column("path", PathText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("dhash", BigInteger),
+    Column("error", Text),
+    Column("method", Text, nullable=False),
+    Column("sort_key", LargeBinary, nullable=False),
+    Column("taken_at", DateTime),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("brightness", Float),
+    Column("indexed_at", DateTime, nullable=False),
+    Column("missing_since", DateTime),
+    Column("camera", Text, nullable=False, server_default=""),
+    UniqueConstraint("archive_id", "path"),
+    sqlite_autoincrement=True,  # the id of a forgotten image never means another one
+)
+
+# See sdindex.store.frames.
+sampling_position = Table(
+    "sampling_position",
+    metadata,
+    Column("position", RowId, primary_key=True, autoincrement=False),
+    Column("image_id", RowId, nullable=False),
+)
+
+sampling_bucket = Table(
+    "sampling_bucket",
+    metadata,
+    Column("bucket", RowId, primary_key=True, autoincrement=False),
+    Column("first_position", RowId, nullable=False),
+    Column("images", RowId, nullable=False),
+)
+
+# See sdindex.store.samples.
+sample = Table(
+    "sample",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("made_at", DateTime, nullable=False),
+    Column("asked", RowId, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("drawn_from", RowId, nullable=False),
+)
+
+sample_image = Table(
+    "sample_image",
+    metadata,
+    Column("sample_id", RowId, ForeignKey("sample.id"), primary_key=True),
+    Column("image_id", RowId, ForeignKey("image.id"), primary_key=True, index=True),
+    Column("burst", RowId),
+)
+
+# See sdindex.store.labels.
+label = Table(
+    "label",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column(
+        "image_id", RowId, ForeignKey("image.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("source", Text, nullable=False),
+    Column("label", Text),
+    Column("confidence", Float),
+    Column("failure", Text),
+)

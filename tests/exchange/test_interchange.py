@@ -1,0 +1,291 @@
+"""Samples in other programs' formats, read by those programs' own readers where they install."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from frictionless import Resource, Schema
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+
+from sdindex.errors import OutputError, UsageError
+from sdindex.exchange.interchange import InterchangeFormat, parse_utc_offset, write_interchange
+from sdindex.exchange.label_files import Label, LabelFile
+from sdindex.exchange.naming import archive_names, cameras, places
+from tests.support.sampled import Image
+
+# The constraints of media-table-schema.json of Camtrap DP 1.0.2 (TDWG, MIT licence), without
+# its foreign key: the deployments are not ours to write.
+REQUIRED = {"required": True}
+CAMTRAP_DP_MEDIA = {
+    "fields": [
+        {"name": "mediaID", "type": "string", "constraints": {"required": True, "unique": True}},
+        {"name": "deploymentID", "type": "string", "constraints": REQUIRED},
+        {
+            "name": "captureMethod",
+            "type": "string",
+            "constraints": {"required": False, "enum": ["motionDetection", "timeLapse"]},
+        },
+        {
+            "name": "timestamp",
+            "type": "datetime",
+            "format": "%Y-%m-%dT%H:%M:%S%z",
+            "constraints": REQUIRED,
+        },
+        {
+            "name": "filePath",
+            "type": "string",
+            "constraints": {"required": True, "pattern": r"^(?=^[^./~])(^((?!\.{2}).)*$).*$"},
+        },
+        {"name": "filePublic", "type": "boolean", "constraints": REQUIRED},
+        {"name": "fileName", "type": "string"},
+        {"name": "fileMediatype", "type": "string", "constraints": REQUIRED},
+        {"name": "exifData", "type": "any"},
+        {"name": "favorite", "type": "boolean"},
+        {"name": "mediaComments", "type": "string"},
+    ],
+    "missingValues": [""],
+    "primaryKey": "mediaID",
+}
+
+
+SAMPLE = [
+    Image("cam1/DCIM/100RECNX/IMG_2.JPG", labels=("fox", "Red deer"), burst=7),
+    Image("cam1/DCIM/100RECNX/IMG_10.jpeg", labels=("empty",), burst=8),
+    Image('top, "é".webp', camera="", labels=("fox",)),
+]
+TWO_ARCHIVES = [SAMPLE[0], replace(SAMPLE[0], archive="/mnt/other/archive")]
+
+
+def written(
+    images: Sequence[Image],
+    form: InterchangeFormat,
+    *,
+    relative: bool = False,
+    utc_offset: timezone | None = None,
+) -> bytes:
+    output = io.BytesIO()
+    write_interchange(images, form, output, relative=relative, utc_offset=utc_offset)
+    return output.getvalue()
+
+
+def rows(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+
+
+def test_megadetector_is_given_a_list_of_paths() -> None:
+    images = [*SAMPLE, Image("\udcff.jpg")]
+    assert json.loads(written(images, "megadetector")) == [image.path for image in images]
+    assert json.loads(written(images, "megadetector", relative=True)) == [
+        image.relative_path for image in images
+    ]
+    assert json.loads(written([], "megadetector")) == []
+
+
+def test_what_megadetector_makes_of_the_list_is_understood(tmp_path: Path) -> None:
+    results = {
+        "images": [
+            {"file": path, "detections": [{"category": "1", "conf": 0.9, "bbox": [0, 0, 1, 1]}]}
+            for path in json.loads(written(SAMPLE, "megadetector"))
+        ],
+        "detection_categories": {"1": "animal"},
+        "info": {"format_version": "1.6"},
+    }
+    (tmp_path / "md.json").write_text(json.dumps(results))
+    assert list(LabelFile(str(tmp_path / "md.json"))) == [
+        Label(image.path, "animal", 0.9) for image in SAMPLE
+    ]
+
+
+def refusals(content: bytes, folder: Path) -> list[Any]:
+    (folder / "media.csv").write_bytes(content)
+    resource = Resource(path="media.csv", basepath=str(folder))
+    resource.schema = Schema.from_descriptor(CAMTRAP_DP_MEDIA)
+    return list(resource.validate().flatten(["type", "fieldName", "message"]))
+
+
+@pytest.mark.parametrize("images", [SAMPLE, TWO_ARCHIVES], ids=["one", "two"])
+def test_camtrap_dp_keeps_to_the_published_schema(images: list[Image], tmp_path: Path) -> None:
+    content = written(images, "camtrap-dp", utc_offset=timezone(timedelta(hours=-5, minutes=-30)))
+    assert refusals(content, tmp_path) == []
+    assert [row["timestamp"] for row in rows(content)] == ["2024-05-01T23:59:58-05:30"] * len(
+        images
+    )
+    # The schema is no sieve: what we refuse to write, it refuses to read.
+    for good, bad in [(b"T23", b" 23"), (b"-05:30", b""), (b"cam1/DCIM", b"../DCIM")]:
+        assert refusals(content.replace(good, bad), tmp_path)
+
+
+def test_camtrap_dp_media_of_cameras() -> None:
+    row = rows(written(SAMPLE, "camtrap-dp", utc_offset=UTC))[2]
+    assert row == {
+        "mediaID": 'top, "é".webp',
+        "deploymentID": "archive",
+        "captureMethod": "",
+        "timestamp": "2024-05-01T23:59:58+00:00",
+        "filePath": 'top, "é".webp',
+        "filePublic": "false",
+        "fileName": 'top, "é".webp',
+        "fileMediatype": "image/webp",
+        "exifData": "",
+        "favorite": "",
+        "mediaComments": "",
+    }
+    two = rows(written(TWO_ARCHIVES, "camtrap-dp", utc_offset=UTC))
+    assert [one["deploymentID"] for one in two] == ["archive/cam1", "archive-2/cam1"]
+    assert two[1]["filePath"] == "archive-2/cam1/DCIM/100RECNX/IMG_2.JPG"
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        ([replace(SAMPLE[0], taken_at=None), *SAMPLE[1:]], "1 has no EXIF time (/data/archive/cam"),
+        ([replace(one, taken_at=None) for one in SAMPLE], "3 have no EXIF time (the first: /data"),
+        ([Image("a..b/1.jpg")], "1 has such a path (a..b/1.jpg)"),
+        ([Image(".hidden/1.jpg")], "1 has such a path"),
+        ([Image("~/1.jpg")], "1 has such a path"),
+        ([Image("a\nb.jpg")], r"1 has such a path (a\nb.jpg)"),
+        ([Image("\udcff.jpg")], r"1 has such a path (\xff.jpg)"),
+    ],
+)
+def test_what_camtrap_dp_does_not_allow_is_one_line(images: list[Image], said: str) -> None:
+    with pytest.raises(OutputError) as raised:
+        written(images, "camtrap-dp", utc_offset=UTC)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_camtrap_dp_is_not_told_a_zone_that_nobody_knows() -> None:
+    with pytest.raises(OutputError, match="such as --utc-offset"):
+        written(SAMPLE, "camtrap-dp")
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("+02:00", 120), ("-0530", -330), ("Z", 0), ("+00:00", 0)]
+)
+def test_an_offset(text: str, minutes: int) -> None:
+    assert parse_utc_offset(text) == timezone(timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("text", ["", "2", "+25:00", "Europe/Berlin", "+01:00:30", "+02:00 "])
+def test_no_offset(text: str) -> None:
+    with pytest.raises(UsageError, match="is no offset"):
+        parse_utc_offset(text)
+
+
+def test_timelapse_is_given_the_columns_of_every_template() -> None:
+    """As its CsvReaderWriter.cs reads them: no others, times to the second, paths of Windows."""
+    assert rows(written(SAMPLE, "timelapse")) == [
+        {"RootFolder": "archive", "File": file, "RelativePath": folder, "DateTime": time}
+        for file, folder, time in [
+            ("IMG_2.JPG", "cam1\\DCIM\\100RECNX", "2024-05-01 23:59:58"),
+            ("IMG_10.jpeg", "cam1\\DCIM\\100RECNX", "2024-05-01 23:59:58"),
+            ('top, "é".webp', "", "2024-05-01 23:59:58"),
+        ]
+    ]
+    undated = rows(written([*SAMPLE, Image("a.jpg", taken_at=None)], "timelapse"))
+    assert {tuple(row) for row in undated} == {("RootFolder", "File", "RelativePath")}
+    two = rows(written(TWO_ARCHIVES, "timelapse"))
+    assert [row["RelativePath"] for row in two] == [
+        "archive\\cam1\\DCIM\\100RECNX",
+        "archive-2\\cam1\\DCIM\\100RECNX",
+    ]
+
+
+def test_timelapse_and_the_label_files_agree(tmp_path: Path) -> None:
+    content = written(SAMPLE, "timelapse").decode()
+    lines = [
+        f"{line},{word}"
+        for line, word in zip(content.split("\r\n"), ["label", 1, 2, 3], strict=False)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    assert [one.path for one in LabelFile(str(tmp_path / "t.csv"))] == places(SAMPLE)
+
+
+def opened(images: Sequence[Image], folder: Path) -> COCO:
+    (folder / "coco.json").write_bytes(written(images, "coco"))
+    return COCO(str(folder / "coco.json"))
+
+
+def test_coco_is_opened_by_pycocotools(tmp_path: Path) -> None:
+    database = opened(SAMPLE, tmp_path)
+    assert {one["id"]: one["name"] for one in database.loadCats(database.getCatIds())} == {
+        0: "empty",
+        1: "Red deer",
+        2: "fox",
+    }
+    foxes = database.getImgIds(catIds=database.getCatIds(catNms=["fox"]))
+    assert sorted(foxes) == [SAMPLE[0].relative_path, SAMPLE[2].relative_path]
+    assert database.loadImgs([SAMPLE[0].relative_path]) == [
+        {
+            "id": SAMPLE[0].relative_path,
+            "file_name": SAMPLE[0].relative_path,
+            "width": 640,
+            "height": 480,
+            "location": "cam1",
+            "datetime": "2024-05-01 23:59:58",
+            "seq_id": "7",
+        }
+    ]
+    assert "seq_id" not in database.imgs[SAMPLE[2].relative_path]
+    undated = opened([Image("\udcff.jpg", taken_at=None)], tmp_path)
+    assert "datetime" not in undated.imgs["\udcff.jpg"]
+    assert opened([], tmp_path).getImgIds() == []
+
+
+part = st.text(st.characters(exclude_characters="/\\\0"), min_size=1)
+root = st.lists(st.sampled_from(["a", "A", "b", "a-2", "é", "É"]), max_size=3).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@given(st.sets(root, max_size=8))
+def test_archives_have_names_of_their_own(roots: set[str]) -> None:
+    names = archive_names(roots)
+    assert set(names) == roots
+    assert len({name.casefold() for name in names.values()}) == len(roots)
+    assert not any("/" in name or not name for name in names.values())
+    assert archive_names(sorted(roots, reverse=True)) == names
+
+
+@given(st.sets(st.tuples(root, part, st.sampled_from(["", "cam"])), min_size=1, max_size=8))
+def test_no_two_images_have_one_place_and_no_two_cameras_one_name(
+    given: set[tuple[str, str, str]],
+) -> None:
+    images = [
+        Image(f"{camera}/{name}".lstrip("/"), archive=archive, camera=camera)
+        for archive, name, camera in given
+    ]
+    assert len(set(places(images))) == len({image.path for image in images})
+    named = dict(zip(((one.archive, one.camera) for one in images), cameras(images), strict=True))
+    assert all(named.values())
+    if len({one.archive for one in images}) > 1:
+        assert len(set(named.values())) == len(named)
+
+
+@given(st.lists(st.tuples(part, st.lists(part, max_size=3, unique=True)), max_size=5))
+def test_coco_keeps_every_label(given: list[tuple[str, list[str]]]) -> None:
+    images = [
+        Image(f"{number}/{name}", labels=tuple(labels))
+        for number, (name, labels) in enumerate(given)
+    ]
+    database = json.loads(written(images, "coco"))
+    names = {one["id"]: one["name"] for one in database["categories"]}
+    assert names[0] == "empty"
+    assert len(set(names.values())) == len(names)
+    for image in images:
+        said = [
+            names[one["category_id"]]
+            for one in database["annotations"]
+            if one["image_id"] == image.relative_path
+        ]
+        assert said == list(image.labels)
+    ids = [one["id"] for one in database["annotations"]]
+    assert len(set(ids)) == len(ids)

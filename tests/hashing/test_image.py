@@ -1,0 +1,215 @@
+import os
+import struct
+import sys
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sdindex.hashing.image import dhash, explain, read_image
+from sdindex.workers import Workers
+from tests.conftest import LONG_AGO, make_image
+
+
+def signed(reference: imagehash.ImageHash) -> int:
+    value = int(str(reference), 16)
+    return value - 2**64 if value >= 2**63 else value
+
+
+def exact_reference(path: Path) -> int:
+    with Image.open(path) as image:
+        return signed(imagehash.dhash(image.convert("RGB"), hash_size=8))
+
+
+def test_the_first_bit_is_the_highest() -> None:
+    grey = Image.new("L", (9, 8))
+    grey.putpixel((1, 0), 255)  # brighter than its left neighbour, at row 0, column 0
+    assert dhash(grey) == -(2**63)
+    assert dhash(Image.new("L", (9, 8))) == 0
+
+
+MODES = {
+    ".jpg": ["L", "RGB", "CMYK", "1"],
+    ".png": ["L", "RGB", "RGBA", "P", "1", "LA"],
+    ".bmp": ["L", "RGB", "RGBA", "P", "1"],
+    ".tif": ["L", "RGB", "RGBA", "P", "CMYK", "1", "LA"],
+    ".webp": ["L", "RGB", "RGBA", "P", "CMYK", "1", "LA"],
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes]
+)
+def test_exact_is_imagehash_bit_for_bit(tmp_path: Path, mode: str, suffix: str) -> None:
+    rough = np.random.default_rng(3).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    path = tmp_path / f"image{suffix}"
+    Image.fromarray(rough).convert(mode).save(path)
+    result = read_image(str(path), "exact")
+    assert result.error is None
+    assert result.picture is not None
+    assert result.picture.dhash == exact_reference(path)
+    assert (result.picture.width, result.picture.height) == (120, 90)
+
+
+def test_scaled_is_decoded_at_no_less_than_16_times_the_grid(tmp_path: Path) -> None:
+    path = make_image(tmp_path / "large.jpg", size=(1600, 1200))
+    result = read_image(str(path), "scaled").picture
+    with Image.open(path) as image:
+        image.draft("L", (144, 128))
+        assert image.size == (200, 150)
+        assert result is not None
+        assert result.dhash == signed(imagehash.dhash(image))
+        assert result.brightness == pytest.approx(np.asarray(image).mean())
+    assert (result.width, result.height) == (1600, 1200)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
+def test_scaled_reduces_what_is_not_a_jpeg(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "large.png"
+    large = Image.open(make_image(tmp_path / "large.jpg", size=(1600, 1200))).convert(mode)
+    large.save(path)
+    result = read_image(str(path), "scaled").picture
+    assert result is not None
+    small = (large if mode == "L" else large.convert("RGB")).reduce(9)  # 1200 // 128
+    assert result.dhash == signed(imagehash.dhash(small))
+    assert (result.width, result.height) == (1600, 1200)
+    exact = signed(imagehash.dhash(large.convert("RGB")))
+    assert (result.dhash ^ exact).bit_count() <= 3
+
+
+def test_brightness_is_the_mean_of_what_was_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    Image.new("L", (100, 100), 77).save(path)
+    result = read_image(str(path), "exact").picture
+    assert result is not None
+    assert result.brightness == 77
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_taken_at_is_the_cameras_time(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"dated{suffix}"
+    exif = Image.Exif()
+    exif[0x010F] = "RECONYX"  # Pillow writes no EXIF that has nothing in its first directory
+    exif.get_ifd(0x8769)[0x9003] = "2026:04:03 19:59:27"
+    Image.new("RGB", (64, 64)).save(path, exif=exif)
+    result = read_image(str(path), "scaled").picture
+    assert result is not None
+    assert result.taken_at == datetime(2026, 4, 3, 19, 59, 27)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("written", ["0000:00:00 00:00:00", "    :  :     :  :  ", "yesterday", ""])
+def test_a_time_that_is_none_loses_no_picture(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "undated.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "RECONYX"
+    exif.get_ifd(0x8769)[0x9003] = written
+    Image.new("RGB", (64, 64)).save(path, exif=exif)
+    result = read_image(str(path), "scaled").picture
+    assert result is not None
+    assert result.taken_at is None
+
+
+def test_broken_exif_loses_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "broken exif.jpg"
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHLL", 9, 0x8769, 4, 1, 0xFFFFFFF0)
+    Image.new("RGB", (64, 64)).save(path, exif=exif)
+    with Workers(1, 60.0) as pool:  # where what Pillow complains of is noted, not shown
+        result = pool.submit(read_image, str(path), "scaled").result()
+        plain = pool.submit(read_image, str(make_image(tmp_path / "a.jpg")), "scaled").result()
+    assert result.picture is not None
+    assert result.picture.taken_at is None
+    assert result.notes
+    assert not plain.notes
+
+
+def jpeg() -> bytes:
+    content = BytesIO()
+    rough = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(rough).save(content, "JPEG")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"notes, not an image", "not an image of a known format"),
+        (b"GIF89a" + bytes(100), "not an image of a known format"),
+        (jpeg()[:1000], "cut short"),
+    ],
+)
+def test_a_broken_image_has_a_reason_for_people(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(content)
+    result = read_image(str(path), "scaled")
+    assert result.picture is None
+    assert result.error is not None
+    assert result.error.startswith(reason)
+
+
+def test_an_image_too_large_for_memory_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    header = bytearray(jpeg())
+    at = header.index(b"\xff\xc0") + 5
+    header[at : at + 4] = struct.pack(">HH", 65_500, 65_500)
+    path = tmp_path / "bomb.jpg"
+    path.write_bytes(bytes(header))
+    assert "too large" in str(read_image(str(path), "scaled").error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(jpeg())))
+def test_cut_anywhere_it_is_an_error_or_the_right_hash(
+    tmp_path_factory: pytest.TempPathFactory, length: int
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    whole, cut = folder / "whole.jpg", folder / "cut.jpg"
+    whole.write_bytes(jpeg())
+    cut.write_bytes(jpeg()[:length])
+    result = read_image(str(cut), "exact")
+    if result.picture is not None:
+        assert result.picture.dhash == exact_reference(whole)
+    else:
+        assert result.error
+
+
+def test_the_reason_of_a_decoder_without_words() -> None:
+    assert explain(KeyError(), 10) == "damaged: KeyError"
+
+
+def test_one_opening_gives_everything(tmp_path: Path, opened: list[str]) -> None:
+    path = make_image(tmp_path / "once.jpg")
+    opened.clear()
+    read_image(str(path), "scaled")
+    assert opened == [str(path)]
+
+
+def test_a_file_touched_just_now_is_not_settled(tmp_path: Path) -> None:
+    path = make_image(tmp_path / "a.jpg")
+    assert read_image(str(path), "scaled").settled
+    os.utime(path)
+    assert not read_image(str(path), "scaled").settled
+    os.utime(path, (2 * LONG_AGO, 2 * LONG_AGO))  # a clock that runs ahead is no reason
+    assert read_image(str(path), "scaled").settled
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be changed there")
+def test_a_file_changed_while_it_is_read_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_image(tmp_path / "a.jpg")
+    original = imagehash.dhash
+
+    def meddling(image: Image.Image, hash_size: int) -> imagehash.ImageHash:
+        os.utime(path, (LONG_AGO - 9, LONG_AGO - 9))
+        return original(image, hash_size)
+
+    monkeypatch.setattr(imagehash, "dhash", meddling)
+    assert not read_image(str(path), "scaled").settled

@@ -1,0 +1,136 @@
+"""`--method thumbnail`: the head of the file, where what is in it can be trusted."""
+
+import os
+from concurrent.futures import Executor
+from io import BytesIO
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from sdindex import Index, SampleError
+from sdindex.hashing.image import HEAD_BYTES, dhash, read_image
+from sdindex.store.query import hamming
+from tests.conftest import LONG_AGO, make_image
+from tests.hashing.test_image import exact_reference
+from tests.indexing.test_update import counts
+from tests.test_scripts import make
+
+
+def scene(seed: int, size: tuple[int, int]) -> Image.Image:
+    rough = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
+
+
+def with_thumbnail(path: Path, image: Image.Image, small: bytes) -> Path:
+    """Write a JPEG with EXIF that holds a thumbnail, as a camera does: IFD0 empty, then IFD1."""
+    from struct import pack
+
+    start = 8 + 6 + 2 + 2 * 12 + 4
+    exif = b"Exif\0\0II*\0" + pack("<L", 8) + pack("<HL", 0, 14)
+    exif += pack("<H", 2) + pack("<HHLL", 0x0201, 4, 1, start)
+    exif += pack("<HHLL", 0x0202, 4, 1, len(small)) + pack("<L", 0) + small
+    image.save(path, "JPEG", quality=90, exif=exif)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+def jpeg(image: Image.Image) -> bytes:
+    content = BytesIO()
+    image.save(content, "JPEG", quality=85)
+    return content.getvalue()
+
+
+def letterboxed(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return ImageOps.pad(image, size, color=(0, 0, 0))
+
+
+@pytest.mark.parametrize("size", [(800, 600), (1600, 900), (600, 800), (1000, 1000)])
+def test_a_thumbnail_is_cut_to_the_images_shape(tmp_path: Path, size: tuple[int, int]) -> None:
+    image = scene(1, size)
+    path = with_thumbnail(tmp_path / "a.jpg", image, jpeg(letterboxed(image, (160, 120))))
+    picture = read_image(str(path), "thumbnail").picture
+    assert picture is not None
+    assert picture.thumbnail
+    assert (picture.width, picture.height) == size
+    distance = hamming(picture.dhash, exact_reference(path)) or 0
+    assert distance <= 2
+    uncut = dhash(letterboxed(image, (160, 120)).convert("L"))
+    if size != (800, 600):
+        assert (hamming(uncut, exact_reference(path)) or 0) > distance, "the bars are cut"
+
+
+def untrusted() -> dict[str, bytes]:
+    other_shape = jpeg(scene(2, (120, 120)))
+    return {
+        "another shape": other_shape,
+        "larger than the image": jpeg(scene(1, (1000, 750))),
+        "cut short": jpeg(scene(1, (160, 120)))[:600],
+        "no JPEG": b"x" * 500,
+        "empty": b"",
+    }
+
+
+@pytest.mark.parametrize("why", untrusted())
+def test_a_thumbnail_that_is_not_trusted_is_not_used(tmp_path: Path, why: str) -> None:
+    path = with_thumbnail(tmp_path / "a.jpg", scene(1, (800, 600)), untrusted()[why])
+    picture, scaled = (read_image(str(path), method).picture for method in ("thumbnail", "scaled"))
+    assert picture is not None
+    assert picture == scaled
+    assert not picture.thumbnail
+
+
+def test_other_formats_and_broken_files_are_read_whole(tmp_path: Path) -> None:
+    png = make_image(tmp_path / "a.png")
+    assert read_image(str(png), "thumbnail").picture == read_image(str(png), "scaled").picture
+    (tmp_path / "text.jpg").write_bytes(b"notes")
+    assert "not an image" in str(read_image(str(tmp_path / "text.jpg"), "thumbnail").error)
+
+
+def test_only_the_head_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    image = Image.effect_noise((2000, 1500), 90).convert("RGB")
+    path = with_thumbnail(tmp_path / "a.jpg", image, jpeg(image.resize((160, 120))))
+    assert path.stat().st_size > 10 * HEAD_BYTES
+    opened.clear()
+    with path.open("rb") as whole:
+        head = whole.read(HEAD_BYTES)
+    (tmp_path / "head.jpg").write_bytes(head)  # all there is, and enough
+    opened.clear()
+    result = read_image(str(tmp_path / "head.jpg"), "thumbnail")
+    assert result.picture is not None
+    assert result.picture.thumbnail
+    assert opened == [str(tmp_path / "head.jpg")]
+
+
+def test_it_is_a_method_of_its_own(
+    index: Index, tmp_path: Path, archive: Path, threads: Executor
+) -> None:
+    made = make(tmp_path / "made", "--cameras", "2", "--days", "1", "--bursts", "4")
+    summary = index.update(made, method="thumbnail", executor=threads)
+    assert summary.without_thumbnail == 0
+    assert counts(index.update(made, executor=threads)) == {"unchanged": summary.new}
+    assert {one.method for one in index.status().archives} == {"thumbnail"}
+    index.update(archive, method="scaled", executor=threads)
+    with pytest.raises(SampleError, match="two methods do not mix"):
+        index.select(5)
+    summary = index.update(archive, method="thumbnail", executor=threads)
+    assert summary.without_thumbnail == 12
+    assert "12 of them whole, for want of a thumbnail" in str(summary)
+    assert len(index.select(1000)) == 24 + 12
+
+
+def test_on_real_originals_it_is_near(real_archive: Path) -> None:
+    distances = []
+    for path in sorted((real_archive / "peru").rglob("*.JPG")):
+        picture = read_image(str(path), "thumbnail").picture
+        assert picture is not None
+        assert picture.thumbnail
+        with Image.open(path) as image:
+            exact = imagehash.dhash(image.convert("RGB"))
+        distances.append(hamming(picture.dhash, str(exact)) or 0)
+    assert len(distances) == 27
+    assert sum(distances) / 27 <= 2.5
