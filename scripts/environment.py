@@ -56,6 +56,20 @@ def environment(name: str, extras: str = "", package: str | None = None) -> Path
     return programs
 
 
+def _is_of_this_python(folder: Path) -> bool:
+    """Say whether there is an environment here, made here, with this Python.
+
+    What it holds can then be added to. That a package which is no longer needed stays in it
+    hides nothing: a test installs the wheel in an environment of its own.
+    """
+    try:
+        made = (folder / "pyvenv.cfg").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"version = {version}" in made and any(line.endswith(f" {folder}") for line in made)
+
+
 def browser(programs: Path) -> None:
     """See to it that there is a Chromium for the tests of pages; say so where there cannot be."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
