@@ -32,7 +32,7 @@ from PIL import Image
 
 from sdindex import Index
 from sdindex.cli.main import cli
-from sdindex.indexing.update import BATCH_FILES
+from sdindex.indexing.ingest import BATCH_FILES
 from sdindex.workers import IN_FLIGHT_PER_WORKER
 
 LONG_AGO = 1_700_000_000  # seconds since 1970: far from now, so that a file is settled

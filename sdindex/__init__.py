@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         SdindexError,
         UsageError,
     )
-    from sdindex.indexing.update import Summary
+    from sdindex.indexing.summary import Summary
     from sdindex.sampling.options import SampleOptions
     from sdindex.sampling.quality import Measure, Quality
     from sdindex.smartdownsample import (
@@ -68,7 +68,7 @@ _PLACES = {
     **dict.fromkeys([name for name in __all__ if name.islower()], "sdindex.smartdownsample"),
     "Bucket": "sdindex.store.selection",
     "Index": "sdindex.api",
-    "Summary": "sdindex.indexing.update",
+    "Summary": "sdindex.indexing.summary",
     "SampledImage": "sdindex.store.selection",
     "SampleOptions": "sdindex.sampling.options",
     "SavedSample": "sdindex.store.samples",

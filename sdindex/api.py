@@ -13,7 +13,8 @@ from sdindex.errors import QueryError, UsageError
 from sdindex.exchange.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
 from sdindex.hashing.methods import Method
 from sdindex.indexing import update
-from sdindex.indexing.update import DEFAULT_TIMEOUT, DEFAULT_WORKERS, Summary
+from sdindex.indexing.ingest import DEFAULT_TIMEOUT, DEFAULT_WORKERS
+from sdindex.indexing.summary import Summary
 from sdindex.sampling.options import SampleArguments, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store import archives, labels, overview, samples, selection

@@ -21,7 +21,7 @@ from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
 from sdindex.exchange.naming import camera_names
 from sdindex.exchange.tables import cell, quality_rows
-from sdindex.indexing.update import DEFAULT_TIMEOUT
+from sdindex.indexing.ingest import DEFAULT_TIMEOUT
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import Thumbnail, thumbnail
 from sdindex.progress import bar

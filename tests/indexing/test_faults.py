@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from sdindex import Index
-from sdindex.indexing import update
+from sdindex.indexing import ingest
 from sdindex.workers import Workers
 from tests.conftest import CHECKOUT, make_image
 from tests.indexing.test_update import counts, rows
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's
 
 # Runs the command line with a reader that stalls.
 STALLING = """
-from sdindex.indexing import update
+from sdindex.indexing import ingest
 from sdindex.cli.main import cli
 from tests.support import stalling
-update.read_image = stalling.read
+ingest.read_image = stalling.read
 if __name__ == "__main__":
     cli()
 """
@@ -88,7 +88,7 @@ def test_a_read_that_hangs_costs_that_file_alone(
     index: Index, stalling_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(update, "read_image", stalling.read)
+        patch.setattr(ingest, "read_image", stalling.read)
         # Both workers hang at times; who waits behind them for longer than the timeout is read.
         summary = index.update(stalling_archive, workers=2, timeout=0.5)
     assert counts(summary) == {"new": 6, "unreadable": 2, "read": 8}

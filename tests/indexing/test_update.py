@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary, UsageError
-from sdindex.indexing.update import BATCH_FILES
+from sdindex.indexing.ingest import BATCH_FILES
 from tests.conftest import LONG_AGO, make_image
 
 

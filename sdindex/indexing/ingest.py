@@ -1,0 +1,217 @@
+"""Reading the files that a survey listed, and storing what they hold in batches."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from sdindex.archive.names import absolute, from_text, printable
+from sdindex.archive.natural import sort_key
+from sdindex.archive.scan import reason
+from sdindex.errors import ArchiveUnavailableError, UsageError
+from sdindex.hashing.methods import METHODS, Method, stored_name
+from sdindex.hashing.picture import ImageRead, read_image
+from sdindex.indexing.summary import Summary
+from sdindex.indexing.survey import FileToRead, files_to_read, folder_identity, unavailable
+from sdindex.progress import bar
+from sdindex.store import frames
+from sdindex.store.archives import Part
+from sdindex.store.clock import utc_now
+from sdindex.store.tables import image
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+DEFAULT_WORKERS = 4
+DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
+# An interruption loses at most one batch.
+BATCH_FILES = 256
+BATCH_SECONDS = 2.0
+
+# What is stored of a `Picture`; nothing of an image that could not be read.
+_STORED = ("dhash", "brightness", "width", "height", "taken_at")
+
+log = logging.getLogger("sdindex")
+
+Submit = Callable[[FileToRead], Future[ImageRead]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are to be read: by whom, how, and with what to be seen of it."""
+
+    workers: int
+    method: Method | None
+    timeout: float
+    executor: Executor | None
+    progress: bool | None
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"workers must be 1 or more, not {self.workers}")
+        if self.method not in (None, *METHODS):
+            raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if not self.timeout > 0:
+            raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
+
+
+def read_listed(
+    connection: sa.Connection, part: Part, to_read: int, reading: Reading, summary: Summary
+) -> None:
+    """Read the files that the survey listed, `to_read` of them, and store the results."""
+    with ExitStack() as stack:
+        workers = min(reading.workers, to_read)
+        submit = _submit(stack, part, workers, reading)
+        shown = bar(to_read, "reading", show=reading.progress)
+        _read(connection, part, submit, workers, summary, stack.enter_context(shown))
+
+
+def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Submit:
+    """Return what gives a file to a worker."""
+    from sdindex.workers import Workers
+
+    pool = reading.executor or stack.enter_context(Workers(workers, reading.timeout))
+
+    def read(file: FileToRead) -> Future[ImageRead]:
+        log.info("%s: %s", file.reason, printable(from_text(file.path)))
+        place = absolute(part.archive.root, file.path)
+        return pool.submit(read_image, place, part.archive.method)
+
+    return read
+
+
+def _read(
+    connection: sa.Connection,
+    part: Part,
+    submit: Submit,
+    workers: int,
+    summary: Summary,
+    bar: "tqdm[Any]",
+) -> None:
+    """Read what the survey listed, and store the results in batches."""
+    from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
+
+    in_flight = workers * IN_FLIGHT_PER_WORKER
+    identity = folder_identity(part)
+    batch = _Batch(connection, part)
+    files = files_to_read(connection)
+    for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
+        if done is not None:
+            file, future = done
+            result = _outcome(file, future)
+            if _is_systems(result) and not _is_same_folder(part, identity):
+                batch.store()
+                raise unavailable(part, "went away while it was being read")
+            _count(summary, file, result, part.archive.method)
+            bar.update()
+            if result is not None:
+                batch.add(file, result)
+        batch.store_when_due()
+    batch.store()
+
+
+def _is_systems(result: ImageRead | None) -> bool:
+    """Say whether a file was not given, so that the whole disk may be gone."""
+    return result is None or (result.error is not None and not result.settled)
+
+
+def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
+    try:
+        return folder_identity(part) == identity
+    except ArchiveUnavailableError:
+        return False
+
+
+def _outcome(file: FileToRead, future: Future[ImageRead]) -> ImageRead | None:
+    """Return what reading a file gave; None when the file is gone."""
+    from sdindex.workers import WorkerDiedError
+
+    problem = future.exception()
+    if problem is None:
+        return future.result()
+    if isinstance(problem, FileNotFoundError | NotADirectoryError):
+        return None
+    # What failed for the system's sake may work next time: such a file stays unsettled.
+    failed = ImageRead(file.state, settled=False, read_at=utc_now())
+    if isinstance(problem, TimeoutError) and not isinstance(problem.errno, int):  # not a network's
+        return failed._replace(error="reading it hung, and was given up (see --timeout)")
+    if isinstance(problem, WorkerDiedError):
+        return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
+    if isinstance(problem, MemoryError):
+        return failed._replace(error="too large for the memory of this machine")
+    if isinstance(problem, OSError):
+        return failed._replace(error=f"cannot be read: {reason(problem)}")
+    raise problem
+
+
+def _count(summary: Summary, file: FileToRead, result: ImageRead | None, method: Method) -> None:
+    if result is None:
+        summary.skipped += 1
+        return
+    summary.read += 1
+    if result.error is not None:
+        summary.unreadable += 1
+    elif file.image_id is None:
+        summary.new += 1
+    else:
+        summary.changed += 1
+    if method == "thumbnail" and result.picture and not result.picture.thumbnail:
+        summary.without_thumbnail += 1
+    for note in result.notes:
+        log.info("%s: %s", printable(from_text(file.path)), printable(note))
+
+
+class _Batch:
+    """Results that are stored together: a commit each would cost more than the reading."""
+
+    def __init__(self, connection: sa.Connection, part: Part) -> None:
+        self._connection = connection
+        self._part = part
+        self._new: list[dict[str, Any]] = []
+        self._known: list[dict[str, Any]] = []
+        self._since = time.monotonic()
+
+    def add(self, file: FileToRead, result: ImageRead) -> None:
+        row = {
+            "method": stored_name(self._part.archive.method),
+            "error": result.error,
+            "settled": result.settled,
+            "indexed_at": result.read_at,
+            "missing_since": None,
+            **result.state._asdict(),
+            **{name: getattr(result.picture, name, None) for name in _STORED},
+        }
+        if file.image_id is None:
+            row |= {
+                "archive_id": self._part.archive.id,
+                "path": file.path,
+                "sort_key": sort_key(from_text(file.path)),
+                "camera": self._part.archive.camera_of(file.path),
+            }
+            self._new.append(row)
+        else:
+            self._known.append(row | {"row": file.image_id})
+
+    def store_when_due(self) -> None:
+        full = len(self._new) + len(self._known) >= BATCH_FILES
+        if full or time.monotonic() - self._since >= BATCH_SECONDS:
+            self.store()
+
+    def store(self) -> None:
+        if self._new or self._known:
+            frames.discard(self._connection)
+        if self._new:
+            self._connection.execute(image.insert(), self._new)
+        if self._known:
+            self._connection.execute(
+                image.update().where(image.c.id == sa.bindparam("row")), self._known
+            )
+        self._connection.commit()
+        self._new.clear()
+        self._known.clear()
+        self._since = time.monotonic()

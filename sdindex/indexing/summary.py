@@ -1,0 +1,71 @@
+"""What an update did, counted, in words for people."""
+
+from dataclasses import dataclass, field
+
+from sdindex.archive.names import absolute, printable
+from sdindex.archive.scan import Unlooked
+from sdindex.indexing.survey import Survey
+from sdindex.store.archives import Part
+
+
+@dataclass
+class Summary:
+    """What an update did, in numbers of files, and how long it took.
+
+    Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
+    `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
+    `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
+    `missing` files were there at the last update, and are not now. `read` files were opened.
+    `unlooked` names the places that could not be looked at, each with the reason.
+    """
+
+    found: int = 0
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    unreadable: int = 0
+    skipped: int = 0
+    read: int = 0
+    without_thumbnail: int = 0
+    seconds: float = 0.0
+    unlooked: list[Unlooked] = field(default_factory=list)
+
+    def add(self, part: Part, surveyed: Survey) -> None:
+        """Count what a survey has settled without reading."""
+        self.found += surveyed.found
+        self.moved += surveyed.moved
+        self.unchanged += surveyed.unchanged
+        self.missing += surveyed.missing
+        self.unreadable += surveyed.unreadable
+        self.unlooked += [
+            Unlooked(absolute(part.archive.root, place.path), place.reason)
+            for place in surveyed.unlooked
+        ]
+
+    def unlooked_line(self) -> str:
+        """Return one line on the places that could not be looked at."""
+        first = self.unlooked[0]
+        others = f" and {len(self.unlooked) - 1:,} more" if len(self.unlooked) > 1 else ""
+        return (
+            f"could not look at {printable(first.path)} ({first.reason}){others}; "
+            "what was known there is kept: make it readable and index again"
+        )
+
+    def __str__(self) -> str:
+        counted = (
+            f"{self.found:,} files: {self.new:,} new, {self.changed:,} changed, "
+            f"{self.moved:,} moved, {self.unchanged:,} unchanged, {self.unreadable:,} unreadable"
+        )
+        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+        whole = (
+            f", {self.without_thumbnail:,} of them whole, for want of a thumbnail"
+            if self.without_thumbnail
+            else ""
+        )
+        rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
+        return (
+            f"{counted}{skipped}; {self.missing:,} missing; "
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
+        )
