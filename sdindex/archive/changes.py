@@ -7,7 +7,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from sdindex.archive.scan import FileState, Found, FoundFile, Linked, Unlooked
+from sdindex.archive.scan import Found, Linked, Unlooked
+from sdindex.archive.state import FileState, FoundFile
 
 
 class Reason(StrEnum):

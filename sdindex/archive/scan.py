@@ -10,6 +10,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
 from sdindex.archive.names import absolute, is_inside, to_text
+from sdindex.archive.state import FileState, FoundFile
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # Gone since the folder was listed, or a link to nothing, through a file, or to itself.
@@ -19,48 +20,6 @@ _status: Callable[["os.DirEntry[str]"], os.stat_result] = (
     os.stat if sys.platform == "win32" else os.DirEntry.stat
 )
 _new_tuple = tuple.__new__  # makes a named tuple without going through its own constructor
-_BEYOND = 1 << 63  # the first integer that has no place in 64 signed bits
-
-
-class FileState(NamedTuple):
-    """What the file system says of a file's content without reading it.
-
-    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
-    All are signed 64-bit integers, as databases have no others: what is beyond, such as a
-    year after 2262, is folded into them, and still differs when it changes.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "FileState":
-        """Return the state that a ``stat`` call gave."""
-        numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        return cls(*map(_folded, numbers))
-
-
-class FoundFile(NamedTuple):
-    """An image file: its path in stored form, relative to the archive, and what `stat` said."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @property
-    def state(self) -> FileState:
-        """Its state, as it is stored."""
-        return FileState(*map(_folded, self[1:]))
-
-
-def _folded(number: int) -> int:
-    if -_BEYOND <= number < _BEYOND:
-        return number
-    return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND
 
 
 class Unlooked(NamedTuple):

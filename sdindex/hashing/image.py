@@ -23,7 +23,7 @@ from PIL import (
 )
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from sdindex.archive.scan import FileState
+from sdindex.archive.state import FileState
 from sdindex.hashing.methods import Method
 from sdindex.hashing.picture import ImageRead, Picture
 

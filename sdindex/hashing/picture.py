@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sdindex.archive.scan import FileState
+from sdindex.archive.state import FileState
 from sdindex.hashing.methods import Method
 
 

@@ -28,7 +28,8 @@ from sdindex.archive.changes import (
 )
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.natural import sort_key
-from sdindex.archive.scan import IMAGE_SUFFIXES, FileState, FoundFile, Unlooked, reason
+from sdindex.archive.scan import IMAGE_SUFFIXES, Unlooked, reason
+from sdindex.archive.state import FileState, FoundFile
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import stored_name
 from sdindex.indexing.sections import changes

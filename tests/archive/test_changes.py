@@ -16,7 +16,8 @@ from sdindex.archive.changes import (
     compare,
     shift,
 )
-from sdindex.archive.scan import FoundFile, Unlooked
+from sdindex.archive.scan import Unlooked
+from sdindex.archive.state import FoundFile
 
 METHOD = "scaled-1"
 states = st.tuples(*[st.integers(-2, 2)] * 4)

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from sdindex.archive.names import to_text
 from sdindex.archive.scan import (
     ALL_PATHS,
-    FileState,
-    FoundFile,
     Linked,
     Links,
     Span,
     Unlooked,
     scan,
 )
+from sdindex.archive.state import FileState, FoundFile
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdindex.archive.scan import FileState
+from sdindex.archive.state import FileState
 from sdindex.errors import OutputError
 from sdindex.exchange import copies
 from sdindex.exchange.copies import MANIFEST, How, place

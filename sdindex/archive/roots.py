@@ -1,0 +1,134 @@
+"""Where an archive's images are: whatever lists, opens or stats one does so through a root.
+
+Adding a kind of root is a class with the methods of `Root` that passes
+``tests/contracts/test_root.py``, and a line in `KINDS`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from sdindex.archive import scan
+from sdindex.archive.names import absolute
+from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
+from sdindex.archive.state import FileState
+
+Identity = tuple[int, ...]  # what tells a folder from another that is mounted in its place
+
+
+class Root(Protocol):
+    """The folder of an archive, on a disk or elsewhere; it can be pickled for a worker.
+
+    Every path is relative to the root and in stored form, see `sdindex.archive.names`. What
+    the system refuses is an OSError, and FileNotFoundError where there is nothing.
+    """
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        """Yield the image files below a folder; see `sdindex.archive.scan.scan`."""
+        ...
+
+    def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
+        """Yield the files of a list that are there, in the order of `scan`."""
+        ...
+
+    def links(self, under: str) -> Links:
+        """Return the memory of links for one look at what is below a folder."""
+        ...
+
+    def state(self, path: str) -> FileState:
+        """Return what the system says of a file, without opening it."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        ...
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return what the system says, now, of a file that `open` gave."""
+        ...
+
+    def identity(self, under: str = "") -> Identity:
+        """Return what tells this folder, or one below it, from another in its place."""
+        ...
+
+    def location(self, path: str = "") -> str:
+        """Return the absolute name of a file or folder, for people and other programs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoot:
+    """A folder of this machine; `folder` is absolute, as ``os`` functions take it."""
+
+    folder: str
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        """Yield the image files below a folder; see `sdindex.archive.scan.scan`."""
+        return scan.scan(self.folder, under, span=span, links=links)
+
+    def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
+        """Yield the files of a list that are there, in the order of `scan`."""
+        return scan.look_at(self.folder, paths)
+
+    def links(self, under: str) -> Links:
+        """Return the memory of links for one look at what is below a folder."""
+        return Links(self.folder, self.location(under))
+
+    def state(self, path: str) -> FileState:
+        """Return what the system says of a file, without opening it."""
+        return FileState.of(os.stat(self.location(path)))
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        return open(self.location(path), "rb")
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return what the system says, now, of a file that `open` gave."""
+        return FileState.of(os.fstat(file.fileno()))
+
+    def identity(self, under: str = "") -> Identity:
+        """Return the folder's device and number."""
+        status = os.stat(self.location(under))
+        return status.st_dev, status.st_ino
+
+    def location(self, path: str = "") -> str:
+        """Return the absolute name of a file or folder, for people and other programs."""
+        return absolute(self.folder, path.removesuffix("/")) if path else self.folder
+
+
+# The kinds of roots, by what their locations begin with; the first that fits is taken.
+KINDS: list[tuple[str, Callable[[str], Root]]] = [("", LocalRoot)]
+
+
+def root_of(location: str) -> Root:
+    """Return the root at a location: an absolute path."""
+    return next(kind for start, kind in KINDS if location.startswith(start))(location)
+
+
+@contextmanager
+def made_by(kind: Callable[[str], Root], start: str = "") -> Iterator[None]:
+    """Have `root_of` make another kind of root while the block runs.
+
+    For whoever brings a kind of root of their own, and for tests and benchmarks: a disk that
+    fails or is slow is a root, too. Workers are handed the root itself, and need no such
+    block.
+
+    Parameters
+    ----------
+    kind
+        Makes a root of a location.
+    start
+        What the locations begin with that it is for; it is for all by default.
+    """
+    added = (start, kind)
+    KINDS.insert(0, added)
+    try:
+        yield
+    finally:
+        KINDS.remove(added)

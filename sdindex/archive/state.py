@@ -1,0 +1,47 @@
+"""What the file system says of an image file: by that alone it counts as changed or not."""
+
+import os
+from typing import NamedTuple
+
+_BEYOND = 1 << 63  # the first integer that does not fit into 64 signed bits
+
+
+class FileState(NamedTuple):
+    """What the file system says of a file's content without reading it.
+
+    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
+    All are signed 64-bit integers, as databases have no others: what is beyond, such as a
+    year after 2262, is folded into them, and still differs when it changes.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileState":
+        """Return the state that a ``stat`` call gave."""
+        numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(*map(_folded, numbers))
+
+
+class FoundFile(NamedTuple):
+    """An image file: its path in stored form, relative to the archive, and what `stat` said."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def state(self) -> FileState:
+        """Return its state, as it is stored."""
+        return FileState(*map(_folded, self[1:]))
+
+
+def _folded(number: int) -> int:
+    if -_BEYOND <= number < _BEYOND:
+        return number
+    return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND

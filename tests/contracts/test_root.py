@@ -1,0 +1,160 @@
+"""What every root must do: one suite for the local one and for those of tests."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+
+from sdindex.archive.names import to_text
+from sdindex.archive.roots import LocalRoot, Root, made_by, root_of
+from sdindex.archive.scan import Span, Unlooked
+from sdindex.archive.state import FoundFile
+from tests.support.roots import ActingRoot, FailingRoot, SlowRoot
+
+Kind = Callable[[str], Root]
+NAMES = ["a.jpg", "a/b.JPG", "a/c/d.webp", "a-b/x.png", "a.b/x.tif", "é.bmp", "z/empty.jpeg"]
+REFUSED = "refused/1.jpg"
+
+
+def refusing(folder: str) -> Root:
+    return FailingRoot(folder, refused=frozenset([REFUSED]))
+
+
+@pytest.fixture(params=[LocalRoot, refusing, SlowRoot, ActingRoot])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
+    for name in [*NAMES, "notes.txt", "a/movie.mp4"]:
+        write(tmp_path / "archive" / name)
+    kind: Kind = request.param
+    return kind(str(tmp_path / "archive"))
+
+
+def write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"" if path.stem == "empty" else path.name.encode())
+
+
+def files(found: Iterator[object]) -> list[FoundFile]:
+    return [file for item in found if isinstance(item, list) for file in item]
+
+
+def test_a_scan_gives_every_image_once_in_the_order_of_the_paths(root: Root) -> None:
+    assert [file.path for file in files(root.scan())] == sorted(NAMES)
+    assert [file.path for file in files(root.scan("a/"))] == ["a/b.JPG", "a/c/d.webp"]
+
+
+def test_spans_of_paths_share_it(root: Root) -> None:
+    spans = [Span("", "a/"), Span("a/", "a/c/"), Span("a/c/", None)]
+    found = [file.path for span in spans for file in files(root.scan(span=span))]
+    assert found == sorted(NAMES)
+
+
+def test_a_look_at_single_files_gives_those_that_are_there(root: Root) -> None:
+    wanted = ["z/empty.jpeg", "nothing.jpg", "a/none/x.jpg", "a.jpg", "a"]
+    assert [file.path for file in files(root.look_at(wanted))] == ["a.jpg", "z/empty.jpeg"]
+
+
+def test_one_state_whoever_is_asked(root: Root) -> None:
+    scanned = {file.path: file.state for file in files(root.scan())}
+    looked = {file.path: file.state for file in files(root.look_at(NAMES))}
+    assert scanned == looked == {name: root.state(name) for name in NAMES}
+    for name in NAMES:
+        with root.open(name) as file:
+            assert root.state_of(file) == scanned[name]
+            file.read()
+            assert root.state_of(file) == scanned[name]
+
+
+def test_a_file_that_changes_while_it_is_open_shows_it(root: Root) -> None:
+    with root.open("a.jpg") as file:
+        before = root.state_of(file)
+        with Path(root.location("a.jpg")).open("ab") as writer:
+            writer.write(b"more")
+        assert root.state_of(file) != before
+
+
+def test_what_is_opened_are_the_files_bytes(root: Root) -> None:
+    for name in NAMES:
+        with root.open(name) as file:
+            assert file.read() == Path(root.location(name)).read_bytes()
+            file.seek(1)
+            assert file.read(3) == Path(root.location(name)).read_bytes()[1:4]
+
+
+@pytest.mark.parametrize("path", ["none.jpg", "none/none.jpg"])
+def test_what_is_not_there_is_not_found(root: Root, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        root.state(path)
+    with pytest.raises(FileNotFoundError):
+        root.open(path)
+    with pytest.raises(FileNotFoundError):
+        root.identity("none/")
+    (unlooked,) = root.scan("none/")
+    assert isinstance(unlooked, Unlooked)
+    assert unlooked.path == "none/"
+
+
+def test_a_folder_is_itself_and_no_other(root: Root, tmp_path: Path) -> None:
+    assert root.identity() == root.identity() != root.identity("a/")
+    os.rename(root.location(), tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        root.identity()
+    (tmp_path / "archive").mkdir()
+    other = root.identity()
+    assert other != LocalRoot(str(tmp_path / "away")).identity()
+
+
+def test_a_worker_gets_the_same_root(root: Root) -> None:
+    sent, got = Pipe()
+    sent.send(root)
+    there: Root = got.recv()
+    sent.close()
+    got.close()
+    assert list(there.scan()) == list(root.scan())
+    assert there.location("a/b.JPG") == root.location("a/b.JPG")
+
+
+def test_locations_are_absolute_names(root: Root) -> None:
+    assert Path(root.location()).is_absolute()
+    assert Path(root.location("a/b.JPG")) == Path(root.location()) / "a" / "b.JPG"
+    assert Path(root.location("a/")) == Path(root.location()) / "a"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names are Linux's")
+def test_names_that_are_no_text_can_be_opened(root: Root) -> None:
+    folder = Path(root.location("a/"))
+    raw = [b"caf\xe9.jpg", b"caf\xc3\xa9.jpg", b"new\nline.jpg", b"back\\slash.jpg", b"-rf .jpg"]
+    for name in raw:
+        (folder / os.fsdecode(name)).write_bytes(name)
+    stored = [f"a/{to_text(os.fsdecode(name))}" for name in raw]
+    assert {file.path for file in files(root.scan("a/"))} >= set(stored)
+    for path, name in zip(stored, raw, strict=True):
+        assert root.state(path).size == len(name)
+        with root.open(path) as file:
+            assert file.read() == name
+
+
+def test_what_is_refused_is_told_and_nothing_else_with_it(tmp_path: Path) -> None:
+    for name in [*NAMES, REFUSED, "refused/2.jpg"]:
+        write(tmp_path / name)
+    root = FailingRoot(str(tmp_path), refused=frozenset([REFUSED, "a/"]))
+    found = list(root.scan())
+    assert [item.path for item in found if isinstance(item, Unlooked)] == ["a/", REFUSED]
+    assert [file.path for file in files(iter(found))] == sorted(
+        {*NAMES, "refused/2.jpg"} - {"a/b.JPG", "a/c/d.webp"}
+    )
+    for path in (REFUSED, "a/b.JPG"):
+        with pytest.raises(OSError, match="Input/output error"):
+            root.open(path)
+        with pytest.raises(OSError, match="Input/output error"):
+            root.state(path)
+
+
+def test_the_root_at_a_location_can_be_another_kind(tmp_path: Path) -> None:
+    here, elsewhere = str(tmp_path / "a"), str(tmp_path / "b")
+    with made_by(SlowRoot, here):
+        assert root_of(here) == SlowRoot(here)
+        assert root_of(elsewhere) == LocalRoot(elsewhere)
+    assert root_of(here) == LocalRoot(here)
