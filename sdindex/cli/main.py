@@ -33,7 +33,7 @@ from sdindex.store.fetching import no_garbage_collection
 
 if TYPE_CHECKING:
     from sdindex.api import Index
-    from sdindex.exchange.tables import TableFormat
+    from sdindex.cli.terminal import TableFormat
     from sdindex.sampling.options import SampleArguments
     from sdindex.store.selection import SampledImage
 
@@ -218,8 +218,8 @@ def buckets(
     index: "Index", *, count: int | None, bits: int, under: tuple[str, ...], form: "TableFormat"
 ) -> None:
     """Show the groups of look-alike images, and what a sample keeps of each."""
+    from sdindex.cli.terminal import write_buckets
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_buckets
 
     held = index.buckets(count, bits=bits, under=under)
     with writing(STDOUT) as stdout:
@@ -246,8 +246,8 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
     bucket. Beside SQLite's own
     functions there are hamming(a, b), bucket(dhash, bits) and dhash_hex(dhash).
     """
+    from sdindex.cli.terminal import write_rows
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_rows
     from sdindex.store.query import stopped
 
     def end() -> None:
@@ -310,12 +310,13 @@ def samples() -> None:
 @with_index
 def list_samples(index: "Index", *, form: "TableFormat") -> None:
     """List the saved samples, the oldest first."""
+    from sdindex.cli.terminal import write_records
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_saved
+    from sdindex.store.samples import SavedSample
 
     saved = index.samples()
     with writing(STDOUT) as stdout:
-        write_saved(saved, form, stdout)
+        write_records(SavedSample, saved, form, stdout)
 
 
 @samples.command("show")
@@ -366,8 +367,8 @@ def quality(
     What it reaches, and how near it comes to every image, beside random samples (the mean of
     30) and a plain stride of the same size.
     """
+    from sdindex.cli.terminal import write_quality
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_quality
     from sdindex.sampling.options import SampleOptions, sample_options
 
     if name is not None and sample_options(**sampling) == SampleOptions():
@@ -429,8 +430,8 @@ def import_labels(
 @with_index
 def list_labels(index: "Index", *, form: "TableFormat") -> None:
     """List the labels by source, and how many images have each."""
+    from sdindex.cli.terminal import write_records
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_records
     from sdindex.store.labels import LabelCount
 
     counted = index.labels()
@@ -451,8 +452,8 @@ def drop_labels(index: "Index", *, source: str) -> None:
 @with_index
 def cameras(index: "Index", *, form: "TableFormat") -> None:
     """List the cameras: images that can be sampled, and from when until when they are."""
+    from sdindex.cli.terminal import write_records
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_records
     from sdindex.store.overview import Camera
 
     found = index.cameras()
@@ -467,8 +468,9 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
     """Show the archives, images, unreadable and missing files, and the index's size."""
     from dataclasses import asdict, astuple
 
+    from sdindex.cli.terminal import print_table
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import print_table, write_json
+    from sdindex.exchange.tables import write_json
 
     held = index.status()
     with writing(STDOUT) as stdout:
@@ -488,8 +490,8 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
 @with_index
 def errors(index: "Index", *, form: Literal["table", "csv", "json"]) -> None:
     """List the files that could not be read, and why."""
+    from sdindex.cli.terminal import write_unreadable
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.exchange.tables import write_unreadable
 
     unreadable = index.errors()
     with writing(STDOUT) as stdout:

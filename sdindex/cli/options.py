@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import update_wrapper
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
+from sdindex.exchange.formats.registry import FORMATS, Wishes
 from sdindex.sampling.bursts import DEFAULT_DISTANCE
 from sdindex.sampling.options import UNITS, SampleArguments
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdindex.exchange.copies import How
-    from sdindex.exchange.interchange import InterchangeFormat
-    from sdindex.exchange.tables import SampleFormat
     from sdindex.store.selection import SampledImage
 
 Command = Callable[..., None]
@@ -25,9 +24,6 @@ Decorator = Callable[[Command], Command]
 
 # Whether a path can be read is found out where it matters, and said with the way out.
 PATH = click.Path(readable=False)
-
-LIST_FORMATS = ("paths", "null", "csv", "json")
-INTERCHANGE_FORMATS = ("megadetector", "camtrap-dp", "timelapse", "coco")
 
 
 class Time(click.ParamType[date]):
@@ -205,34 +201,19 @@ class Delivery(NamedTuple):
                 "--missing gives absolute paths alone, as --format paths or null; the whole sample "
                 "is written without it"
             )
+        from sdindex.exchange.formats.paths import write_paths
         from sdindex.exchange.output import writing
-        from sdindex.exchange.tables import write_paths
 
         with writing(self.output, index=index) as file:
             write_paths(paths, file, end=b"\0" if self.form == "null" else b"\n")
 
     def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:
         from sdindex.exchange.output import writing
-        from sdindex.exchange.tables import write_sample
 
         with writing(self.output, index=index) as file:
-            if self.form in LIST_FORMATS:
-                write_sample(sample, cast("SampleFormat", self.form), file, relative=self.relative)
-            else:
-                self._hand_on(sample, file)
+            FORMATS[self.form].write(sample, file, Wishes(self.relative, self.utc_offset))
         if self.form == "paths" and any("\n" in one.path for one in sample):
             click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
-
-    def _hand_on(self, sample: "Sequence[SampledImage]", file: IO[bytes]) -> None:
-        from sdindex.exchange.interchange import write_interchange
-
-        write_interchange(
-            sample,
-            cast("InterchangeFormat", self.form),
-            file,
-            relative=self.relative,
-            utc_offset=self.utc_offset,
-        )
 
 
 _DELIVERY = (
@@ -240,7 +221,7 @@ _DELIVERY = (
     click.option(
         "--format",
         "form",
-        type=click.Choice([*LIST_FORMATS, *INTERCHANGE_FORMATS]),
+        type=click.Choice(list(FORMATS)),
         default="paths",
         show_default=True,
         help="A path a line, paths ended by a zero byte (for xargs -0), all that is known, or "
@@ -282,13 +263,13 @@ def delivery_options(command: Command) -> Command:
 
 
 def _utc_offset(form: str, text: str | None) -> "timezone | None":
-    if (text is not None) != (form == "camtrap-dp"):
+    if (text is not None) != ("utc_offset" in FORMATS[form].needs):
         raise click.UsageError(
             "--format camtrap-dp and --utc-offset go together: it wants times with the offset of "
             "the cameras' clocks, such as +01:00"
         )
     if text is None:
         return None
-    from sdindex.exchange.interchange import parse_utc_offset
+    from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 
     return parse_utc_offset(text)

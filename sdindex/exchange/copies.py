@@ -12,7 +12,7 @@ from typing import IO, Literal, NamedTuple
 from sdindex.archive.names import is_inside, printable
 from sdindex.archive.scan import reason
 from sdindex.errors import OutputError
-from sdindex.exchange.naming import Sampled, places
+from sdindex.exchange.naming import Naming, Sampled
 from sdindex.exchange.output import writing
 from sdindex.exchange.tables import from_cell, write_csv
 from sdindex.progress import bar
@@ -81,8 +81,8 @@ def place(
     try:
         manifest = _read_manifest(folder)
         put = {row["original"]: row["path"] for row in manifest.values()}
-        named = zip(images, places(images), strict=True)
-        paths = [put.get(image.path, path) for image, path in named]
+        naming = Naming.of(images)
+        paths = [put.get(image.path) or naming.path(image) for image in images]
         files = _files(images, paths, folder)
         earlier = {os.path.join(folder, *_parts(path)) for path in put.values()}
         missing = _not_there_yet(files, how, earlier)

@@ -1,6 +1,6 @@
 """How images of a sample are named where no archive's root stands before them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import PurePath
 from typing import Protocol
@@ -56,32 +56,50 @@ class Sampled(Protocol):
         """The same number for the images of one burst, and for no others."""
 
 
-def places(images: Sequence[Sampled]) -> list[str]:
-    """Return a path for each image, with forward slashes, that no other image has.
+class Naming:
+    """Names for the images of some archives, and for their cameras, which no other ones have.
 
-    It is relative to the archive or, where the images are from several, to a folder that
-    holds each archive in a folder of its own.
+    Parameters
+    ----------
+    roots
+        Those of the archives that images are named of.
     """
-    prefixes = _prefixes(image.archive for image in images)
-    return [prefixes[image.archive] + image.relative_path for image in images]
 
+    def __init__(self, roots: Iterable[str]) -> None:
+        self._archives = archive_names(roots)
 
-def cameras(images: Sequence[Sampled]) -> list[str]:
-    """Return a name for the camera of each image: see `camera_names`."""
-    return camera_names([(image.archive, image.camera) for image in images])
+    @classmethod
+    def of(cls, images: Iterable[Sampled]) -> "Naming":
+        """Return the naming of the images of a sample."""
+        return cls({image.archive for image in images})
 
+    @property
+    def only_archive(self) -> str:
+        """The archive's name where there is one, else an empty one."""
+        return next(iter(self._archives.values())) if len(self._archives) == 1 else ""
 
-def camera_names(cameras: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a name for each camera of an archive, which those of other archives do not have.
+    def path(self, image: Sampled) -> str:
+        """Return a path with forward slashes, below a folder made for these images.
 
-    It is never empty: a camera that is an archive's root has the archive's name.
-    """
-    names = archive_names(archive for archive, _ in cameras)
-    several = len(names) > 1
-    return [
-        f"{names[archive]}/{camera}".rstrip("/") if several or not camera else camera
-        for archive, camera in cameras
-    ]
+        It is relative to the archive or, where there are several, to a folder that holds each
+        archive in a folder of its own.
+        """
+        if len(self._archives) == 1:
+            return image.relative_path
+        return f"{self._archives[image.archive]}/{image.relative_path}"
+
+    def camera(self, image: Sampled) -> str:
+        """Return the camera's name: see `camera_name`."""
+        return self.camera_name(image.archive, image.camera)
+
+    def camera_name(self, archive: str, camera: str) -> str:
+        """Return the name of a camera of an archive, given the archive's root.
+
+        It is never empty: a camera that is an archive's root has the archive's name.
+        """
+        if len(self._archives) == 1 and camera:
+            return camera
+        return f"{self._archives[archive]}/{camera}".rstrip("/")
 
 
 def archive_names(roots: Iterable[str]) -> dict[str, str]:
@@ -102,6 +120,6 @@ def archive_names(roots: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _prefixes(roots: Iterable[str]) -> dict[str, str]:
-    names = archive_names(roots)
-    return {root: f"{name}/" if len(names) > 1 else "" for root, name in names.items()}
+def local_time(time: datetime) -> str:
+    """Return a camera's time to the second, as most programs read it."""
+    return time.isoformat(" ", "seconds")

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import RawIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from sdindex.archive.names import from_utf8, printable
 from sdindex.archive.scan import is_image, reason
@@ -39,7 +39,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
         if output == STDOUT:
             if sys.stdout is None:
                 raise OutputError("stdout is closed; name a file with -o")
-            yield _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
+            yield cast("IO[bytes]", _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
             sys.stdout.flush()
         else:
             _refuse_what_is_of_worth(output, index)
@@ -52,15 +52,20 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
         raise OutputError(f"cannot write {where}: {reason(problem)}") from problem
 
 
-class _Terminal(BytesIO):
+class _Terminal(RawIOBase):
     """What people read, not programs: nothing in a name acts on a terminal."""
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
 
     def write(self, content: Any) -> int:
         """Write whole lines, in which control characters are shown as escapes."""
         text = from_utf8(bytes(content).decode("utf-8", "surrogateescape"))
         lines = text.replace("\r\n", "\n").split("\n")
         shown = "\n".join(map(printable, lines))
-        return sys.stdout.buffer.write(shown.encode(sys.stdout.encoding, "backslashreplace"))
+        sys.stdout.buffer.write(shown.encode(sys.stdout.encoding, "backslashreplace"))
+        return len(content)
 
 
 def _refuse_what_is_of_worth(output: str, index: Path | None) -> None:

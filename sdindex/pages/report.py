@@ -19,8 +19,9 @@ from plotly.offline import get_plotlyjs
 
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
-from sdindex.exchange.naming import camera_names
-from sdindex.exchange.tables import cell, quality_rows
+from sdindex.exchange.naming import Naming
+from sdindex.exchange.records import quality_for_people
+from sdindex.exchange.tables import shown
 from sdindex.indexing.ingest import DEFAULT_TIMEOUT
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import Thumbnail, thumbnail
@@ -128,7 +129,8 @@ def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[t
 
 def _camera_names(connection: sa.Connection, held: Population) -> list[str]:
     roots = {one.id: one.root for one in archives.all_archives(connection)}
-    return camera_names([(roots[of], from_text(camera)) for of, camera in held.camera_names])
+    naming = Naming(roots[of] for of, _ in held.camera_names)
+    return [naming.camera_name(roots[of], from_text(camera)) for of, camera in held.camera_names]
 
 
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
@@ -216,7 +218,7 @@ def _quality(gathered: Gathered) -> dict[str, Any] | None:
     """Return the sample's figures beside others'; nothing where there is no image."""
     if gathered.quality is None:
         return None
-    rows = [list(map(cell, row)) for row in quality_rows(gathered.quality)]
+    rows = [list(map(shown, row)) for row in quality_for_people(gathered.quality).rows]
     return {"rows": rows, "note": gathered.quality.note, "distance": gathered.quality.distance}
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sdindex.archive.state import FileState
 from sdindex.errors import OutputError
-from sdindex.exchange import copies
 from sdindex.exchange.copies import MANIFEST, How, place
+from sdindex.exchange.naming import Naming
 from sdindex.exchange.tables import from_cell
 from tests.conftest import LONG_AGO
 from tests.support.sampled import Image
@@ -240,7 +240,7 @@ def test_links_say_what_can_be_done_where_there_are_none(
 def test_two_names_that_the_disk_takes_for_one(
     images: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: How
 ) -> None:
-    monkeypatch.setattr(copies, "places", lambda _: ["IMG_1.JPG"] * 2)
+    monkeypatch.setattr(Naming, "path", lambda *_: "IMG_1.JPG")
     with pytest.raises(OutputError, match="does not tell its name from another image's"):
         place(images[::2], str(tmp_path / "out"), how=how)
     assert (tmp_path / "out/IMG_1.JPG").read_bytes() == b"cam1/IMG_1.JPG"
@@ -252,7 +252,8 @@ def test_two_names_that_the_disk_takes_for_one(
 def test_no_path_leads_out_of_the_folder(
     images: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(copies, "places", lambda _: ["first.jpg", path])
+    paths = iter(["first.jpg", path])
+    monkeypatch.setattr(Naming, "path", lambda *_: next(paths))
     with pytest.raises(OutputError, match="is no path that can be put below a folder"):
         place(images[:2], str(tmp_path / "out" / "in"))
     assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdindex import Index, Quality, SampledImage, SampleError, UsageError
-from sdindex.exchange.tables import write_quality
+from sdindex.cli.terminal import write_quality
 from sdindex.sampling import quality
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Store

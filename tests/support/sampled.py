@@ -16,6 +16,7 @@ class Image:
     dhash: str = "3" * 16
     width: int = 640
     height: int = 480
+    brightness: float = 100.0
 
     @property
     def path(self) -> str:

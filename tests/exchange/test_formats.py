@@ -3,11 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from frictionless import Resource, Schema
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from sdindex.errors import OutputError, UsageError
-from sdindex.exchange.interchange import InterchangeFormat, parse_utc_offset, write_interchange
+from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
+from sdindex.exchange.formats.registry import FORMATS, Wishes, format_named
 from sdindex.exchange.label_files import Label, LabelFile
-from sdindex.exchange.naming import archive_names, cameras, places
+from sdindex.exchange.naming import Naming, archive_names
 from tests.support.sampled import Image
 
 # The constraints of media-table-schema.json of Camtrap DP 1.0.2 (TDWG, MIT licence), without
@@ -66,18 +68,57 @@ TWO_ARCHIVES = [SAMPLE[0], replace(SAMPLE[0], archive="/mnt/other/archive")]
 
 def written(
     images: Sequence[Image],
-    form: InterchangeFormat,
+    form: str,
     *,
     relative: bool = False,
     utc_offset: timezone | None = None,
 ) -> bytes:
     output = io.BytesIO()
-    write_interchange(images, form, output, relative=relative, utc_offset=utc_offset)
+    FORMATS[form].write(images, output, Wishes(relative, utc_offset))
     return output.getvalue()
 
 
 def rows(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+
+
+class Streamed(Collection[Image]):
+    """A sample that can be gone through, and is counted in how many of it are there at once."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self.images = images
+        self.there: WeakSet[Image] = WeakSet()
+        self.most = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __contains__(self, image: object) -> bool:
+        return image in self.images
+
+    def __iter__(self) -> Iterator[Image]:
+        for image in self.images:
+            fresh = replace(image)
+            self.there.add(fresh)
+            self.most = max(self.most, len(self.there))
+            yield fresh
+            del fresh
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_written_as_the_images_come(form: str) -> None:
+    numbered = [Image(f"cam/{number}.jpg", labels=("fox",)) for number in range(500)]
+    sample = Streamed(numbered)
+    wishes = Wishes(utc_offset=UTC if "utc_offset" in FORMATS[form].needs else None)
+    written = io.BytesIO()
+    FORMATS[form].write(sample, written, wishes)
+    assert b"499.jpg" in written.getvalue()
+    assert sample.most < 5
+
+
+def test_a_format_that_there_is_not() -> None:
+    with pytest.raises(UsageError, match=r"a sample's format is one of paths, null, csv, .*'xml'"):
+        format_named("xml")
 
 
 def test_megadetector_is_given_a_list_of_paths() -> None:
@@ -206,7 +247,9 @@ def test_timelapse_and_the_label_files_agree(tmp_path: Path) -> None:
         for line, word in zip(content.split("\r\n"), ["label", 1, 2, 3], strict=False)
     ]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    assert [one.path for one in LabelFile(str(tmp_path / "t.csv"))] == places(SAMPLE)
+    assert [one.path for one in LabelFile(str(tmp_path / "t.csv"))] == list(
+        map(Naming.of(SAMPLE).path, SAMPLE)
+    )
 
 
 def opened(images: Sequence[Image], folder: Path) -> COCO:
@@ -263,8 +306,9 @@ def test_no_two_images_have_one_place_and_no_two_cameras_one_name(
         Image(f"{camera}/{name}".lstrip("/"), archive=archive, camera=camera)
         for archive, name, camera in given
     ]
-    assert len(set(places(images))) == len({image.path for image in images})
-    named = dict(zip(((one.archive, one.camera) for one in images), cameras(images), strict=True))
+    naming = Naming.of(images)
+    assert len(set(map(naming.path, images))) == len({image.path for image in images})
+    named = {(image.archive, image.camera): naming.camera(image) for image in images}
     assert all(named.values())
     if len({one.archive for one in images}) > 1:
         assert len(set(named.values())) == len(named)

@@ -1,0 +1,127 @@
+"""Results on a terminal: tables fit to it; CSV and JSON go on to where these are written."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import click
+
+from sdindex.archive.names import printable
+from sdindex.exchange import records
+from sdindex.exchange.tables import shown
+from sdindex.exchange.tables import write_rows as write_for_programs
+
+if TYPE_CHECKING:
+    from sdindex.sampling.quality import Quality
+    from sdindex.store.overview import UnreadableImage
+    from sdindex.store.selection import Bucket
+
+TableFormat = Literal["table", "csv", "json"]
+
+_TABLE_ROWS = 1000
+_BAR_WIDTH = 24
+
+
+def write_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    form: TableFormat,
+    output: IO[bytes],
+) -> None:
+    """Write rows in the format that is asked for; a table goes to stdout."""
+    if form == "table":
+        print_table(columns, rows)
+    else:
+        write_for_programs(columns, rows, form, output)
+
+
+def write_records(kind: type, found: Iterable[Any], form: TableFormat, output: IO[bytes]) -> None:
+    """Write dataclass objects of one kind; the columns are their fields."""
+    write_rows(*records.of_records(kind, found), form, output)
+
+
+def write_unreadable(
+    unreadable: "Sequence[UnreadableImage]", form: TableFormat, output: IO[bytes]
+) -> None:
+    """Write the files that could not be read, and why."""
+    from sdindex.store.overview import UnreadableImage
+
+    if form == "table":
+        print_table(["path", "reason"], [(image.path, image.reason) for image in unreadable])
+    else:
+        write_records(UnreadableImage, unreadable, form, output)
+
+
+def write_buckets(buckets: "Sequence[Bucket]", form: TableFormat, output: IO[bytes]) -> None:
+    """Write the buckets: with a small bar, and the sums at the foot, where people read it."""
+    if form != "table":
+        write_for_programs(*records.of_buckets(buckets), form, output)
+        return
+    largest = max((bucket.images for bucket in buckets), default=1)
+    images = sum(bucket.images for bucket in buckets)
+    keeps = sum(bucket.keeps for bucket in buckets)
+    print_table(
+        ["bits", "images", "keeps", "left out", "", "first path"],
+        [
+            (bucket.bits, bucket.images, bucket.keeps, _left_out(bucket.keeps, bucket.images),
+             _bar(bucket, largest), bucket.first_path)
+            for bucket in buckets
+        ],
+        foot=(f"{len(buckets):,} buckets", images, keeps, _left_out(keeps, images), "", ""),
+    )  # fmt: skip
+
+
+def write_quality(quality: "Quality", form: TableFormat, output: IO[bytes]) -> None:
+    """Write how good a sample is, a line for each measure; what was measured goes to stderr."""
+    of_quality = records.quality_for_people if form == "table" else records.of_quality
+    write_rows(*of_quality(quality), form, output)
+    if quality.note:
+        click.echo(quality.note, err=True)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], foot: Sequence[object] = ()
+) -> None:
+    """Print an aligned table on stdout, fit to the terminal; numbers are set to the right.
+
+    At most 1,000 rows: who wants more wants a file. `foot` is a last row, of sums.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    remaining = iter(rows)
+    first = [tuple(row) for row in islice(remaining, _TABLE_ROWS)]
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_footer=bool(foot)
+    )
+    for number, column in enumerate(columns):
+        numeric = bool(first) and all(_is_number(row[number]) for row in first)
+        table.add_column(
+            Text(printable(column)),
+            Text(shown(foot[number]) if foot else ""),
+            justify="right" if numeric else "left",
+            overflow="fold",
+        )
+    for row in first:
+        table.add_row(*(Text(shown(value)) for value in row))
+    # Into a pipe goes every row on one line, however long.
+    Console(width=None if sys.stdout.isatty() else 100_000).print(table)
+    if next(remaining, None) is not None:
+        click.echo(f"the first {_TABLE_ROWS:,} rows; all of them: --format csv", err=True)
+
+
+def _left_out(keeps: int, images: int) -> str:
+    return f"{records.left_out(keeps, images):.0%}"
+
+
+def _bar(bucket: "Bucket", largest: int) -> str:
+    """Return a bucket as a bar: what is kept full, what is left light."""
+    whole = max(1, round(_BAR_WIDTH * bucket.images / largest))
+    kept = round(whole * bucket.keeps / bucket.images)
+    return "█" * kept + "░" * (whole - kept)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or str(value).endswith("%")

@@ -1,0 +1,52 @@
+"""A sample as a database of COCO Camera Traps, with the labels as annotations."""
+
+import json
+from collections.abc import Collection, Iterator
+from typing import IO, Any
+
+from sdindex.archive.natural import sort_key
+from sdindex.exchange.formats.registry import Wishes
+from sdindex.exchange.label_files import EMPTY
+from sdindex.exchange.naming import Naming, Sampled, local_time
+from sdindex.exchange.tables import write_json
+
+
+def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
+    """Write the images, the labels that are among them, and which image has which."""
+    naming = Naming.of(images)
+    labels = {label for image in images for label in image.labels} - {EMPTY}
+    names = [EMPTY, *sorted(labels, key=sort_key)]  # the format keeps 0 for "empty"
+    numbers = {name: number for number, name in enumerate(names)}
+    info = {"version": "1.0", "description": f"A sample of {len(images)} images, by sdindex"}
+    output.write(f'{{\n"info": {json.dumps(info)},\n"images": '.encode("ascii"))
+    write_json((_image(image, naming) for image in images), output)
+    output.write(b',\n"categories": ')
+    write_json(({"id": number, "name": name} for name, number in numbers.items()), output)
+    output.write(b',\n"annotations": ')
+    write_json(_annotations(images, naming, numbers), output)
+    output.write(b"}\n")
+
+
+def _annotations(
+    images: Collection[Sampled], naming: Naming, numbers: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    for image in images:
+        path = naming.path(image)
+        for number, label in enumerate(image.labels):
+            yield {"id": f"{path}#{number}", "image_id": path, "category_id": numbers[label]}
+
+
+def _image(image: Sampled, naming: Naming) -> dict[str, Any]:
+    path = naming.path(image)
+    record = {
+        "id": path,
+        "file_name": path,
+        "width": image.width,
+        "height": image.height,
+        "location": naming.camera(image),
+    }
+    if image.taken_at is not None:
+        record["datetime"] = local_time(image.taken_at)
+    if image.burst is not None:
+        record["seq_id"] = str(image.burst)
+    return record

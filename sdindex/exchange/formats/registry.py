@@ -1,0 +1,93 @@
+"""Every format of a sample: adding one is a file beside this one, and a line here."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import timezone
+from importlib import import_module
+from typing import IO, NamedTuple, cast
+
+from sdindex.errors import UsageError
+from sdindex.exchange.naming import Sampled
+
+
+class Wishes(NamedTuple):
+    """How a sample is to be written, where its format knows several ways.
+
+    Attributes
+    ----------
+    relative
+        Paths relative to their archive's root, in formats that have absolute ones else.
+    utc_offset
+        That of the cameras' clocks: EXIF times do not say it.
+    """
+
+    relative: bool = False
+    utc_offset: timezone | None = None
+
+
+# Goes over the images as often as it must, never holds them all, and writes as it goes.
+Writer = Callable[[Collection[Sampled], IO[bytes], Wishes], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of a sample.
+
+    Attributes
+    ----------
+    name
+        As ``--format`` has it.
+    writer
+        The module in this package, and the `Writer` in it; imported when it is used.
+    summary
+        What it is, in one line for the user.
+    needs
+        The fields of `Wishes` that must be given for this format, and for no other.
+    """
+
+    name: str
+    writer: str
+    summary: str
+    needs: tuple[str, ...] = ()
+
+    def write(self, images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
+        """Write a sample.
+
+        Raises
+        ------
+        OutputError
+            When the format cannot say what would have to be written.
+        """
+        module, _, function = self.writer.partition(".")
+        found = getattr(import_module(f"sdindex.exchange.formats.{module}"), function)
+        cast("Writer", found)(images, output, wishes)
+
+
+FORMATS = {
+    known.name: known
+    for known in (
+        Format("paths", "paths.write_lines", "A path a line"),
+        Format("null", "paths.write_null", "Paths ended by a zero byte, for xargs -0"),
+        Format("csv", "rows.write_csv", "All that is known of each image, for people and programs"),
+        Format("json", "rows.write_json", "The same as a list of objects"),
+        Format("megadetector", "megadetector.write", "The list of paths that MegaDetector takes"),
+        Format(
+            "camtrap-dp", "camtrap_dp.write", "The table media.csv of Camtrap DP", ("utc_offset",)
+        ),
+        Format("timelapse", "timelapse.write", "CSV as Timelapse 2 imports it"),
+        Format("coco", "coco.write", "A database of COCO Camera Traps, labels as annotations"),
+    )
+}
+
+
+def format_named(name: str) -> Format:
+    """Return the format of that name.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"a sample's format is one of {', '.join(FORMATS)}, not {name!r}")
+    return FORMATS[name]

@@ -1,0 +1,73 @@
+"""What the index answers, as columns and rows: for tables, CSV and JSON alike."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdindex.store.selection import Bucket, SampledImage
+
+if TYPE_CHECKING:
+    from sdindex.sampling.quality import Quality
+
+QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
+
+
+class Rows(NamedTuple):
+    """Names of columns, and rows of as many values, which may come one by one."""
+
+    columns: Sequence[str]
+    rows: Iterable[Sequence[object]]
+
+
+def of_records(kind: type, records: Iterable[Any]) -> Rows:
+    """Return dataclass objects of one kind as rows; the columns are their fields."""
+    columns = _fields(kind)
+    return Rows(columns, map(attrgetter(*columns), records))
+
+
+def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
+    """Return the images of a sample as rows; `path` is relative where that is asked for."""
+    columns = _fields(SampledImage)
+    if not relative:
+        return Rows(columns, map(attrgetter(*columns), sample))
+    columns.remove("relative_path")
+    sources = ["relative_path" if name == "path" else name for name in columns]
+    return Rows(columns, map(attrgetter(*sources), sample))
+
+
+def of_buckets(buckets: Sequence[Bucket]) -> Rows:
+    """Return buckets as rows, each with the share of its images that is left out."""
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for bucket in buckets:
+            yield (*astuple(bucket), left_out(bucket.keeps, bucket.images))
+
+    return Rows([*_fields(Bucket), "left_out"], rows())
+
+
+def left_out(keeps: int, images: int) -> float:
+    """Return which share of so many images is not kept, 0 to 1."""
+    return round(1 - keeps / images, 4) if images else 0.0
+
+
+def of_quality(quality: "Quality") -> Rows:
+    """Return how good a sample is as rows, one for each measure."""
+    return Rows(QUALITY_COLUMNS, map(astuple, quality.measures))
+
+
+def quality_for_people(quality: "Quality") -> Rows:
+    """Return the same with shares in percent."""
+    return Rows(
+        QUALITY_COLUMNS,
+        [
+            (measure.measure, measure.of, *(f"{value:.0%}" for value in measure.values))
+            if measure.measure == "near-duplicates"
+            else astuple(measure)
+            for measure in quality.measures
+        ],
+    )
+
+
+def _fields(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
