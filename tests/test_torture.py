@@ -7,8 +7,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import faults
-import oddities
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 from sdindex.hashing.image import read_image
 from sdindex.hashing.methods import Method
 from tests.conftest import CHECKOUT
+from tests.torture import faults, oddities
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched in /proc")
 KINDS = [oddities.made(kind, options) for kind, options in oddities.KINDS]

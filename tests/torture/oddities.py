@@ -24,13 +24,22 @@ from typing import Any
 import imagehash
 import numpy as np
 from click.testing import CliRunner
-from faults import LONG_AGO, Row, check, command, first_difference, images, opened, state
 from PIL import Image
 
 from sdindex import Index, SdindexError
 from sdindex.cli.main import cli
 from sdindex.hashing.methods import Method
 from sdindex.store.database import Store
+from tests.torture.faults import (
+    LONG_AGO,
+    Row,
+    check,
+    command,
+    first_difference,
+    images,
+    opened,
+    state,
+)
 
 ROUNDS_OF_A_LIFE = 20  # of one archive; then a new one begins
 BY_THE_PROGRAM = 0.02  # of the rounds; the others run in this process
@@ -233,7 +242,7 @@ def _update_a_part(db: Path, archive: Archive, threads: Executor) -> None:
                 check("holds no image files" in str(problem), str(problem))
 
 
-ORIGINALS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "archive"
+ORIGINALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "archive"
 IMAGES_AT_ONCE = 250
 LARGE = 200_000  # bytes: of the originals beyond, one in this many is taken
 ONE_IN = 12
