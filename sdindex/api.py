@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex.archive.names import to_text
-from sdindex.errors import QueryError, UsageError
+from sdindex.errors import UsageError
 from sdindex.exchange.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
 from sdindex.hashing.methods import Method
 from sdindex.indexing import update
@@ -21,7 +21,7 @@ from sdindex.store import archives, labels, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount, LabelImport
 from sdindex.store.overview import Camera, Status, UnreadableImage
-from sdindex.store.query import DEFAULT_SECONDS, Answer, ask
+from sdindex.store.query import DEFAULT_SECONDS, Answer
 from sdindex.store.samples import SavedSample
 from sdindex.store.selection import Bucket, SampledImage
 
@@ -65,7 +65,7 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Close every connection; a later question opens a new one."""
+        """Close every session; a later question opens a new one."""
         self._store.close()
 
     @property
@@ -168,8 +168,8 @@ class Index:
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each of those files that the index has read."""
-        with self._store.reading() as connection:
-            return selection.hashes(connection, _strings(files))
+        with self._store.reading() as session:
+            return selection.hashes(session, _strings(files))
 
     def select(
         self, count: int, *, save: str | None = None, **options: Unpack[SampleArguments]
@@ -203,17 +203,17 @@ class Index:
         """
         chosen = sample_options(**options)
         if save is None:
-            with self._store.reading() as connection:
-                return selection.select(self._store, connection, count, chosen)
-        with self._store.writing() as connection:
-            sample = selection.select(self._store, connection, count, chosen, save=save)
-            connection.commit()
+            with self._store.reading() as session:
+                return selection.select(session, count, chosen)
+        with self._store.writing() as session:
+            sample = selection.select(session, count, chosen, save=save)
+            session.commit()
             return sample
 
     def samples(self) -> list[SavedSample]:
         """Return the saved samples, the oldest first."""
-        with self._store.reading() as connection:
-            return samples.listing(connection)
+        with self._store.reading() as session:
+            return samples.listing(session)
 
     def sample(self, name: str) -> list[SampledImage]:
         """Return the images of a saved sample that are there, in natural order.
@@ -223,8 +223,8 @@ class Index:
         SampleError
             When there is none of that name.
         """
-        with self._store.reading() as connection:
-            return selection.saved(connection, name)
+        with self._store.reading() as session:
+            return selection.saved(session, name)
 
     def missing_of(self, name: str) -> list[str]:
         """Return the paths of a saved sample's images that are missing, or unreadable, now.
@@ -234,8 +234,8 @@ class Index:
         SampleError
             When there is none of that name.
         """
-        with self._store.reading() as connection:
-            return samples.missing(connection, name)
+        with self._store.reading() as session:
+            return samples.missing(session, name)
 
     def quality(
         self,
@@ -268,14 +268,14 @@ class Index:
         from sdindex.sampling.quality import quality
         from sdindex.store.population import population  # numpy, for this alone
 
-        with self._store.reading() as connection:
+        with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                held = population(self._store, connection, chosen)
+                held = population(session, chosen)
                 ids, _ = selection.drawn_from(held.candidates, count, chosen)
             elif name is not None and count is None and not options:
-                ids, chosen = selection.saved_ids(connection, name)
-                held = population(self._store, connection, chosen)
+                ids, chosen = selection.saved_ids(session, name)
+                held = population(session, chosen)
             else:
                 raise UsageError(
                     "quality is of a sample of so many images (-n, and select's options), or of a "
@@ -291,14 +291,14 @@ class Index:
         SampleError
             When there is none of that name.
         """
-        with self._store.writing() as connection:
-            samples.drop(connection, name)
-            connection.commit()
+        with self._store.writing() as session:
+            samples.drop(session, name)
+            session.commit()
 
     def cameras(self) -> list[Camera]:
         """Return the cameras, in the natural order of their folders."""
-        with self._store.reading() as connection:
-            return overview.cameras(connection)
+        with self._store.reading() as session:
+            return overview.cameras(session)
 
     def import_labels(
         self,
@@ -333,17 +333,17 @@ class Index:
         """
         read = LabelFile(os.fspath(file), threshold=threshold, column=column)
         folder = None if relative_to is None else os.fspath(relative_to)
-        with self._store.writing() as connection:
+        with self._store.writing() as session:
             result = labels.import_labels(
-                connection, read, source=source or to_text(Path(file).name), folder=folder
+                session, read, source=source or to_text(Path(file).name), folder=folder
             )
-            connection.commit()
+            session.commit()
             return result
 
     def labels(self) -> list[LabelCount]:
         """Return the labels of each source, and how many images have them."""
-        with self._store.reading() as connection:
-            return labels.counts(connection)
+        with self._store.reading() as session:
+            return labels.counts(session)
 
     def drop_labels(self, source: str) -> int:
         """Forget what a source said of images; return how many labels.
@@ -353,9 +353,9 @@ class Index:
         SampleError
             When there is no such source.
         """
-        with self._store.writing() as connection:
-            dropped = labels.drop(connection, source)
-            connection.commit()
+        with self._store.writing() as session:
+            dropped = labels.drop(session, source)
+            session.commit()
             return dropped
 
     def buckets(
@@ -369,8 +369,8 @@ class Index:
 
         Without `count`, all. The other parameters, and the errors, are those of `select`.
         """
-        with self._store.reading() as connection:
-            return selection.buckets(connection, count, sample_options(bits=bits, under=under))
+        with self._store.reading() as session:
+            return selection.buckets(session, count, sample_options(bits=bits, under=under))
 
     @contextmanager
     def sql(
@@ -393,11 +393,7 @@ class Index:
         QueryError
             When there is no answer: also while the rows are taken.
         """
-        if self.file is None:
-            raise QueryError("sql asks an SQLite index only; use your database's own client")
-        with self._store.reading():  # it is an index, and one of this version
-            pass
-        with ask(self.file, query, seconds=seconds, when_stuck=when_stuck) as answer:
+        with self._store.asking(query, seconds=seconds, when_stuck=when_stuck) as answer:
             yield answer
 
     def report(
@@ -431,20 +427,20 @@ class Index:
             page,
         )
 
-        with self._store.reading() as connection:
-            gathered = gather(self._store, connection, count, sample_options(**options))
+        with self._store.reading() as session:
+            gathered = gather(session, count, sample_options(**options))
         # The pictures may take minutes: the index is not kept busy meanwhile.
         return page(gathered, thumbnails=thumbnails, workers=workers, progress=progress)
 
     def status(self) -> Status:
         """Return what the index holds, archive by archive."""
-        with self._store.reading() as connection:
-            return overview.status(connection, str(self._store), self._store.file)
+        with self._store.reading() as session:
+            return overview.status(session, str(self._store), self._store.file)
 
     def errors(self) -> list[UnreadableImage]:
         """Return the present files that could not be read, in natural order."""
-        with self._store.reading() as connection:
-            return overview.unreadable(connection)
+        with self._store.reading() as session:
+            return overview.unreadable(session)
 
     def relocate(self, old: AnyPath, new: AnyPath) -> None:
         """Tell the index that an archive is now in another folder; nothing is read again.
@@ -454,9 +450,9 @@ class Index:
         ArchiveError
             When `old` is no archive's root, or `new` does not hold its images.
         """
-        with self._store.writing() as connection:
-            archives.relocate(connection, os.fspath(old), os.fspath(new))
-            connection.commit()
+        with self._store.writing() as session:
+            archives.relocate(session, os.fspath(old), os.fspath(new))
+            session.commit()
 
     def prune(self, archive: AnyPath | None = None) -> int:
         """Forget the images that are missing, or a whole archive; return how many images.
@@ -468,12 +464,12 @@ class Index:
         ArchiveError
             When `archive` is no archive's root, or a saved sample holds images of it.
         """
-        with self._store.writing() as connection:
+        with self._store.writing() as session:
             if archive is None:
-                pruned = archives.prune(connection)
+                pruned = archives.prune(session)
             else:
-                pruned = archives.forget(connection, os.fspath(archive))
-            connection.commit()
+                pruned = archives.forget(session, os.fspath(archive))
+            session.commit()
             return pruned
 
 

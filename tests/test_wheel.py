@@ -44,7 +44,7 @@ def test_installed_it_makes_an_index_and_samples(wheel: Path, tmp_path: Path) ->
             cwd=tmp_path, env=clean, capture_output=True, text=True, check=True,
         )  # fmt: skip
     assert len(done.stdout.splitlines()) == 3
-    where = "import sdindex.store.database as d; print(d.migrations_folder())"
+    where = "import sdindex.store.schema as d; print(d.migrations_folder())"
     done = subprocess.run(
         [str(programs / "python"), "-c", where],
         cwd=tmp_path, env=clean, capture_output=True, text=True, check=True,

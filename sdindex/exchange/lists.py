@@ -15,6 +15,7 @@ from sdindex.archive.names import printable, to_text
 from sdindex.archive.scan import reason
 from sdindex.errors import SampleError
 from sdindex.store import archives
+from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image
 
@@ -75,22 +76,22 @@ def _path(item: Any) -> str:
     return os.path.join(archive, path) if archive else path
 
 
-def images_of(connection: sa.Connection, paths: Iterable[str]) -> dict[str, set[int]]:
+def images_of(session: Session, paths: Iterable[str]) -> dict[str, set[int]]:
     """Return the ids of those images that the index knows, by the path as it was given.
 
     A path is absolute, relative to the working folder, or relative to an archive's root: it
     may mean one image in each of several archives.
     """
-    known = archives.all_archives(connection)
+    known = archives.all_archives(session)
     paths = list(dict.fromkeys(paths))
     located = {path: archives.locate(path, known) for path in paths}
     found = _held(
-        connection,
+        session,
         ((path, part.archive.id, part.under[:-1]) for path, part in located.items() if part),
     )
     relative = [path for path in paths if path not in found and not os.path.isabs(path)]
     return found | _held(
-        connection,
+        session,
         (
             (path, archive.id, to_text(os.path.normpath(path).replace(os.sep, "/")))
             for path in relative
@@ -99,7 +100,7 @@ def images_of(connection: sa.Connection, paths: Iterable[str]) -> dict[str, set[
     )
 
 
-def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> dict[str, set[int]]:
+def _held(session: Session, asked: Iterable[tuple[str, int, str]]) -> dict[str, set[int]]:
     """Return the ids of those paths, as given, that an archive has in stored form."""
     given: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path, archive_id, stored in asked:
@@ -107,7 +108,7 @@ def _held(connection: sa.Connection, asked: Iterable[tuple[str, int, str]]) -> d
     found: dict[str, set[int]] = defaultdict(set)
     for archive_id, by_stored in given.items():
         for chunk in batched(by_stored, PARAMETERS):
-            rows = connection.execute(
+            rows = session.execute(
                 sa.select(image.c.path, image.c.id).where(
                     image.c.archive_id == archive_id, image.c.path.in_(chunk)
                 )

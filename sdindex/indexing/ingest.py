@@ -21,8 +21,8 @@ from sdindex.indexing.survey import FileToRead, files_to_read, folder_identity, 
 from sdindex.progress import bar
 from sdindex.store import frames
 from sdindex.store.archives import Part
-from sdindex.store.clock import utc_now
-from sdindex.store.tables import image
+from sdindex.store.database import Session
+from sdindex.store.tables import image, utc_now
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -61,14 +61,14 @@ class Reading:
 
 
 def read_listed(
-    connection: sa.Connection, part: Part, to_read: int, reading: Reading, summary: Summary
+    session: Session, part: Part, to_read: int, reading: Reading, summary: Summary
 ) -> None:
     """Read the files that the survey listed, `to_read` of them, and store the results."""
     with ExitStack() as stack:
         workers = min(reading.workers, to_read)
         submit = _submit(stack, part, workers, reading)
         shown = bar(to_read, "reading", show=reading.progress)
-        _read(connection, part, submit, workers, summary, stack.enter_context(shown))
+        _read(session, part, submit, workers, summary, stack.enter_context(shown))
 
 
 def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Submit:
@@ -86,7 +86,7 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Sub
 
 
 def _read(
-    connection: sa.Connection,
+    session: Session,
     part: Part,
     submit: Submit,
     workers: int,
@@ -98,8 +98,8 @@ def _read(
 
     in_flight = workers * IN_FLIGHT_PER_WORKER
     identity = folder_identity(part)
-    batch = _Batch(connection, part)
-    files = files_to_read(connection)
+    batch = _Batch(session, part)
+    files = files_to_read(session)
     for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
         if done is not None:
             file, future = done
@@ -169,8 +169,8 @@ def _count(summary: Summary, file: FileToRead, result: ImageRead | None, method:
 class _Batch:
     """Results that are stored together: a commit each would cost more than the reading."""
 
-    def __init__(self, connection: sa.Connection, part: Part) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, part: Part) -> None:
+        self._session = session
         self._part = part
         self._new: list[dict[str, Any]] = []
         self._known: list[dict[str, Any]] = []
@@ -204,14 +204,14 @@ class _Batch:
 
     def store(self) -> None:
         if self._new or self._known:
-            frames.discard(self._connection)
+            frames.discard(self._session)
         if self._new:
-            self._connection.execute(image.insert(), self._new)
+            self._session.execute(image.insert(), self._new)
         if self._known:
-            self._connection.execute(
+            self._session.execute(
                 image.update().where(image.c.id == sa.bindparam("row")), self._known
             )
-        self._connection.commit()
+        self._session.commit()
         self._new.clear()
         self._known.clear()
         self._since = time.monotonic()

@@ -23,7 +23,7 @@ from sdindex.archive.scan import ALL_PATHS, Found, Linked, Links, Span, Unlooked
 from sdindex.errors import IndexUnusableError
 from sdindex.hashing.methods import stored_name
 from sdindex.store.archives import Part
-from sdindex.store.database import Store
+from sdindex.store.database import Session, Store
 from sdindex.store.fetching import no_garbage_collection
 from sdindex.store.tables import image
 
@@ -32,36 +32,34 @@ _ENOUGH_SECTIONS = 3  # fewer are not worth the start of processes
 _CHUNK = 1000  # rows fetched at once
 
 
-def changes(
-    store: Store, connection: sa.Connection, part: Part, *, strict: bool, workers: int
-) -> Iterator[Change]:
+def changes(session: Session, part: Part, *, strict: bool, workers: int) -> Iterator[Change]:
     """Yield what became of each file of a part, found or known, in the order of the paths.
 
-    The parameters are those of `sdindex.indexing.survey.survey`; `connection` sees the same
+    The parameters are those of `sdindex.indexing.survey.survey`; `session` sees the same
     committed rows as the workers, which read the index by themselves.
     """
-    spans = [ALL_PATHS] if workers == 1 or part.files is not None else _spans(connection, part)
+    spans = [ALL_PATHS] if workers == 1 or part.files is not None else _spans(session, part)
     links = Links(part.archive.root, part.folder)
     if len(spans) < _ENOUGH_SECTIONS:
         with no_garbage_collection():
-            yield from _compared(connection, part, ALL_PATHS, links, strict=strict)
+            yield from _compared(session, part, ALL_PATHS, links, strict=strict)
         return
-    for change in _in_workers(store, part, spans, strict=strict, workers=workers):
+    for change in _in_workers(session.db, part, spans, strict=strict, workers=workers):
         if isinstance(change, Linked):
             # Whether a link is followed depends on those before it, so it is done here.
-            yield from _behind(connection, part, change, links, strict=strict)
+            yield from _behind(session, part, change, links, strict=strict)
         else:
             yield change
 
 
-def _spans(connection: sa.Connection, part: Part) -> list[Span]:
+def _spans(session: Session, part: Part) -> list[Span]:
     """Return spans of about equally many known images, each from the start of a folder on."""
     starts = [""]
     paths = sa.select(image.c.path).where(part.images()).order_by(image.c.path)
     path: str | None = ""
     while path is not None:
         after = paths.where(image.c.path > path).offset(SECTION_IMAGES).limit(1)
-        path = connection.scalar(after)
+        path = session.scalar(after)
         folder = path.rpartition("/")[0] + "/" if path and "/" in path else ""
         if folder > starts[-1]:
             starts.append(folder)
@@ -69,14 +67,14 @@ def _spans(connection: sa.Connection, part: Part) -> list[Span]:
 
 
 def _in_workers(
-    store: Store, part: Part, spans: list[Span], *, strict: bool, workers: int
+    db: str, part: Part, spans: list[Span], *, strict: bool, workers: int
 ) -> Iterator[Change]:
     from sdindex.workers import WorkerDiedError, Workers, get_ready, in_order
 
     get_ready(__name__)
     place: Unlooked | Linked | None = None
     with Workers(workers) as pool:
-        jobs = (pool.submit(compare_section, store.db, part, span, strict=strict) for span in spans)
+        jobs = (pool.submit(compare_section, db, part, span, strict=strict) for span in spans)
         for future in in_order(jobs, in_flight=2 * workers):
             try:
                 found = future.result()
@@ -95,8 +93,8 @@ def _in_workers(
 
 def compare_section(db: str, part: Part, span: Span, *, strict: bool) -> list[Change]:
     """Return what became of each file of one section; the work of a worker."""
-    with Store(db).reading() as connection, no_garbage_collection():
-        return list(_small(_compared(connection, part, span, None, strict=strict)))
+    with Store(db).reading() as session, no_garbage_collection():
+        return list(_small(_compared(session, part, span, None, strict=strict)))
 
 
 def _small(changes: Iterator[Change]) -> Iterator[Change]:
@@ -118,20 +116,20 @@ def _small(changes: Iterator[Change]) -> Iterator[Change]:
 
 
 def _behind(
-    connection: sa.Connection, part: Part, link: Linked, links: Links, *, strict: bool
+    session: Session, part: Part, link: Linked, links: Links, *, strict: bool
 ) -> Iterator[Change]:
     """Yield what became of the files behind a link to a folder."""
     behind = part._replace(under=link.path)
     if links.is_new(behind.folder):
-        yield from _compared(connection, behind, ALL_PATHS, links, strict=strict)
+        yield from _compared(session, behind, ALL_PATHS, links, strict=strict)
     else:
-        yield from map(Vanished, _known(connection, behind, ALL_PATHS, strict=strict))
+        yield from map(Vanished, _known(session, behind, ALL_PATHS, strict=strict))
 
 
 def _compared(
-    connection: sa.Connection, part: Part, span: Span, links: Links | None, *, strict: bool
+    session: Session, part: Part, span: Span, links: Links | None, *, strict: bool
 ) -> Iterator[Change]:
-    known = _known(connection, part, span, strict=strict)
+    known = _known(session, part, span, strict=strict)
     return compare(_found(part, span, links), known, strict=strict)
 
 
@@ -141,9 +139,7 @@ def _found(part: Part, span: Span, links: Links | None) -> Iterator[Found]:
     return scan(part.archive.root, part.under, span=span, links=links)
 
 
-def _known(
-    connection: sa.Connection, part: Part, span: Span, *, strict: bool
-) -> Iterator[KnownImage]:
+def _known(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator[KnownImage]:
     method = stored_name(part.archive.method)
     doubts = (
         sa.case((image.c.method != method, Doubt.METHOD.value), else_=0)
@@ -153,7 +149,7 @@ def _known(
     )
     # Each column costs, and two of them are compared by `strict` alone.
     nothing: sa.ColumnElement[int] = sa.literal_column("0")
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(
             image.c.path,
             image.c.size,

@@ -36,10 +36,9 @@ from sdindex.indexing.sections import changes
 from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.archives import Part
-from sdindex.store.clock import utc_now
-from sdindex.store.database import Store
+from sdindex.store.database import Session
 from sdindex.store.fetching import batched
-from sdindex.store.tables import image
+from sdindex.store.tables import image, utc_now
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -114,8 +113,7 @@ class Survey:
 
 
 def survey(
-    store: Store,
-    connection: sa.Connection,
+    session: Session,
     part: Part,
     *,
     strict: bool,
@@ -133,32 +131,32 @@ def survey(
     ArchiveUnavailableError
         When the folder is absent, unreadable or empty, or is not the same one at the end.
     """
-    _temporary.drop_all(connection)
-    _temporary.create_all(connection)
+    _temporary.drop_all(session.connection)
+    _temporary.create_all(session.connection)
     result = Survey()
     identity = folder_identity(part)
-    found = changes(store, connection, part, strict=strict, workers=workers)
+    found = changes(session, part, strict=strict, workers=workers)
     with counter("looking", "files", show=progress) as shown:
-        _list_what_is_to_be_read(connection, _counted(found, shown), part, result)
+        _list_what_is_to_be_read(session, _counted(found, shown), part, result)
     if folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
     if not result.found and not result.unlooked and part.files is None:
-        raise _empty(connection, part)
-    _set_missing(connection, result.gone, utc_now())
-    _set_missing(connection, result.back, None)
+        raise _empty(session, part)
+    _set_missing(session, result.gone, utc_now())
+    _set_missing(session, result.back, None)
     whole = part.files is None  # single files say nothing of a disk
     shifted = shift(result.reasons, result.unchanged + result.unreadable) if whole else None
     if shifted is not None and accept_shift:
-        _accept(connection, shifted, result)
+        _accept(session, shifted, result)
     elif shifted is not None:
         log.warning(
             "%s: %s for all %s known files, as when daylight saving time changes on exFAT; they "
             "are read, and with --accept-shift would count as unchanged",
             printable(part.folder), shifted, f"{result.reasons[shifted]:,}",
         )  # fmt: skip
-    result.moved = _record_moves(connection, part, strict=strict)
+    result.moved = _record_moves(session, part, strict=strict)
     result.to_read -= result.moved
-    result.missing = _still_missing(connection, result.gone)
+    result.missing = _still_missing(session, result.gone)
     return result
 
 
@@ -177,11 +175,11 @@ def folder_identity(part: Part) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def files_to_read(connection: sa.Connection) -> Iterator[FileToRead]:
+def files_to_read(session: Session) -> Iterator[FileToRead]:
     """Yield the files that the last survey listed; the caller may commit in between."""
     last = 0
     while True:
-        rows = connection.execute(
+        rows = session.execute(
             sa.select(_to_read).where(_to_read.c.id > last).order_by(_to_read.c.id).limit(_CHUNK)
         ).all()
         for row in rows:
@@ -202,10 +200,10 @@ def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
 
 
 def _list_what_is_to_be_read(
-    connection: sa.Connection, changes: Iterator[Change], part: Part, result: Survey
+    session: Session, changes: Iterator[Change], part: Part, result: Survey
 ) -> None:
     for chunk in batched(_listings(changes, part, result), _CHUNK):
-        connection.execute(_to_read.insert(), chunk)
+        session.execute(_to_read.insert(), chunk)
 
 
 def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[dict[str, Any]]:
@@ -243,60 +241,60 @@ def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[
     }
 
 
-def _set_missing(connection: sa.Connection, ids: "array[int]", since: datetime | None) -> None:
+def _set_missing(session: Session, ids: "array[int]", since: datetime | None) -> None:
     statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
     if ids:
-        frames.discard(connection)
+        frames.discard(session)
     for chunk in batched(ids, _CHUNK):
-        connection.execute(statement, [{"row": row} for row in chunk])
+        session.execute(statement, [{"row": row} for row in chunk])
 
 
-def _accept(connection: sa.Connection, shifted: Reason, result: Survey) -> None:
+def _accept(session: Session, shifted: Reason, result: Survey) -> None:
     """Give the images whose files' times are shifted these times, and read none of them."""
     is_shifted = _to_read.c.reason == shifted.value
     of_image = image.c.id.in_(sa.select(_to_read.c.image_id).where(is_shifted))
     by = HOUR_NS if shifted is Reason.LATER else -HOUR_NS
-    accepted = connection.execute(
+    accepted = session.execute(
         image.update().where(of_image).values(mtime_ns=image.c.mtime_ns + by, missing_since=None)
     ).rowcount
     unreadable = (
-        connection.scalar(sa.select(sa.func.count()).where(of_image, image.c.dhash.is_(None))) or 0
+        session.scalar(sa.select(sa.func.count()).where(of_image, image.c.dhash.is_(None))) or 0
     )
-    connection.execute(_to_read.delete().where(is_shifted))
-    frames.discard(connection)  # some may have been missing
+    session.execute(_to_read.delete().where(is_shifted))
+    frames.discard(session)  # some may have been missing
     result.to_read -= accepted
     result.unreadable += unreadable
     result.unchanged += accepted - unreadable
 
 
-def _still_missing(connection: sa.Connection, gone: "array[int]") -> int:
+def _still_missing(session: Session, gone: "array[int]") -> int:
     """Return how many of the images that are gone did not turn up elsewhere."""
-    moved = connection.scalars(sa.select(_moved.c.image_id))
+    moved = session.scalars(sa.select(_moved.c.image_id))
     return len(gone) - len(set(gone).intersection(moved))
 
 
-def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int:
+def _record_moves(session: Session, part: Part, *, strict: bool) -> int:
     """Give rows of missing files the path of the new file that each has become.
 
     A new file is a moved one when size, mtime and base name are those of exactly one
     missing file, and of no other new file. Return how many there are.
     """
-    if not connection.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
+    if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return 0
-    frames.discard(connection)  # moved here or read soon, a new file changes it
+    frames.discard(session)  # moved here or read soon, a new file changes it
     missing = (image.c.archive_id == part.archive.id) & image.c.missing_since.is_not(None)
     usable = missing & image.c.settled & (image.c.method == stored_name(part.archive.method))
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(image.c.id, image.c.path).where(usable).execution_options(yield_per=_CHUNK)
     )
     for chunk in rows.partitions():
-        connection.execute(
+        session.execute(
             _gone.insert(), [{"image_id": row.id, "name": _base_name(row.path)} for row in chunk]
         )
-    connection.execute(
+    session.execute(
         _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(strict=strict))
     )
-    moves = connection.execute(
+    moves = session.execute(
         sa.select(_moved.c.image_id, _moved.c.path).execution_options(yield_per=_CHUNK)
     )
     statement = (
@@ -310,7 +308,7 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
         )
     )
     for chunk in moves.partitions():
-        connection.execute(
+        session.execute(
             statement,
             [
                 {
@@ -323,7 +321,7 @@ def _record_moves(connection: sa.Connection, part: Part, *, strict: bool) -> int
             ],
         )
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
-    return connection.execute(_to_read.delete().where(is_moved)).rowcount
+    return session.execute(_to_read.delete().where(is_moved)).rowcount
 
 
 def _moves(*, strict: bool) -> sa.Select[Any]:
@@ -345,9 +343,9 @@ def _base_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _empty(connection: sa.Connection, part: Part) -> ArchiveError:
+def _empty(session: Session, part: Part) -> ArchiveError:
     """Return the error of a folder without image files: what it means depends on what is known."""
-    if not connection.scalar(sa.select(sa.exists().where(part.images()))):
+    if not session.scalar(sa.select(sa.exists().where(part.images()))):
         suffixes = " ".join(IMAGE_SUFFIXES)
         return ArchiveError(f"{printable(part.folder)} holds no image files ({suffixes})")
     return unavailable(part, "holds no image files any more")

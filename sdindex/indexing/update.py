@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
-import sqlalchemy as sa
-
 from sdindex.archive import cameras
 from sdindex.archive.names import is_inside, printable
 from sdindex.errors import ArchiveError, UsageError
@@ -17,9 +15,9 @@ from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
 from sdindex.store import archives, frames
 from sdindex.store.archives import Part
-from sdindex.store.clock import utc_now
-from sdindex.store.database import Store
+from sdindex.store.database import Session, Store
 from sdindex.store.tables import archive as archive_table
+from sdindex.store.tables import utc_now
 
 log = logging.getLogger("sdindex")
 
@@ -46,16 +44,14 @@ def update(
         archives.require_folder(path)
     outermost = _outermost(paths)
 
-    def parts(connection: sa.Connection) -> Iterator[Part]:
+    def parts(session: Session) -> Iterator[Part]:
         for path in outermost:
-            part = _part(connection, path, method)
+            part = _part(session, path, method)
             if camera_pattern is not None:
-                archives.set_camera_pattern(connection, part.archive, camera_pattern or None)
-                part = _part(connection, path, method)
+                archives.set_camera_pattern(session, part.archive, camera_pattern or None)
+                part = _part(session, path, method)
             yield part
-            if camera_pattern and archives.names_no_camera(
-                connection, part.archive, camera_pattern
-            ):
+            if camera_pattern and archives.names_no_camera(session, part.archive, camera_pattern):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
                     printable(part.archive.root),
@@ -77,8 +73,8 @@ def update_files(
 ) -> Summary:
     """Bring the index up to date with single files; see `sdindex.Index.update_files`."""
 
-    def parts(connection: sa.Connection) -> Iterator[Part]:
-        return iter(archives.parts_of_files(connection, files, method))
+    def parts(session: Session) -> Iterator[Part]:
+        return iter(archives.parts_of_files(session, files, method))
 
     reading = Reading(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)
@@ -86,7 +82,7 @@ def update_files(
 
 def _update(
     store: Store,
-    parts: Callable[[sa.Connection], Iterator[Part]],
+    parts: Callable[[Session], Iterator[Part]],
     reading: Reading,
     *,
     strict: bool,
@@ -94,24 +90,23 @@ def _update(
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
-    with store.writing(create=True) as connection:
-        for part in parts(connection):
+    with store.writing(create=True) as session:
+        for part in parts(session):
             surveyed = survey(
-                store,
-                connection,
+                session,
                 part,
                 strict=strict,
                 accept_shift=accept_shift,
                 workers=1 if reading.executor else reading.workers,
                 progress=reading.progress,
             )
-            connection.commit()
+            session.commit()
             summary.add(part, surveyed)
             if surveyed.to_read:
-                read_listed(connection, part, surveyed.to_read, reading, summary)
-            _stamp(connection, part)
-        frames.bring_up_to_date(connection)
-        connection.commit()
+                read_listed(session, part, surveyed.to_read, reading, summary)
+            _stamp(session, part)
+        frames.bring_up_to_date(session)
+        session.commit()
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -130,11 +125,11 @@ def _outermost(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
+def _part(session: Session, path: str, method: Method | None) -> Part:
     """Return the part of an archive that a path names: a new archive where it lies in none."""
-    part = archives.locate(path, archives.all_archives(connection))
+    part = archives.locate(path, archives.all_archives(session))
     if part is None:
-        return Part(archives.add(connection, path, method), "")
+        return Part(archives.add(session, path, method), "")
     if method is None or method == part.archive.method:
         return part
     if part.under:
@@ -143,16 +138,16 @@ def _part(connection: sa.Connection, path: str, method: Method | None) -> Part:
             f"and two methods do not mix; change the whole: sdindex index --method {method} "
             f"{printable(part.archive.root)}"
         )
-    connection.execute(
+    session.execute(
         archive_table.update().where(archive_table.c.id == part.archive.id).values(method=method)
     )
     return Part(part.archive._replace(method=method), "")
 
 
-def _stamp(connection: sa.Connection, part: Part) -> None:
-    connection.execute(
+def _stamp(session: Session, part: Part) -> None:
+    session.execute(
         archive_table.update()
         .where(archive_table.c.id == part.archive.id)
         .values(updated_at=utc_now())
     )
-    connection.commit()
+    session.commit()

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import sqlalchemy as sa
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
@@ -30,7 +29,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.quality import Quality, quality
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
-from sdindex.store.database import Store
+from sdindex.store.database import Session
 from sdindex.store.population import NONE, Numbers, Population, population
 from sdindex.store.selection import SampledImage
 from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
@@ -75,18 +74,17 @@ class Gathered:
         return sum(one.images for one in self.buckets)
 
 
-def gather(store: Store, connection: sa.Connection, count: int, options: SampleOptions) -> Gathered:
+def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
-    held = population(store, connection, options)
+    held = population(session, options)
     ids, _ = selection.drawn_from(held.candidates, count, options)
     places, every = held.places_of(ids), np.arange(len(held))
     others = np.setdiff1d(every, places, assume_unique=True)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
     sample, left = (
-        selection.by_id(connection, some, options.bits, {})
-        for some in (ids, held.ids[shown].tolist())
+        selection.by_id(session, some, options.bits, {}) for some in (ids, held.ids[shown].tolist())
     )
-    names = _camera_names(connection, held)
+    names = _camera_names(session, held)
     cameras = Counter[str]()
     for name, images in zip(names, np.bincount(held.cameras).tolist(), strict=True):
         cameras[name] += images
@@ -127,8 +125,8 @@ def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[t
     return cells
 
 
-def _camera_names(connection: sa.Connection, held: Population) -> list[str]:
-    roots = {one.id: one.root for one in archives.all_archives(connection)}
+def _camera_names(session: Session, held: Population) -> list[str]:
+    roots = {one.id: one.root for one in archives.all_archives(session)}
     naming = Naming(roots[of] for of, _ in held.camera_names)
     return [naming.camera_name(roots[of], from_text(camera)) for of, camera in held.camera_names]
 

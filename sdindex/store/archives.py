@@ -16,10 +16,10 @@ from sdindex.archive.natural import sort_key
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, IndexUnusableError
 from sdindex.hashing.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.store import frames
-from sdindex.store.clock import utc_now
+from sdindex.store.database import Session
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image as image_table
-from sdindex.store.tables import sample, sample_image
+from sdindex.store.tables import sample, sample_image, utc_now
 
 _CHUNK = 10_000
 _PROBES = 50  # known files looked for when a folder may be an archive in a new place
@@ -65,9 +65,9 @@ class Part(NamedTuple):
         return inside & (image_table.c.path >= self.under) & (image_table.c.path < after)
 
 
-def all_archives(connection: sa.Connection) -> list[Archive]:
+def all_archives(session: Session) -> list[Archive]:
     """Return the archives in the natural order of their roots."""
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(
             archive_table.c.id,
             archive_table.c.root,
@@ -102,7 +102,7 @@ def locate(path: str, archives: Iterable[Archive]) -> Part | None:
     return None
 
 
-def parts_under(connection: sa.Connection, folders: Iterable[str]) -> list[Part]:
+def parts_under(session: Session, folders: Iterable[str]) -> list[Part]:
     """Return the parts of the index that lie below the folders; the disk is not asked.
 
     A folder is inside an archive, holds whole archives, or is named relative to a root.
@@ -112,11 +112,11 @@ def parts_under(connection: sa.Connection, folders: Iterable[str]) -> list[Part]
     ArchiveError
         When the index holds no image below one of them.
     """
-    archives = all_archives(connection)
+    archives = all_archives(session)
     parts = []
     for folder in folders:
         below = next(
-            (parts for parts in _readings(folder, archives) if _hold_any(connection, parts)), None
+            (parts for parts in _readings(folder, archives) if _hold_any(session, parts)), None
         )
         if below is None:
             raise ArchiveError(
@@ -127,27 +127,25 @@ def parts_under(connection: sa.Connection, folders: Iterable[str]) -> list[Part]
     return parts
 
 
-def parts_of_files(
-    connection: sa.Connection, files: Iterable[str], method: Method | None
-) -> list[Part]:
+def parts_of_files(session: Session, files: Iterable[str], method: Method | None) -> list[Part]:
     """Return, for each archive, the part that is made of those files.
 
     Files that lie in no archive become one of their own, whose root is that of the disk.
     """
-    archives = all_archives(connection)
+    archives = all_archives(session)
     listed: dict[Archive, set[str]] = defaultdict(set)
     for file in files:
         place = os.path.abspath(file)
         part = locate(place, archives)
         if part is None:
             root = Path(place).anchor
-            archives.append(_insert(connection, root, _method_for_new(archives, method)))
+            archives.append(_insert(session, root, _method_for_new(archives, method)))
             part = Part(archives[-1], to_text(Path(place).relative_to(root).as_posix()) + "/")
         listed[part.archive].add(part.under[:-1])
     return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 
 
-def add(connection: sa.Connection, folder: str, method: Method | None) -> Archive:
+def add(session: Session, folder: str, method: Method | None) -> Archive:
     """Record a folder as a new archive.
 
     Without a `method` it gets the one of the index's other archives, so that a sample can
@@ -159,21 +157,21 @@ def add(connection: sa.Connection, folder: str, method: Method | None) -> Archiv
         When the folder holds an archive of this index, or is one that was moved.
     """
     root = os.path.abspath(folder)
-    archives = all_archives(connection)
+    archives = all_archives(session)
     _refuse_overlap(root, archives)
     for archive in archives:
         if not os.path.isdir(archive.root):
-            there, looked_for = _probe(connection, archive, root)
+            there, looked_for = _probe(session, archive, root)
             if 2 * there > looked_for:
                 raise ArchiveError(
                     f"{printable(root)} holds the images of {printable(archive.root)}, which is "
                     f"gone; say that it moved: sdindex relocate {_quoted(archive.root)} "
                     f"{_quoted(root)}"
                 )
-    return _insert(connection, root, _method_for_new(archives, method))
+    return _insert(session, root, _method_for_new(archives, method))
 
 
-def relocate(connection: sa.Connection, old: str, new: str) -> None:
+def relocate(session: Session, old: str, new: str) -> None:
     """Give an archive its new root; no image is read, and none of its rows changes.
 
     Raises
@@ -181,31 +179,31 @@ def relocate(connection: sa.Connection, old: str, new: str) -> None:
     ArchiveError
         When `old` is no archive's root, or `new` is not a folder that holds its images.
     """
-    archives = all_archives(connection)
+    archives = all_archives(session)
     moved = _by_root(old, archives)
     root = os.path.abspath(new)
     if not os.path.isdir(root):
         raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
     _refuse_overlap(root, [archive for archive in archives if archive != moved])
-    there, looked_for = _probe(connection, moved, root)
+    there, looked_for = _probe(session, moved, root)
     if looked_for and not there:
         raise ArchiveError(
             f"{printable(root)} holds none of the images of {printable(moved.root)} "
             f"({looked_for} were looked for); nothing was changed. Name the folder that was "
             "indexed, as it is now"
         )
-    connection.execute(
+    session.execute(
         archive_table.update().where(archive_table.c.id == moved.id).values(**_named(root))
     )
-    frames.discard(connection)  # it goes by the archives' names
-    frames.bring_up_to_date(connection)
+    frames.discard(session)  # it goes by the archives' names
+    frames.bring_up_to_date(session)
 
 
-def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str | None) -> None:
+def set_camera_pattern(session: Session, archive: Archive, pattern: str | None) -> None:
     """Keep another way to tell an archive's cameras, and find those of its images anew."""
     if pattern == archive.camera_pattern:
         return
-    connection.execute(
+    session.execute(
         archive_table.update()
         .where(archive_table.c.id == archive.id)
         .values(camera_pattern=pattern)
@@ -215,10 +213,10 @@ def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str
         image_table.c.archive_id == archive.id
     )
     last = 0
-    while rows := connection.execute(
+    while rows := session.execute(
         of_archive.where(image_table.c.id > last).order_by(image_table.c.id).limit(_CHUNK)
     ).all():
-        connection.execute(
+        session.execute(
             image_table.update()
             .where(image_table.c.id == sa.bindparam("row"))
             .values(camera=sa.bindparam("found")),
@@ -227,9 +225,9 @@ def set_camera_pattern(connection: sa.Connection, archive: Archive, pattern: str
         last = rows[-1].id
 
 
-def names_no_camera(connection: sa.Connection, archive: Archive, pattern: str) -> bool:
+def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:
     """Say whether a camera pattern finds nothing in any path of what is in an archive."""
-    paths = connection.scalars(
+    paths = session.scalars(
         sa.select(image_table.c.path).where(
             image_table.c.archive_id == archive.id, image_table.c.missing_since.is_(None)
         )
@@ -238,14 +236,14 @@ def names_no_camera(connection: sa.Connection, archive: Archive, pattern: str) -
     return not any(named_camera(path, compiled) for path in paths)
 
 
-def prune(connection: sa.Connection) -> int:
+def prune(session: Session) -> int:
     """Delete the rows of images that are missing, and in no saved sample; return how many."""
     missing = image_table.c.missing_since.is_not(None)
     saved = sa.exists().where(sample_image.c.image_id == image_table.c.id)
-    return connection.execute(image_table.delete().where(missing, ~saved)).rowcount
+    return session.execute(image_table.delete().where(missing, ~saved)).rowcount
 
 
-def forget(connection: sa.Connection, root: str) -> int:
+def forget(session: Session, root: str) -> int:
     """Delete an archive and all its rows; return how many images it had.
 
     Raises
@@ -253,9 +251,9 @@ def forget(connection: sa.Connection, root: str) -> int:
     ArchiveError
         When no archive has that root, or a saved sample holds images of it.
     """
-    archive = _by_root(root, all_archives(connection))
+    archive = _by_root(root, all_archives(session))
     of_archive = image_table.c.archive_id == archive.id
-    saved = connection.scalars(
+    saved = session.scalars(
         sa.select(sample.c.name)
         .where(
             sa.exists().where(
@@ -271,10 +269,10 @@ def forget(connection: sa.Connection, root: str) -> int:
             f"saved samples hold images of {printable(root)}: {', '.join(saved)}; forget these "
             "first with: sdindex samples drop NAME"
         )
-    images = connection.execute(image_table.delete().where(of_archive)).rowcount
-    connection.execute(archive_table.delete().where(archive_table.c.id == archive.id))
-    frames.discard(connection)
-    frames.bring_up_to_date(connection)
+    images = session.execute(image_table.delete().where(of_archive)).rowcount
+    session.execute(archive_table.delete().where(archive_table.c.id == archive.id))
+    frames.discard(session)
+    frames.bring_up_to_date(session)
     return images
 
 
@@ -304,13 +302,13 @@ def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
     )
 
 
-def _insert(connection: sa.Connection, root: str, method: Method) -> Archive:
+def _insert(session: Session, root: str, method: Method) -> Archive:
     added = (
         archive_table.insert()
         .values(method=method, added_at=utc_now(), **_named(root))
         .returning(archive_table.c.id)
     )
-    return Archive(connection.scalars(added).one(), root, method)
+    return Archive(session.scalars(added).one(), root, method)
 
 
 def _method_for_new(archives: Sequence[Archive], asked: Method | None) -> Method:
@@ -343,18 +341,18 @@ def _readings(folder: str, archives: Sequence[Archive]) -> Iterable[list[Part]]:
         yield [Part(archive, relative) for archive in archives]
 
 
-def _hold_any(connection: sa.Connection, parts: Sequence[Part]) -> bool:
-    return any(connection.scalar(sa.select(sa.exists().where(part.images()))) for part in parts)
+def _hold_any(session: Session, parts: Sequence[Part]) -> bool:
+    return any(session.scalar(sa.select(sa.exists().where(part.images()))) for part in parts)
 
 
-def _probe(connection: sa.Connection, archive: Archive, root: str) -> tuple[int, int]:
+def _probe(session: Session, archive: Archive, root: str) -> tuple[int, int]:
     """Look for some of an archive's images, evenly chosen, below another folder.
 
     Return how many are there, and how many were looked for.
     """
     present = (image_table.c.archive_id == archive.id) & image_table.c.missing_since.is_(None)
-    images = connection.scalar(sa.select(sa.func.count()).where(present)) or 0
-    paths = connection.scalars(
+    images = session.scalar(sa.select(sa.func.count()).where(present)) or 0
+    paths = session.scalars(
         sa.select(image_table.c.path)
         .where(present)
         .order_by(image_table.c.path)

@@ -11,22 +11,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex.archive.names import printable
-from sdindex.errors import QueryError, SampleError
+from sdindex.errors import SampleError
 from sdindex.exchange.lists import images_of, paths_of
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates
 from sdindex.store import archives, samples
-from sdindex.store.database import Store, fetched
+from sdindex.store.database import Session
+from sdindex.store.fetching import batched
 from sdindex.store.frames import available
-from sdindex.store.query import ask
 from sdindex.store.tables import archive, image, label
+
+_CHUNK = 10_000  # images taken at once
 
 log = logging.getLogger("sdindex")
 
 
 def candidates(
-    store: Store,
-    connection: sa.Connection,
+    session: Session,
     options: SampleOptions,
     *,
     with_folders: bool = False,
@@ -49,12 +50,12 @@ def candidates(
         hashes of two methods would be mixed.
     """
     with_folders = with_folders or options.unit == "burst"
-    passes = drawable(connection, options)
-    excluded = _excluded(connection, options)  # once: a list may be a pipe
-    fixed = _fixed(connection, options, excluded)
+    passes = drawable(session, options)
+    excluded = _excluded(session, options)  # once: a list may be a pipe
+    fixed = _fixed(session, options, excluded)
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
     barred: set[int] = set() if options.unit == "burst" else excluded
-    allowed = _allowed(store, connection, options, barred)
+    allowed = _allowed(session, options, barred)
     # The fixed ones are taken whatever the filters say, in their places among the others.
     condition = available() if fixed else passes
     passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
@@ -72,8 +73,8 @@ def candidates(
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
     found, methods = Candidates(), Counter[str]()
-    stratum, folder = _strata(connection, options), _folders() if with_folders else None
-    for rows in fetched(connection, statement):
+    stratum, folder = _strata(session, options), _folders() if with_folders else None
+    for rows in batched(session.rows(statement), _CHUNK):
         if fixed or allowed is not None:
             rows = [
                 row
@@ -101,7 +102,7 @@ def candidates(
     return found
 
 
-def drawable(connection: sa.Connection, options: SampleOptions) -> sa.ColumnElement[Any]:
+def drawable(session: Session, options: SampleOptions) -> sa.ColumnElement[Any]:
     """Return the condition that an image passes the filters that are questions in SQL.
 
     Raises
@@ -111,16 +112,16 @@ def drawable(connection: sa.Connection, options: SampleOptions) -> sa.ColumnElem
     """
     conditions = [available()]
     if options.under:
-        parts = archives.parts_under(connection, options.under)
+        parts = archives.parts_under(session, options.under)
         conditions.append(sa.or_(*(part.images() for part in parts)))
     if options.since is not None:
         conditions.append(image.c.taken_at >= _moment(options.since, time.min))
     if options.until is not None:
         conditions.append(image.c.taken_at <= _moment(options.until, time.max))
     if options.labels:
-        conditions.append(image.c.id.in_(_labelled(connection, options.labels)))
+        conditions.append(image.c.id.in_(_labelled(session, options.labels)))
     if options.not_labels:
-        conditions.append(image.c.id.not_in(_labelled(connection, options.not_labels)))
+        conditions.append(image.c.id.not_in(_labelled(session, options.not_labels)))
     return sa.and_(*conditions)
 
 
@@ -144,8 +145,8 @@ def _moment(day: date, at: time) -> datetime:
     return day if isinstance(day, datetime) else datetime.combine(day, at)
 
 
-def _labelled(connection: sa.Connection, names: Sequence[str]) -> sa.Select[Any]:
-    known = set(connection.scalars(sa.select(label.c.label).distinct()))
+def _labelled(session: Session, names: Sequence[str]) -> sa.Select[Any]:
+    known = set(session.scalars(sa.select(label.c.label).distinct()))
     for name in names:
         if name not in known:
             held = ", ".join(sorted(printable(one) for one in known if one)) or "none"
@@ -155,14 +156,14 @@ def _labelled(connection: sa.Connection, names: Sequence[str]) -> sa.Select[Any]
     return sa.select(label.c.image_id).where(label.c.label.in_(names))
 
 
-def _fixed(connection: sa.Connection, options: SampleOptions, excluded: set[int]) -> set[int]:
+def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[int]:
     """Return the ids of the images to be taken in any case; what is not there now is named."""
     asked: set[int] = set()
     if options.extend is not None:
-        asked |= samples.bursts_of(connection, options.extend).keys()
+        asked |= samples.bursts_of(session, options.extend).keys()
     if options.include is not None:
-        asked |= _listed(connection, options.include)
-    fixed = samples.present(connection, asked)
+        asked |= _listed(session, options.include)
+    fixed = samples.present(session, asked)
     if len(fixed) < len(asked):
         log.warning(
             "%s of the images to be included cannot be drawn: missing, or unreadable now",
@@ -176,44 +177,36 @@ def _fixed(connection: sa.Connection, options: SampleOptions, excluded: set[int]
     return fixed
 
 
-def _excluded(connection: sa.Connection, options: SampleOptions) -> set[int]:
+def _excluded(session: Session, options: SampleOptions) -> set[int]:
     excluded: set[int] = set()
-    known = samples.names(connection)
+    known = samples.names(session)
     for one in options.exclude:
         excluded |= (
-            samples.bursts_of(connection, one).keys() if one in known else _listed(connection, one)
+            samples.bursts_of(session, one).keys() if one in known else _listed(session, one)
         )
     return excluded
 
 
 def _allowed(
-    store: Store, connection: sa.Connection, options: SampleOptions, excluded: set[int]
+    session: Session, options: SampleOptions, excluded: set[int]
 ) -> Callable[[int], bool] | None:
     """Return what says whether an image passes the filters that are lists; None without any."""
     lists = []
     if options.within is not None:
-        lists.append(set(samples.bursts_of(connection, options.within)))
+        lists.append(set(samples.bursts_of(session, options.within)))
     if options.files is not None:
-        lists.append(_listed(connection, options.files))
+        lists.append(_listed(session, options.files))
     if options.where is not None:
-        lists.append(_where(store, options.where))
+        lists.append(session.matching(options.where))
     if not lists:
         return (lambda row: row not in excluded) if excluded else None
     allowed = set.intersection(*lists) - excluded
     return allowed.__contains__
 
 
-def _where(store: Store, expression: str) -> set[int]:
-    if store.file is None:
-        raise QueryError("where asks an SQLite index only")
-    # The line break ends a comment in the expression.
-    with ask(store.file, f"SELECT id FROM image WHERE ({expression}\n)") as answer:  # noqa: S608
-        return {row[0] for row in answer.rows}
-
-
-def _listed(connection: sa.Connection, listed: str | Sequence[str]) -> set[int]:
+def _listed(session: Session, listed: str | Sequence[str]) -> set[int]:
     paths = paths_of(listed)
-    found = images_of(connection, paths)
+    found = images_of(session, paths)
     unknown = [path for path in paths if path not in found]
     if unknown:
         named = f"{printable(unknown[0])}{', ...' if len(unknown) > 1 else ''}"
@@ -238,13 +231,13 @@ _Columns = Sequence[Sequence[Any]]  # those of `_columns`, of many images
 
 
 def _strata(
-    connection: sa.Connection, options: SampleOptions
+    session: Session, options: SampleOptions
 ) -> Callable[[Sequence[int], _Columns], Iterable[int]] | None:
     """Return what numbers the strata of many images; None when nothing is to be balanced."""
     if options.balance is None:
         return None
     numbers: dict[Hashable, int] = defaultdict(count().__next__)
-    labels = _main_labels(connection) if options.balance == "label" else {}
+    labels = _main_labels(session) if options.balance == "label" else {}
     folders = options.folders
 
     def of(ids: Sequence[int], columns: _Columns) -> Iterable[int]:
@@ -278,11 +271,11 @@ def _folders() -> Callable[[_Columns], list[int]]:
     return of
 
 
-def _main_labels(connection: sa.Connection) -> dict[int, str]:
+def _main_labels(session: Session) -> dict[int, str]:
     """Return each image's label: the surest (one without a confidence is), then by name."""
     statement = (
         sa.select(label.c.image_id, label.c.label)
         .where(label.c.label.is_not(None))
         .order_by(sa.func.coalesce(label.c.confidence, 1), label.c.label.desc())
     )
-    return dict(chain.from_iterable(fetched(connection, statement)))
+    return dict(session.rows(statement))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sdindex.errors import SampleError
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
+from sdindex.store.database import Session
 from sdindex.store.tables import archive, image, sampling_bucket, sampling_position
 
 
@@ -45,31 +46,31 @@ def unsigned(bucket: int) -> int:
     return bucket % (1 << HASH_BITS)
 
 
-def discard(connection: sa.Connection) -> None:
+def discard(session: Session) -> None:
     """Say that the order is no longer the images': for whoever changes one, before the commit."""
-    connection.execute(sampling_bucket.delete())
+    session.execute(sampling_bucket.delete())
 
 
-def kept(connection: sa.Connection) -> list[OrderedBucket]:
+def kept(session: Session) -> list[OrderedBucket]:
     """Return the buckets by their numbers; none where the order is to be made anew."""
-    rows = connection.execute(sa.select(sampling_bucket).order_by(sampling_bucket.c.bucket))
+    rows = session.execute(sa.select(sampling_bucket).order_by(sampling_bucket.c.bucket))
     return [OrderedBucket(*row) for row in rows]
 
 
-def bring_up_to_date(connection: sa.Connection) -> None:
+def bring_up_to_date(session: Session) -> None:
     """Make the order anew where it was discarded; about two seconds for a million images.
 
     While hashes of two methods are mixed there is none: no sample may be drawn from them.
     """
-    if kept(connection):
+    if kept(session):
         return
-    methods = connection.scalars(sa.select(image.c.method).where(available()).distinct()).all()
+    methods = session.scalars(sa.select(image.c.method).where(available()).distinct()).all()
     if len(methods) != 1:
         return
     bucket = bucket_of(DEFAULT_BITS)
     in_order = sa.func.row_number().over(order_by=(bucket, archive.c.sort_key, image.c.sort_key))
-    connection.execute(sampling_position.delete())
-    connection.execute(
+    session.execute(sampling_position.delete())
+    session.execute(
         sampling_position.insert().from_select(
             ["position", "image_id"],
             sa.select(in_order - 1, image.c.id)
@@ -77,12 +78,12 @@ def bring_up_to_date(connection: sa.Connection) -> None:
             .where(available()),
         )
     )
-    sizes = connection.execute(
+    sizes = session.execute(
         sa.select(bucket, sa.func.count()).where(available()).group_by(bucket).order_by(bucket)
     )
     first = 0
     for number, images in sizes.all():
-        connection.execute(
+        session.execute(
             sampling_bucket.insert().values(bucket=number, first_position=first, images=images)
         )
         first += images

@@ -10,6 +10,7 @@ from sdindex.archive.names import printable
 from sdindex.errors import ArchiveError, SampleError
 from sdindex.exchange.label_files import Label, LabelFile, Place, folders_to_drop, match
 from sdindex.store import archives
+from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image, label
 
@@ -54,7 +55,7 @@ class LabelCount:
 
 
 def import_labels(
-    connection: sa.Connection, file: LabelFile, *, source: str, folder: str | None
+    session: Session, file: LabelFile, *, source: str, folder: str | None
 ) -> LabelImport:
     """Store a file's labels; the caller commits.
 
@@ -74,19 +75,19 @@ def import_labels(
     SampleError
         When none of its paths is of an image of the index.
     """
-    parts = _parts(connection, folder)
+    parts = _parts(session, folder)
     folders = list(parts)
 
     def held(places: Collection[Place]) -> Collection[Place]:
-        return _ids(connection, parts, places)
+        return _ids(session, parts, places)
 
     result = LabelImport(source, dropped=folders_to_drop(file, folders, held))
     cleared: set[int] = set()
     labelled: set[int] = set()
     for chunk in batched(match(file, folders, held, len(result.dropped)), PARAMETERS):
         # What may be of several images is of none: it replaces nothing.
-        ids = _ids(connection, parts, {places[0] for _, places in chunk if len(places) == 1})
-        _clear(connection, source, set(ids.values()) - cleared)
+        ids = _ids(session, parts, {places[0] for _, places in chunk if len(places) == 1})
+        _clear(session, source, set(ids.values()) - cleared)
         cleared.update(ids.values())
         rows = {
             (ids[places[0]], one.label): {
@@ -96,7 +97,7 @@ def import_labels(
             if _counted(result, one, places)
         }  # fmt: skip
         if rows:
-            connection.execute(label.insert(), list(rows.values()))
+            session.execute(label.insert(), list(rows.values()))
         labelled.update(ids[places[0]] for one, places in chunk if one.label and len(places) == 1)
     result.images = len(labelled)
     if not cleared:
@@ -107,10 +108,10 @@ def import_labels(
     return result
 
 
-def counts(connection: sa.Connection) -> list[LabelCount]:
+def counts(session: Session) -> list[LabelCount]:
     """Return the labels of each source, the most frequent first."""
     images = sa.func.count(label.c.image_id.distinct())
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(label.c.source, label.c.label, images)
         .group_by(label.c.source, label.c.label)
         .order_by(label.c.source, images.desc(), label.c.label)
@@ -118,7 +119,7 @@ def counts(connection: sa.Connection) -> list[LabelCount]:
     return [LabelCount(*row) for row in rows]
 
 
-def drop(connection: sa.Connection, source: str) -> int:
+def drop(session: Session, source: str) -> int:
     """Forget what a source said; return how many labels. The caller commits.
 
     Raises
@@ -126,17 +127,17 @@ def drop(connection: sa.Connection, source: str) -> int:
     SampleError
         When there is no such source.
     """
-    dropped = connection.execute(label.delete().where(label.c.source == source)).rowcount
+    dropped = session.execute(label.delete().where(label.c.source == source)).rowcount
     if not dropped:
-        sources = connection.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))
+        sources = session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))
         held = ", ".join(map(printable, sources)) or "none"
         raise SampleError(f"no labels are from {printable(source)!r}; there are those of: {held}")
     return dropped
 
 
-def _parts(connection: sa.Connection, folder: str | None) -> dict[str, archives.Part]:
+def _parts(session: Session, folder: str | None) -> dict[str, archives.Part]:
     """Return what the paths of a file may be below, by the folder's absolute path."""
-    known = archives.all_archives(connection)
+    known = archives.all_archives(session)
     if folder is None:
         return {archive.root: archives.Part(archive, "") for archive in known}
     part = archives.locate(folder, known)
@@ -149,14 +150,14 @@ def _parts(connection: sa.Connection, folder: str | None) -> dict[str, archives.
 
 
 def _ids(
-    connection: sa.Connection, parts: dict[str, archives.Part], places: Collection[Place]
+    session: Session, parts: dict[str, archives.Part], places: Collection[Place]
 ) -> dict[Place, int]:
     """Return the ids of the images at those of the places that the index holds."""
     found: dict[Place, int] = {}
     for folder, part in parts.items():
         by_path = {part.under + place.path: place for place in places if place.folder == folder}
         for chunk in batched(by_path, PARAMETERS):
-            rows = connection.execute(
+            rows = session.execute(
                 sa.select(image.c.path, image.c.id).where(
                     image.c.archive_id == part.archive.id, image.c.path.in_(chunk)
                 )
@@ -181,8 +182,6 @@ def _stored(one: Label) -> dict[str, object]:
     return {"label": one.label, "confidence": one.confidence, "failure": one.failure}
 
 
-def _clear(connection: sa.Connection, source: str, ids: Iterable[int]) -> None:
+def _clear(session: Session, source: str, ids: Iterable[int]) -> None:
     for chunk in batched(ids, PARAMETERS):
-        connection.execute(
-            label.delete().where(label.c.source == source, label.c.image_id.in_(chunk))
-        )
+        session.execute(label.delete().where(label.c.source == source, label.c.image_id.in_(chunk)))

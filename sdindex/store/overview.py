@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import absolute, from_text
 from sdindex.archive.natural import sort_key
+from sdindex.store.database import Session
 from sdindex.store.frames import available
 from sdindex.store.tables import SCHEMA_REVISION, archive, image
 
@@ -64,10 +65,10 @@ class Camera:
     last: datetime | None
 
 
-def status(connection: sa.Connection, name: str, file: Path | None) -> Status:
+def status(session: Session, name: str, file: Path | None) -> Status:
     """Return what the index holds."""
     present = image.c.missing_since.is_(None)
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(
             archive.c.root,
             archive.c.method,
@@ -88,9 +89,9 @@ def status(connection: sa.Connection, name: str, file: Path | None) -> Status:
     )
 
 
-def unreadable(connection: sa.Connection) -> list[UnreadableImage]:
+def unreadable(session: Session) -> list[UnreadableImage]:
     """Return the present files that could not be read, in natural order."""
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(archive.c.root, image.c.path, image.c.error, image.c.size, image.c.indexed_at)
         .join(archive, archive.c.id == image.c.archive_id)
         .where(image.c.error.is_not(None), image.c.missing_since.is_(None))
@@ -104,9 +105,9 @@ def unreadable(connection: sa.Connection) -> list[UnreadableImage]:
     return found
 
 
-def cameras(connection: sa.Connection) -> list[Camera]:
+def cameras(session: Session) -> list[Camera]:
     """Return the cameras of all archives, in the natural order of their folders."""
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(
             archive.c.root,
             image.c.camera,

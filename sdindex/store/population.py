@@ -17,7 +17,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates
 from sdindex.sampling.trim import HASH_BITS
 from sdindex.store.candidates import candidates
-from sdindex.store.database import Store
+from sdindex.store.database import Session
 from sdindex.store.tables import image, label
 
 NONE = -1  # the number of what an image does not have
@@ -93,7 +93,7 @@ class Population:
         }
 
 
-def population(store: Store, connection: sa.Connection, options: SampleOptions) -> Population:
+def population(session: Session, options: SampleOptions) -> Population:
     """Return the images that pass every filter of a sample, and those that are fixed.
 
     Raises
@@ -111,8 +111,7 @@ def population(store: Store, connection: sa.Connection, options: SampleOptions) 
         of_day.extend(map(days.__getitem__, on_day))
 
     found = candidates(
-        store,
-        connection,
+        session,
         options,
         with_folders=True,
         also=[
@@ -131,7 +130,7 @@ def population(store: Store, connection: sa.Connection, options: SampleOptions) 
         cameras=np.array(of_camera, np.int64),
         days=np.array(of_day, np.int64),
         bursts=np.repeat(np.arange(len(lengths)), lengths),
-        labels=_labels(connection, ids),
+        labels=_labels(session, ids),
         camera_names=list(cameras),
         dates=[date.fromisoformat(str(day)) for day in days if day is not None],
     )
@@ -144,10 +143,10 @@ class _Numbering(defaultdict[Any, int]):
         super().__init__(count().__next__)
 
 
-def _labels(connection: sa.Connection, ids: Numbers) -> Kind:
+def _labels(session: Session, ids: Numbers) -> Kind:
     order, names = np.argsort(ids), _Numbering()
     in_order = np.append(ids[order], NONE)
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(label.c.image_id, label.c.label)
         .where(label.c.label.is_not(None))
         .execution_options(yield_per=_ROWS)

@@ -29,6 +29,8 @@ _READING = {
 # What describes the tables. Every other pragma is refused: some of them write.
 _DESCRIBING = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
 _NO_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
+_LIMITS = {sqlite3.SQLITE_LIMIT_LENGTH: _VALUE_BYTES, sqlite3.SQLITE_LIMIT_ATTACHED: 0}
+_PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,33 @@ def ask(
 ) -> Iterator[Answer]:
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
     clock = _Clock(seconds)
-    with closing(_connect(file)) as connection, clock.watched(when_stuck):
-        connection.set_progress_handler(clock.is_over, _STEPS)
+    with (
+        closing(_connect(file)) as connection,
+        clock.watched(when_stuck),
+        _guarded(connection, clock),
+    ):
         try:
             with clock:
                 cursor = connection.execute(query)
             if cursor.description is None:
                 raise QueryError("that is no question: only SELECT has an answer")
             yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
-        except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError) as problem:
+        except _PROBLEMS as problem:
+            raise QueryError(_explain(problem, clock)) from problem
+
+
+def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
+    """Return the ids of the images for which an expression is true; see `Session.matching`.
+
+    In the transaction that the connection is in, as it sees the index.
+    """
+    clock = _Clock(DEFAULT_SECONDS)
+    # The line break ends a comment in the expression.
+    question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
+    with _guarded(connection, clock), clock:
+        try:
+            return {row for (row,) in connection.execute(question)}
+        except _PROBLEMS as problem:
             raise QueryError(_explain(problem, clock)) from problem
 
 
@@ -116,15 +136,33 @@ def _connect(file: Path) -> sqlite3.Connection:
     uri = f"{file.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    add_functions(connection)
+    return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions of this program."""
     for function in (hamming, bucket, dhash_hex):
         arguments = function.__code__.co_argcount
         connection.create_function(function.__name__, arguments, function, deterministic=True)
+
+
+@contextmanager
+def _guarded(connection: sqlite3.Connection, clock: "_Clock") -> Iterator[None]:
+    """Let what is asked of a connection read, and no more, in bounded time and memory."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
+    limits = {kind: connection.setlimit(kind, limit) for kind, limit in _LIMITS.items()}
+    connection.set_progress_handler(clock.is_over, _STEPS)
     connection.set_authorizer(_authorize)
-    return connection
+    try:
+        yield
+    finally:
+        connection.set_authorizer(None)
+        connection.set_progress_handler(None, 0)
+        for kind, limit in limits.items():
+            connection.setlimit(kind, limit)
+        connection.execute("PRAGMA temp_store = DEFAULT")
 
 
 def _authorize(action: int, one: str | None, other: str | None, *_: str | None) -> int:

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sdindex.archive.names import absolute, from_text, printable
 from sdindex.errors import SampleError
 from sdindex.sampling.options import SampleOptions
-from sdindex.store.clock import utc_now
+from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.frames import available
-from sdindex.store.tables import archive, image, sample, sample_image
+from sdindex.store.tables import archive, image, sample, sample_image, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class SavedSample:
 
 
 def save(
-    connection: sa.Connection,
+    session: Session,
     name: str,
     count: int,
     options: SampleOptions,
@@ -62,7 +62,7 @@ def save(
     bursts: Sequence[int] | None,
 ) -> None:
     """Keep a sample under a name that `require_new` has let through; the caller commits."""
-    drawn_from = connection.scalar(sa.select(sa.func.count()).where(available()))
+    drawn_from = session.scalar(sa.select(sa.func.count()).where(available()))
     inserted = sample.insert().values(
         name=name,
         made_at=utc_now(),
@@ -71,16 +71,16 @@ def save(
         program=version("sdindex"),
         drawn_from=drawn_from,
     )
-    (sample_id,) = connection.execute(inserted.returning(sample.c.id)).one()
+    (sample_id,) = session.execute(inserted.returning(sample.c.id)).one()
     rows = zip(ids, bursts if bursts else repeat(None, len(ids)), strict=True)
     for chunk in batched(rows, PARAMETERS):
-        connection.execute(
+        session.execute(
             sample_image.insert(),
             [{"sample_id": sample_id, "image_id": row, "burst": burst} for row, burst in chunk],
         )
 
 
-def require_new(connection: sa.Connection, name: str) -> None:
+def require_new(session: Session, name: str) -> None:
     """Refuse a name that cannot be given.
 
     Raises
@@ -90,21 +90,21 @@ def require_new(connection: sa.Connection, name: str) -> None:
     """
     if not name.strip() or printable(name) != name:
         raise SampleError(f"{printable(name)!r} is no name for a sample")
-    if name in names(connection):
+    if name in names(session):
         raise SampleError(
             f"there is a sample {name!r} already; choose another name, or drop it first: "
             "sdindex samples drop NAME"
         )
 
 
-def names(connection: sa.Connection) -> set[str]:
+def names(session: Session) -> set[str]:
     """Return the names of the saved samples."""
-    return set(connection.scalars(sa.select(sample.c.name)))
+    return set(session.scalars(sa.select(sample.c.name)))
 
 
-def listing(connection: sa.Connection) -> list[SavedSample]:
+def listing(session: Session) -> list[SavedSample]:
     """Return the saved samples, the oldest first."""
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(
             sample,
             sa.func.count(sample_image.c.image_id).label("images"),
@@ -130,7 +130,7 @@ def listing(connection: sa.Connection) -> list[SavedSample]:
     ]
 
 
-def options_of(connection: sa.Connection, name: str) -> dict[str, Any]:
+def options_of(session: Session, name: str) -> dict[str, Any]:
     """Return the options of a saved sample that are not at their defaults.
 
     Raises
@@ -138,12 +138,12 @@ def options_of(connection: sa.Connection, name: str) -> dict[str, Any]:
     SampleError
         When there is none of that name.
     """
-    of_id = sa.select(sample.c.options).where(sample.c.id == _id_of(connection, name))
-    options: dict[str, Any] = json.loads(connection.scalars(of_id).one())
+    of_id = sa.select(sample.c.options).where(sample.c.id == _id_of(session, name))
+    options: dict[str, Any] = json.loads(session.scalars(of_id).one())
     return options
 
 
-def bursts_of(connection: sa.Connection, name: str) -> dict[int, int | None]:
+def bursts_of(session: Session, name: str) -> dict[int, int | None]:
     """Return the burst of each image of a saved sample, by the image's id.
 
     Raises
@@ -151,36 +151,34 @@ def bursts_of(connection: sa.Connection, name: str) -> dict[int, int | None]:
     SampleError
         When there is none of that name.
     """
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(sample_image.c.image_id, sample_image.c.burst).where(
-            sample_image.c.sample_id == _id_of(connection, name)
+            sample_image.c.sample_id == _id_of(session, name)
         )
     )
     return {row.image_id: row.burst for row in rows}
 
 
-def _id_of(connection: sa.Connection, name: str) -> int:
-    found: int | None = connection.scalar(sa.select(sample.c.id).where(sample.c.name == name))
+def _id_of(session: Session, name: str) -> int:
+    found: int | None = session.scalar(sa.select(sample.c.id).where(sample.c.name == name))
     if found is None:
-        others = ", ".join(sorted(names(connection))) or "none"
+        others = ", ".join(sorted(names(session))) or "none"
         raise SampleError(
             f"there is no saved sample {printable(name)!r}; those there are: {others}"
         )
     return found
 
 
-def present(connection: sa.Connection, ids: Collection[int]) -> set[int]:
+def present(session: Session, ids: Collection[int]) -> set[int]:
     """Return those of the images that can be sampled."""
     return {
         row
         for chunk in batched(ids, PARAMETERS)
-        for row in connection.scalars(
-            sa.select(image.c.id).where(image.c.id.in_(chunk), available())
-        )
+        for row in session.scalars(sa.select(image.c.id).where(image.c.id.in_(chunk), available()))
     }
 
 
-def missing(connection: sa.Connection, name: str) -> list[str]:
+def missing(session: Session, name: str) -> list[str]:
     """Return the paths of a saved sample's images that are missing or unreadable now.
 
     Raises
@@ -188,17 +186,17 @@ def missing(connection: sa.Connection, name: str) -> list[str]:
     SampleError
         When there is none of that name.
     """
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(archive.c.root, image.c.path)
         .join(archive, archive.c.id == image.c.archive_id)
         .join(sample_image, sample_image.c.image_id == image.c.id)
-        .where(sample_image.c.sample_id == _id_of(connection, name), ~available())
+        .where(sample_image.c.sample_id == _id_of(session, name), ~available())
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
     return [absolute(from_text(root), path) for root, path in rows]
 
 
-def drop(connection: sa.Connection, name: str) -> None:
+def drop(session: Session, name: str) -> None:
     """Forget a saved sample; the caller commits.
 
     Raises
@@ -206,6 +204,6 @@ def drop(connection: sa.Connection, name: str) -> None:
     SampleError
         When there is none of that name.
     """
-    dropped = _id_of(connection, name)
-    connection.execute(sample_image.delete().where(sample_image.c.sample_id == dropped))
-    connection.execute(sample.delete().where(sample.c.id == dropped))
+    dropped = _id_of(session, name)
+    session.execute(sample_image.delete().where(sample_image.c.sample_id == dropped))
+    session.execute(sample.delete().where(sample.c.id == dropped))

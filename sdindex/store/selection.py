@@ -20,7 +20,7 @@ from sdindex.sampling.sample import Candidates, draw
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS, stride, trim
 from sdindex.store import samples
 from sdindex.store.candidates import candidates, drawable, refuse_to_mix
-from sdindex.store.database import Store
+from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, no_garbage_collection
 from sdindex.store.frames import OrderedBucket, available, bucket_of, kept, unsigned
 from sdindex.store.tables import archive, image, label, sampling_position
@@ -84,8 +84,7 @@ class SampledImage:
 
 
 def select(
-    store: Store,
-    connection: sa.Connection,
+    session: Session,
     count: int,
     options: SampleOptions,
     *,
@@ -94,39 +93,39 @@ def select(
     """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
     _require(count)
     if save is not None:
-        samples.require_new(connection, save)
-    ids, bursts = _drawn(store, connection, count, options)
+        samples.require_new(session, save)
+    ids, bursts = _drawn(session, count, options)
     if save is not None:
-        samples.save(connection, save, count, options, ids, bursts)
+        samples.save(session, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
-    return by_id(connection, ids, options.bits, burst_of)
+    return by_id(session, ids, options.bits, burst_of)
 
 
-def saved(connection: sa.Connection, name: str) -> list[SampledImage]:
+def saved(session: Session, name: str) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
-    bits = samples.options_of(connection, name).get("bits", DEFAULT_BITS)
-    burst_of = samples.bursts_of(connection, name)
-    return by_id(connection, samples.present(connection, burst_of), bits, burst_of)
+    bits = samples.options_of(session, name).get("bits", DEFAULT_BITS)
+    burst_of = samples.bursts_of(session, name)
+    return by_id(session, samples.present(session, burst_of), bits, burst_of)
 
 
-def saved_ids(connection: sa.Connection, name: str) -> tuple[list[int], SampleOptions]:
+def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
     """Return the ids of a saved sample's images that are there, and how it was grouped."""
-    ids = samples.present(connection, samples.bursts_of(connection, name))
-    kept = samples.options_of(connection, name)
+    ids = samples.present(session, samples.bursts_of(session, name))
+    kept = samples.options_of(session, name)
     grouped = {one: kept[one] for one in ("bits", "burst_distance") if one in kept}
     return sorted(ids), SampleOptions(**grouped)
 
 
 def _drawn(
-    store: Store, connection: sa.Connection, count: int, options: SampleOptions
+    session: Session, count: int, options: SampleOptions
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
-    order = kept(connection) if options.is_plain else []
+    order = kept(session) if options.is_plain else []
     if not order:
         with no_garbage_collection():
-            return drawn_from(candidates(store, connection, options), count, options)
+            return drawn_from(candidates(session, options), count, options)
     keep = trim({one.bucket: one.images for one in order}, count)
-    return list(_at_positions(connection, order, keep)), None
+    return list(_at_positions(session, order, keep)), None
 
 
 def drawn_from(
@@ -145,7 +144,7 @@ def _require(count: int) -> None:
 
 
 def _at_positions(
-    connection: sa.Connection, order: Sequence[OrderedBucket], keep: dict[int, int]
+    session: Session, order: Sequence[OrderedBucket], keep: dict[int, int]
 ) -> Iterator[int]:
     """Yield the ids of the sample where the images are kept in sampling order."""
     position, image_id = sampling_position.c
@@ -154,15 +153,15 @@ def _at_positions(
         for one in order
     )
     for chunk in batched(places, PARAMETERS):
-        yield from connection.scalars(sa.select(image_id).where(position.in_(chunk)))
+        yield from session.scalars(sa.select(image_id).where(position.in_(chunk)))
 
 
-def hashes(connection: sa.Connection, files: Sequence[str]) -> dict[str, int]:
+def hashes(session: Session, files: Sequence[str]) -> dict[str, int]:
     """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
-    ids = {file: min(ids) for file, ids in images_of(connection, files).items()}
+    ids = {file: min(ids) for file, ids in images_of(session, files).items()}
     found: dict[int, int] = {}
     for chunk in batched(set(ids.values()), PARAMETERS):
-        rows = connection.execute(
+        rows = session.execute(
             sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
         )
         found.update((row_id, dhash) for row_id, dhash in rows)
@@ -194,9 +193,9 @@ class Bucket:
     first_path: str
 
 
-def buckets(connection: sa.Connection, count: int | None, options: SampleOptions) -> list[Bucket]:
+def buckets(session: Session, count: int | None, options: SampleOptions) -> list[Bucket]:
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
-    held = _buckets(connection, options.bits, drawable(connection, options))
+    held = _buckets(session, options.bits, drawable(session, options))
     sizes = {number: images for number, (images, _) in held.items()}
     keeps = sizes if count is None else trim(sizes, count)
     return [
@@ -206,11 +205,11 @@ def buckets(connection: sa.Connection, count: int | None, options: SampleOptions
 
 
 def _buckets(
-    connection: sa.Connection, bits: int, condition: sa.ColumnElement[bool]
+    session: Session, bits: int, condition: sa.ColumnElement[bool]
 ) -> dict[int, tuple[int, str]]:
     """Return the images, and the path of the first, of each bucket by its unsigned number."""
     bucket = bucket_of(bits)
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(bucket, image.c.method, sa.func.count(), sa.func.min(image.c.sort_key))
         .join(archive, archive.c.id == image.c.archive_id)
         .where(condition)
@@ -228,13 +227,13 @@ def _buckets(
 
 
 def by_id(
-    connection: sa.Connection, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
+    session: Session, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
 ) -> list[SampledImage]:
     """Return the images of those ids in natural order."""
     placed = []
     for chunk in batched(ids, PARAMETERS):
-        labels = _labels(connection, chunk)
-        rows = connection.execute(
+        labels = _labels(session, chunk)
+        rows = session.execute(
             sa.select(archive.c.sort_key, image.c.sort_key, image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
             .where(image.c.id.in_(chunk))
@@ -247,9 +246,9 @@ def by_id(
     return [one for _, _, one in placed]
 
 
-def _labels(connection: sa.Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     labels: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    rows = connection.execute(
+    rows = session.execute(
         sa.select(label.c.image_id, label.c.label)
         .where(label.c.image_id.in_(ids), label.c.label.is_not(None))
         .distinct()

@@ -1,5 +1,7 @@
 """The tables of an index, as the newest revision in ``migrations`` leaves them."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -122,3 +124,8 @@ label = Table(
     Column("confidence", Float),
     Column("failure", Text),
 )
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC, as the tables keep it: databases differ in how they keep zones."""
+    return datetime.now(UTC).replace(tzinfo=None)

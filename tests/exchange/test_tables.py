@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from sdindex import Index
 from sdindex.archive.natural import sort_key
 from sdindex.exchange.tables import write_csv
-from sdindex.store.clock import utc_now
 from sdindex.store.database import Store
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image as image_table
+from sdindex.store.tables import utc_now
 from tests.conftest import CHECKOUT, make_image
 from tests.indexing.test_update import rows
 

@@ -17,8 +17,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from sdindex import Index, IndexMissingError, IndexUnusableError
-from sdindex.store import database
-from sdindex.store.database import Store, migrations_folder
+from sdindex.store import database, schema, sqlite
+from sdindex.store.database import Store
+from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION, metadata
 
 
@@ -34,8 +35,8 @@ def change(db: Path, statement: str) -> None:
 
 
 def test_the_models_and_the_revisions_agree(db: Path) -> None:
-    with Store(db).writing(create=True) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+    with Store(db).writing(create=True) as session:
+        context = MigrationContext.configure(session.connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
@@ -111,10 +112,13 @@ def test_another_programs_database_is_refused_unchanged(db: Path, archive: Path)
     assert db.read_bytes() == before
 
 
-def test_a_database_without_a_driver_is_one_line() -> None:
-    for url in ("nosuchthing://host/db", "oracle://host/db"):
-        with pytest.raises(IndexUnusableError, match="no driver"):
-            Index(url).status()
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@host/db", "nosuchthing://host/db", "s3://bucket/index.db"]
+)
+def test_a_database_that_is_no_sqlite_file_is_one_line(url: str) -> None:
+    with pytest.raises(IndexUnusableError, match="an index is an SQLite file for now") as caught:
+        Index(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_failing_revision_leaves_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +262,7 @@ def test_readers_are_not_kept_waiting_by_a_large_change(
     db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_index(db)
-    monkeypatch.setattr(database, "LOCK_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
     with Store(db).writing() as connection:
         # Far more than SQLite's cache holds, which would go to the disk before the commit.
         connection.execute(sa.text("CREATE TABLE large AS SELECT zeroblob(9000000) AS some"))
@@ -289,7 +293,7 @@ def test_a_write_ahead_log_that_is_in_use_is_one_line(
     index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.update(archive, executor=threads)
-    monkeypatch.setattr(database, "LOCK_SECONDS", 0)
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
     with closing(sqlite3.connect(db, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = WAL")
         other.execute("BEGIN")
@@ -319,8 +323,9 @@ def next_program(folder: Path) -> Iterator[None]:
     revision = folder / "migrations" / "versions" / "0003_note.py"
     revision.write_text(NEXT_REVISION, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "migrations_folder", lambda: folder / "migrations")
+        patch.setattr(schema, "migrations_folder", lambda: folder / "migrations")
         patch.setattr(database, "SCHEMA_REVISION", "0003")
+        patch.setattr(sqlite, "SCHEMA_REVISION", "0003")
         yield
 
 

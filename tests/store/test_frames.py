@@ -30,7 +30,7 @@ def drawn_anew(db: Path, count: int) -> list[tuple[str, str]]:
     store = Store(db)
     with pytest.MonkeyPatch.context() as patch, store.reading() as connection:
         patch.setattr(selection, "kept", lambda _: [])
-        return names(selection.select(store, connection, count, SampleOptions()))
+        return names(selection.select(connection, count, SampleOptions()))
 
 
 def assert_right(index: Index, db: Path) -> None:
@@ -162,8 +162,8 @@ def test_a_sample_takes_a_bounded_number_of_statements(
 
         store = Store(db)
         with store.reading() as connection:
-            sa.event.listen(connection, "before_cursor_execute", note)
-            selection.select(store, connection, count, SampleOptions())
+            sa.event.listen(connection.connection, "before_cursor_execute", note)
+            selection.select(connection, count, SampleOptions())
         counted.append(len(statements))
         assert not [one for one in statements if "count(" in one.lower()]
     assert counted[0] == counted[1] <= 4

@@ -218,8 +218,6 @@ def test_the_tables_can_be_described(filled: Index) -> None:
 def test_sql_asks_an_index_only(tmp_path: Path) -> None:
     with pytest.raises(IndexMissingError), Index(tmp_path / "none.db").sql("SELECT 1"):
         pass
-    with pytest.raises(QueryError), Index("postgresql://host/db").sql("SELECT 1"):
-        pass
 
 
 def test_every_format(filled: Index, db: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from sdindex import ArchiveError, Index, IndexUnusableError, QueryError, Sampled
 from sdindex.archive.cameras import camera_of
 from sdindex.cli.main import cli
 from sdindex.store import candidates, frames
-from sdindex.store.database import Store, fetched, migrations_folder
+from sdindex.store.database import Store
+from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import image as image_table
 from sdindex.store.tables import label as label_table
 from tests.store.test_selection import NOW, image_row, write_index
@@ -519,5 +519,5 @@ def test_a_burst_goes_on_where_the_rows_are_fetched_anew(
 ) -> None:
     whole = index.select(12, unit="burst", balance="camera")
     for size in (1, 3, 7):
-        monkeypatch.setattr(candidates, "fetched", partial(fetched, size=size))
+        monkeypatch.setattr(candidates, "_CHUNK", size)
         assert index.select(12, unit="burst", balance="camera") == whole

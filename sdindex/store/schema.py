@@ -1,0 +1,38 @@
+"""The revisions of an index's tables: which one it has, and how it is brought to the newest."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from sdindex.store.tables import archive, image
+
+
+def stored_revision(connection: sa.Connection) -> str | None:
+    """Return the revision that the tables of an index have; None when it is no index."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def is_index(connection: sa.Connection) -> bool:
+    """Say whether the tables that every revision has are there."""
+    names = {archive.name, image.name, "alembic_version"}
+    return names <= set(sa.inspect(connection).get_table_names())
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Run the revisions that the index lacks, in the transaction that the caller has begun."""
+    from alembic import command  # half a second, so only when there is something to do
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+def migrations_folder() -> Path:
+    """Return where the revisions are: in the installed package, else in the checkout."""
+    package = Path(__file__).parent.parent
+    packaged = package / "migrations"
+    return packaged if packaged.is_dir() else package.parent / "migrations"
