@@ -9,11 +9,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex.archive.names import to_text
+from sdindex.arguments import (
+    DEFAULT_COLUMN,
+    DEFAULT_SECONDS,
+    DEFAULT_THRESHOLD,
+    DEFAULT_THUMBNAILS,
+    DEFAULT_TIMEOUT,
+    DEFAULT_WORKERS,
+    AnyPath,
+)
 from sdindex.errors import UsageError
-from sdindex.exchange.label_files import DEFAULT_COLUMN, DEFAULT_THRESHOLD, LabelFile
+from sdindex.exchange.label_files import LabelFile
 from sdindex.hashing.methods import Method
 from sdindex.indexing import update
-from sdindex.indexing.ingest import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.indexing.summary import Summary
 from sdindex.sampling.options import SampleArguments, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
@@ -21,16 +29,12 @@ from sdindex.store import archives, labels, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount, LabelImport
 from sdindex.store.overview import Camera, Status, UnreadableImage
-from sdindex.store.query import DEFAULT_SECONDS, Answer
+from sdindex.store.query import Answer
 from sdindex.store.samples import SavedSample
 from sdindex.store.selection import Bucket, SampledImage
 
 if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality
-
-DEFAULT_THUMBNAILS = 400
-
-AnyPath = str | os.PathLike[str]
 
 
 class Index:

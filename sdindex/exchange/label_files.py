@@ -19,11 +19,10 @@ import ijson
 
 from sdindex.archive.names import printable, to_text
 from sdindex.archive.scan import reason
+from sdindex.arguments import DEFAULT_COLUMN, DEFAULT_THRESHOLD
 from sdindex.errors import LabelFileError, UsageError
 from sdindex.store.fetching import PARAMETERS, batched
 
-DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
-DEFAULT_COLUMN = "label"
 EMPTY = "empty"  # what COCO Camera Traps call an image without an animal
 
 _PATHS = ("path", "filepath", "file", "relativepath")  # the first that is there

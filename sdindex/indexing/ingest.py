@@ -27,8 +27,6 @@ from sdindex.store.tables import image, utc_now
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-DEFAULT_WORKERS = 4
-DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0

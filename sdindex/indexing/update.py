@@ -8,9 +8,10 @@ from concurrent.futures import Executor
 
 from sdindex.archive import cameras
 from sdindex.archive.names import is_inside, printable
+from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.errors import ArchiveError, UsageError
 from sdindex.hashing.methods import Method
-from sdindex.indexing.ingest import DEFAULT_TIMEOUT, DEFAULT_WORKERS, Reading, read_listed
+from sdindex.indexing.ingest import Reading, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
 from sdindex.store import archives, frames

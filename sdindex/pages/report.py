@@ -18,10 +18,10 @@ from plotly.offline import get_plotlyjs
 
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
+from sdindex.arguments import DEFAULT_TIMEOUT
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
-from sdindex.indexing.ingest import DEFAULT_TIMEOUT
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import Thumbnail, thumbnail
 from sdindex.progress import bar

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sdindex.archive.names import printable
+from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.errors import QueryError
 from sdindex.sampling.trim import HASH_BITS
 
-DEFAULT_SECONDS = 10.0
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
 _VALUE_BYTES = 64 << 20  # of one text or blob
 _ROWS = 100  # fetched at once

@@ -1,0 +1,161 @@
+"""What callers may ask for: the defaults of the library and the command line, and checks.
+
+Each check returns what was given in its one true form, or says in one line what is allowed.
+"""
+
+import math
+import operator
+import os
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import SupportsIndex
+
+from sdindex.errors import UsageError
+
+DEFAULT_WORKERS = 4
+DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
+DEFAULT_THUMBNAILS = 400
+DEFAULT_SECONDS = 10.0  # of a query
+DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
+DEFAULT_COLUMN = "label"
+
+AnyPath = str | os.PathLike[str]
+
+
+def whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most`.
+
+    Raises
+    ------
+    UsageError
+        When it is none: also for a truth value, and for text.
+    """
+    allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        number = operator.index(value)
+        if least <= number and (most is None or number <= most):
+            return number
+    raise UsageError(f"{name} must be a whole number {allowed}, not {value!r}")
+
+
+def positive(name: str, value: object) -> float:
+    """Return a number of more than 0.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    number = _number(value)
+    if number is None or not number > 0:
+        raise UsageError(f"{name} must be a number of more than 0, not {value!r}")
+    return number
+
+
+def fraction(name: str, value: object) -> float:
+    """Return a number from 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    number = _number(value)
+    if number is None or not 0 <= number <= 1:
+        raise UsageError(f"{name} must be a number from 0 to 1, not {value!r}")
+    return number
+
+
+def text(name: str, value: object) -> str:
+    """Return a text, such as a name.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a text, not {value!r}")
+    return value
+
+
+def path(name: str, value: object) -> str:
+    """Return a path as a text.
+
+    Raises
+    ------
+    UsageError
+        When it is neither a text nor a Path.
+    """
+    if isinstance(value, str | os.PathLike):
+        given: object = os.fspath(value)
+        if isinstance(given, str):
+            return given
+    raise UsageError(f"{name} must be a path, as a text or a Path, not {value!r}")
+
+
+def texts(name: str, value: object) -> tuple[str, ...]:
+    """Return one text, or each of several.
+
+    Raises
+    ------
+    UsageError
+        When something else is given, or among them.
+    """
+    given = (value,) if isinstance(value, str) else _several(name, value, "a text, or several")
+    return tuple(text(name, each) for each in given)
+
+
+def paths(name: str, value: object) -> tuple[str, ...]:
+    """Return one path, or each of several, as texts.
+
+    Raises
+    ------
+    UsageError
+        When something else is given, or among them.
+    """
+    is_one = isinstance(value, str | os.PathLike)
+    given = (value,) if is_one else _several(name, value, "a path, or several")
+    return tuple(path(name, each) for each in given)
+
+
+def moment(name: str, value: object) -> date:
+    """Return a day, or a moment, of the cameras' clocks; ISO 8601 is read.
+
+    A day stays one, so that all of it is meant.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or has a time zone.
+    """
+    found = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, date):
+        raise UsageError(
+            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {value!r}"
+        )
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        raise UsageError(f"{name}: a camera's clock knows no time zone; give a time without one")
+    return found
+
+
+def _parsed(value: str) -> date | None:
+    for kind in (date, datetime):
+        try:
+            return kind.fromisoformat(value.strip())
+        except ValueError:
+            continue
+    return None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+        return None
+    number = float(value)
+    return None if math.isnan(number) else number
+
+
+def _several(name: str, value: object, allowed: str) -> Iterable[object]:
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+        return value
+    raise UsageError(f"{name} must be {allowed}, not {value!r}")

@@ -1,0 +1,134 @@
+"""Commands on archives: index, relocate, prune."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdindex.archive.names import printable
+from sdindex.arguments import DEFAULT_TIMEOUT
+from sdindex.cli.options import PATH, SECONDS, progress_option, with_index, workers_option
+from sdindex.errors import SdindexError
+from sdindex.hashing.methods import METHODS, Method
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+
+
+def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
+    """Have the processes that read images start while the database is still imported here."""
+
+    @click.pass_context
+    def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
+        if "://" not in ctx.obj and not os.path.exists(ctx.obj):  # all is to be read
+            from sdindex.workers import get_ready
+
+            get_ready()
+        ctx.invoke(command, *args, **options)
+
+    return update_wrapper(run, command)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=PATH)
+@workers_option
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    help="Hash images decoded at a reduced size (scaled), exactly as imagehash does (exact), or "
+    "by the thumbnail that the camera stored (thumbnail). "
+    "[default: the method of the archive; scaled for a new one]",
+)
+@click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
+@click.option(
+    "--accept-shift",
+    is_flag=True,
+    help="If all times differ by exactly one hour, as on exFAT after daylight saving, store the "
+    "new times and read nothing.",
+)
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=DEFAULT_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up a file that takes longer to read; the next run tries it again.",
+)
+@click.option(
+    "--camera-pattern",
+    metavar="REGEX",
+    help="Find the camera in a path with this pattern: its only group, or the group named "
+    "camera. Stored with the archive. [default: the folder above the card's own numbering]",
+)
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say why each file is read.")
+@with_readers_ahead
+@with_index
+def index(
+    index: "Index",
+    paths: tuple[str, ...],
+    *,
+    quiet: bool,
+    verbose: bool,
+    progress: bool | None,
+    method: Method | None,
+    **options: Any,
+) -> None:
+    """Read the new and changed images of each PATH into the index.
+
+    A PATH is the folder of an archive, or a folder inside a known archive: then only that
+    folder is brought up to date. The first run makes the index.
+    """
+    with _reasons_on_stderr() if verbose else nullcontext():
+        summary = index.update(
+            *paths, method=method, progress=False if quiet else progress, **options
+        )
+    if not quiet:
+        click.echo(str(summary), err=True)
+    if summary.unlooked:
+        raise SdindexError(summary.unlooked_line())
+
+
+@click.command()
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@with_index
+def relocate(index: "Index", *, old: str, new: str) -> None:
+    """Tell the index that archive OLD is now in folder NEW. No image is read."""
+    index.relocate(old, new)
+    click.echo(f"{printable(old)} is now {printable(new)}", err=True)
+
+
+@click.command()
+@click.option(
+    "--archive", metavar="ROOT", type=PATH, help="Remove this whole archive from the index instead."
+)
+@with_index
+def prune(index: "Index", *, archive: str | None) -> None:
+    """Remove missing images from the index.
+
+    Images of saved samples stay. Image files are never touched.
+    """
+    click.echo(f"forgot {index.prune(archive):,} images", err=True)
+
+
+@contextmanager
+def _reasons_on_stderr() -> Iterator[None]:
+    """Show what the library logs, without breaking a progress bar."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    log = logging.getLogger("sdindex")
+    shown, level = logging.StreamHandler(), log.level
+    log.addHandler(shown)
+    log.setLevel(logging.INFO)
+    try:
+        with logging_redirect_tqdm([log]):
+            yield
+    finally:
+        log.removeHandler(shown)
+        log.setLevel(level)

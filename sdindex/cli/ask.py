@@ -1,0 +1,82 @@
+"""Commands that ask the index: status, errors, sql."""
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from sdindex.arguments import DEFAULT_SECONDS
+from sdindex.cli.options import SECONDS, format_option, with_index
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+    from sdindex.cli.terminal import TableFormat
+
+
+@click.command()
+@click.argument("query")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=SECONDS,
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the query after this time.",
+)
+@format_option("table", "csv", "json")
+@with_index
+def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> None:
+    """Run one SQL query on the index. Nothing is written, whatever QUERY says.
+
+    Tables: image, archive, label, sample, sample_image. Views: image_hash, bucket. Functions
+    beside those of SQLite: hamming(a, b), bucket(dhash, bits), dhash_hex(dhash). A table shows
+    the first 1,000 rows; csv and json write all.
+    """
+    from sdindex.cli.terminal import write_rows
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.store.query import stopped
+
+    def end() -> None:
+        click.echo(f"Error: {stopped(seconds)}", err=True)
+        os._exit(1)
+
+    with index.sql(query, seconds=seconds, when_stuck=end) as answer, writing(STDOUT) as stdout:
+        write_rows(answer.columns, answer.rows, form, stdout)
+
+
+@click.command()
+@format_option("table", "json")
+@with_index
+def status(index: "Index", *, form: Literal["table", "json"]) -> None:
+    """Show the archives, their image counts, and the index's size."""
+    from dataclasses import asdict, astuple
+
+    from sdindex.cli.terminal import print_table
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.exchange.tables import write_json
+
+    held = index.status()
+    with writing(STDOUT) as stdout:
+        if form == "json":
+            write_json([asdict(held)], stdout)
+            return
+        print_table(
+            ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
+            [astuple(archive) for archive in held.archives],
+        )
+        size = "" if held.size is None else f", {held.size / 1e6:,.1f} MB"
+        click.echo(f"index: {held.index}{size}, schema {held.schema}")
+
+
+@click.command()
+@format_option("table", "csv", "json")
+@with_index
+def errors(index: "Index", *, form: "TableFormat") -> None:
+    """List the files that could not be read, with the reasons."""
+    from sdindex.cli.terminal import write_unreadable
+    from sdindex.exchange.output import STDOUT, writing
+
+    unreadable = index.errors()
+    with writing(STDOUT) as stdout:
+        write_unreadable(unreadable, form, stdout)

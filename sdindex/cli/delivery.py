@@ -1,0 +1,133 @@
+"""Where a sample goes, and in which form: the options for it, and the delivery itself."""
+
+from collections.abc import Sequence
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import click
+
+from sdindex.cli.options import PATH, Command, with_options
+from sdindex.exchange.formats.registry import FORMATS, Wishes
+
+if TYPE_CHECKING:
+    from datetime import timezone
+    from pathlib import Path
+
+    from sdindex.exchange.copies import How
+    from sdindex.store.selection import SampledImage
+
+
+class Delivery(NamedTuple):
+    """Where a sample goes, and in which form."""
+
+    form: str
+    relative: bool
+    utc_offset: "timezone | None"
+    output: str
+    place: "tuple[How, str] | None"
+
+    def deliver(self, sample: "Sequence[SampledImage]", index: "Path | None", name: str) -> None:
+        """Write the sample, or put its files in a folder; both, where both are asked for."""
+        if self.place is not None:
+            from sdindex.exchange.copies import place
+
+            how, folder = self.place
+            click.echo(str(place(sample, folder, how=how, sample=name, progress=None)), err=True)
+        if self.place is None or self.output != "-":
+            self._write(sample, index)
+
+    def write_paths(self, paths: Sequence[str], index: "Path | None") -> None:
+        """Write paths alone, each ended as is asked for.
+
+        Raises
+        ------
+        click.UsageError
+            When more than a list of paths is asked for.
+        """
+        if self.relative or self.place is not None or self.form not in ("paths", "null"):
+            raise click.UsageError(
+                "--missing gives absolute paths alone, as --format paths or null; the whole sample "
+                "is written without it"
+            )
+        from sdindex.exchange.formats.paths import write_paths
+        from sdindex.exchange.output import writing
+
+        with writing(self.output, index=index) as file:
+            write_paths(paths, file, end=b"\0" if self.form == "null" else b"\n")
+
+    def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:
+        from sdindex.exchange.output import writing
+
+        with writing(self.output, index=index) as file:
+            FORMATS[self.form].write(sample, file, Wishes(self.relative, self.utc_offset))
+        if self.form == "paths" and any("\n" in image.path for image in sample):
+            click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default="-",
+    metavar="FILE",
+    help="Write to this file instead of stdout.",
+)
+_DELIVERY = (
+    click.option(
+        "--relative", is_flag=True, help="Write paths relative to the root of their archive."
+    ),
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(list(FORMATS)),
+        default="paths",
+        show_default=True,
+        help="Write one path a line (paths), end each path with a zero byte for xargs -0 (null), "
+        "write all that is known (csv, json), or what another program reads (the others).",
+    ),
+    click.option(
+        "--utc-offset",
+        metavar="+HH:MM",
+        help="State the UTC offset of the cameras' clocks, for camtrap-dp.",
+    ),
+    output_option,
+    *(
+        click.option(f"--{how}-to", f"{how}_to", type=PATH, metavar="DIR", help=text)
+        for how, text in {
+            "copy": "Copy the files into this folder, at their paths in the archive, with a "
+            "manifest; a second run completes the first.",
+            "link": "Make hard links there instead of copies.",
+            "symlink": "Make symbolic links there instead of copies.",
+        }.items()
+    ),
+)
+
+
+def delivery_options(command: Command) -> Command:
+    """Give a command all options on where a sample goes, as one argument `delivery`."""
+
+    def run(*args: Any, **given: Any) -> None:
+        folders = {how: given.pop(f"{how}_to") for how in ("copy", "link", "symlink")}
+        places = [(how, folder) for how, folder in folders.items() if folder is not None]
+        if len(places) > 1:
+            raise click.UsageError("one of --copy-to, --link-to and --symlink-to at a time")
+        wanted = {name: given.pop(name) for name in ("form", "relative", "output")}
+        # Before anything is drawn, and kept.
+        offset = _utc_offset(wanted["form"], given.pop("utc_offset"))
+        place = cast("tuple[How, str]", places[0]) if places else None
+        command(*args, delivery=Delivery(place=place, utc_offset=offset, **wanted), **given)
+
+    return with_options(_DELIVERY, update_wrapper(run, command))
+
+
+def _utc_offset(form: str, text: str | None) -> "timezone | None":
+    if (text is not None) != ("utc_offset" in FORMATS[form].needs):
+        raise click.UsageError(
+            "--format camtrap-dp and --utc-offset go together: it wants times with the offset of "
+            "the cameras' clocks, such as +01:00"
+        )
+    if text is None:
+        return None
+    from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
+
+    return parse_utc_offset(text)

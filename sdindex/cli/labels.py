@@ -1,0 +1,75 @@
+"""Commands on labels: import, list, drop."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdindex.arguments import DEFAULT_COLUMN, DEFAULT_THRESHOLD
+from sdindex.cli.options import PATH, format_option, with_index
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+    from sdindex.cli.terminal import TableFormat
+
+
+@click.group()
+def labels() -> None:
+    """Import, list and drop labels of images."""
+
+
+@labels.command("import")
+@click.argument("file", type=PATH)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_THRESHOLD,
+    show_default=True,
+    help="Ignore detections with a lower confidence.",
+)
+@click.option(
+    "--column", default=DEFAULT_COLUMN, show_default=True, help="Read labels from this CSV column."
+)
+@click.option(
+    "--relative-to",
+    type=PATH,
+    metavar="DIR",
+    help="Take paths in FILE as relative to this folder of an archive. "
+    "[default: the root of the archive]",
+)
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="Store the labels under this source, in place of what the same source said of these "
+    "images before. [default: the name of FILE]",
+)
+@with_index
+def import_labels(index: "Index", *, file: str, **options: Any) -> None:
+    """Store the labels of FILE, from MegaDetector or CSV.
+
+    A CSV file has a column of paths and a column of labels. In results of MegaDetector, each
+    category of detection becomes a label, with its highest confidence; an image without
+    detections gets the label empty; a failure is stored, too.
+    """
+    click.echo(str(index.import_labels(file, **options)), err=True)
+
+
+@labels.command("list")
+@format_option("table", "csv", "json")
+@with_index
+def list_labels(index: "Index", *, form: "TableFormat") -> None:
+    """List the labels of each source with their image counts."""
+    from sdindex.cli.terminal import write_records
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.store.labels import LabelCount
+
+    counted = index.labels()
+    with writing(STDOUT) as stdout:
+        write_records(LabelCount, counted, form, stdout)
+
+
+@labels.command("drop")
+@click.argument("source")
+@with_index
+def drop_labels(index: "Index", *, source: str) -> None:
+    """Remove all labels from SOURCE."""
+    click.echo(f"forgot {index.drop_labels(source):,} labels", err=True)

@@ -1,0 +1,135 @@
+"""Commands that look into an index: buckets, quality, cameras, and a report to look at."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sdindex.arguments import DEFAULT_THUMBNAILS
+from sdindex.cli.options import (
+    PATH,
+    bits_option,
+    count_option,
+    format_option,
+    progress_option,
+    under_option,
+    with_index,
+    workers_option,
+)
+from sdindex.cli.sampling import sampling_options
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+    from sdindex.cli.terminal import TableFormat
+    from sdindex.sampling.options import SampleArguments
+
+
+@click.command()
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), help="Show what a sample of this many keeps."
+)
+@bits_option
+@under_option
+@format_option("table", "csv", "json")
+@with_index
+def buckets(
+    index: "Index", *, count: int | None, bits: int, under: tuple[str, ...], form: "TableFormat"
+) -> None:
+    """Show the buckets, and how many images a sample keeps of each."""
+    from sdindex.cli.terminal import write_buckets
+    from sdindex.exchange.output import STDOUT, writing
+
+    held = index.buckets(count, bits=bits, under=under)
+    with writing(STDOUT) as stdout:
+        write_buckets(held, form, stdout)
+
+
+@click.command()
+@count_option
+@sampling_options
+@click.option(
+    "--thumbnails",
+    type=click.IntRange(min=0),
+    default=DEFAULT_THUMBNAILS,
+    show_default=True,
+    help="Show at most this many images of the sample, and of those left out.",
+)
+@workers_option
+@progress_option
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="FILE",
+    default="report.html",
+    show_default=True,
+    help="Write the page to this file.",
+)
+@with_index
+def report(
+    index: "Index",
+    *,
+    count: int,
+    sampling: "SampleArguments",
+    thumbnails: int,
+    workers: int,
+    progress: bool | None,
+    output: str,
+) -> None:
+    """Show the sample of COUNT images as an HTML page.
+
+    The page is one file, which needs no network.
+    """
+    from sdindex.exchange.output import writing
+
+    with writing(output, index=index.file) as file:
+        page = index.report(
+            count, thumbnails=thumbnails, workers=workers, progress=progress, **sampling
+        )
+        file.write(page.encode("utf-8"))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "-n", "--count", type=click.IntRange(min=1), help="Measure the sample that select would draw."
+)
+@sampling_options
+@format_option("table", "csv", "json")
+@with_index
+def quality(
+    index: "Index",
+    *,
+    name: str | None,
+    count: int | None,
+    sampling: "SampleArguments",
+    form: "TableFormat",
+) -> None:
+    """Measure how well a sample stands for its archive.
+
+    The sample is the saved sample NAME, or with -n the one that select would draw. Show how
+    many buckets, cameras, days, labels and bursts it reaches, and how near it comes to every
+    image, beside random samples (the mean of 30) and a plain stride of its size.
+    """
+    from sdindex.cli.terminal import write_quality
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.sampling.options import SampleOptions, sample_options
+
+    if name is not None and sample_options(**sampling) == SampleOptions():
+        sampling = {}
+    found = index.quality(count, name=name, **sampling)
+    with writing(STDOUT) as stdout:
+        write_quality(found, form, stdout)
+
+
+@click.command()
+@format_option("table", "csv", "json")
+@with_index
+def cameras(index: "Index", *, form: "TableFormat") -> None:
+    """List the cameras with their image counts and first and last dates."""
+    from sdindex.cli.terminal import write_records
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.store.overview import Camera
+
+    found = index.cameras()
+    with writing(STDOUT) as stdout:
+        write_records(Camera, found, form, stdout)

@@ -1,0 +1,101 @@
+"""Commands on samples: select draws one; samples list, show and drop the saved ones."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from sdindex.archive.names import printable
+from sdindex.cli.delivery import Delivery, delivery_options
+from sdindex.cli.options import count_option, format_option, with_index
+from sdindex.cli.sampling import sampling_options
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+    from sdindex.cli.terminal import TableFormat
+    from sdindex.sampling.options import SampleArguments
+    from sdindex.store.selection import SampledImage
+
+
+@click.command()
+@count_option
+@sampling_options
+@click.option("--save", metavar="NAME", help="Save the sample in the index under this name.")
+@delivery_options
+@with_index
+def select(
+    index: "Index",
+    *,
+    count: int,
+    sampling: "SampleArguments",
+    save: str | None,
+    delivery: Delivery,
+) -> None:
+    """Draw a varied sample of COUNT images. No image is opened.
+
+    Images with the same leading bits in their hashes form a bucket. Small buckets are kept
+    whole; only the largest are trimmed, evenly along the natural order of the paths. All
+    options combine.
+    """
+    sample = index.select(count, save=save, **sampling)
+    delivery.deliver(sample, index.file, save or "")
+    _warn_of_few(sample, count)
+
+
+def _warn_of_few(sample: "Sequence[SampledImage]", count: int) -> None:
+    if len(sample) < count:
+        click.echo(
+            f"warning: {count:,} images were asked for, and there are {len(sample):,} to draw",
+            err=True,
+        )
+
+
+@click.group()
+def samples() -> None:
+    """List, show and drop saved samples.
+
+    Save one with: sdindex select --save NAME
+    """
+
+
+@samples.command("list")
+@format_option("table", "csv", "json")
+@with_index
+def list_samples(index: "Index", *, form: "TableFormat") -> None:
+    """List the saved samples, the oldest first."""
+    from sdindex.cli.terminal import write_records
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.store.samples import SavedSample
+
+    saved = index.samples()
+    with writing(STDOUT) as stdout:
+        write_records(SavedSample, saved, form, stdout)
+
+
+@samples.command("show")
+@click.argument("name")
+@click.option("--missing", is_flag=True, help="Write the paths of the missing images instead.")
+@delivery_options
+@with_index
+def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery) -> None:
+    """Write the images of the saved sample NAME, as select does."""
+    gone = index.missing_of(name)
+    if missing:
+        delivery.write_paths(gone, index.file)
+        return
+    delivery.deliver(index.sample(name), index.file, name)
+    if gone:
+        click.echo(
+            f"warning: {len(gone):,} images of {name} are missing or unreadable now, such as "
+            f"{printable(gone[0])}; all of them: --missing",
+            err=True,
+        )
+
+
+@samples.command("drop")
+@click.argument("name")
+@with_index
+def drop_sample(index: "Index", *, name: str) -> None:
+    """Remove the saved sample NAME. Its images stay in the index."""
+    index.drop_sample(name)
+    click.echo(f"forgot the sample {name}", err=True)
