@@ -15,13 +15,18 @@ from sdindex.errors import OutputError
 
 STDOUT = "-"
 
+# What the system calls the open files of a program.
+_OPEN_FILES = ("/dev/stdout", "/dev/fd/", "/proc/self/fd/")
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows alone has it
+
 
 @contextmanager
 def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
     """Give a stream to write to.
 
-    A new file takes its place when the block ends without an error; until then the old one
-    is as it was. What is no regular file, such as a pipe, is written straight into.
+    A new file replaces the old one when the block ends without an error; until then the old
+    one is as it was. A link is not followed to what it leads to. What is no regular file, such
+    as a pipe, is written straight into.
 
     Parameters
     ----------
@@ -36,20 +41,50 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
         When it cannot be written. A closed pipe raises ``BrokenPipeError`` as always.
     """
     try:
-        if output == STDOUT:
+        if output == STDOUT or _is_stdout(output):
             if sys.stdout is None:
                 raise OutputError("stdout is closed; name a file with -o")
             yield cast("IO[bytes]", _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
             sys.stdout.flush()
+        elif _is_special(output):
+            with _into(output) as file:
+                yield file
         else:
             _refuse_what_is_of_worth(output, index)
-            with _file(os.path.realpath(output)) as file:
+            with _replacing(output) as file:
                 yield file
     except OSError as problem:
         if problem.errno == errno.EPIPE:
             raise
         where = "to stdout" if output == STDOUT else printable(output) or "a file without a name"
         raise OutputError(f"cannot write {where}: {reason(problem)}") from problem
+
+
+def new_file(path: str) -> IO[bytes]:
+    """Make a file to write to, where there is nothing yet, not even a link that leads nowhere.
+
+    Raises
+    ------
+    FileExistsError
+        When there is something of that name.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+    no_links = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.fdopen(os.open(path, flags | no_links, 0o666), "wb")
+
+
+def refuse_link(path: str, way_out: str) -> None:
+    """Refuse to write to what is a link: the file behind it may be of worth.
+
+    Raises
+    ------
+    OutputError
+        When it is one.
+    """
+    if os.path.islink(path):
+        raise OutputError(
+            f"{printable(path)} is a link to {printable(os.readlink(path))}; {way_out}"
+        )
 
 
 class _Terminal(RawIOBase):
@@ -68,24 +103,47 @@ class _Terminal(RawIOBase):
         return len(content)
 
 
+def _is_stdout(output: str) -> bool:
+    """Say whether it is a name that the system has for stdout, such as ``/dev/stdout``."""
+    if sys.stdout is None or not output.startswith(_OPEN_FILES):
+        return False
+    try:
+        return os.path.samestat(os.stat(output), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # a stdout that is no file has no number
+        return False
+
+
+def _is_special(output: str) -> bool:
+    return os.path.exists(output) and not os.path.isfile(output)
+
+
 def _refuse_what_is_of_worth(output: str, index: Path | None) -> None:
     if index is not None and Path(output).exists() and index.samefile(output):
         raise OutputError(f"{printable(output)} is the index itself; name another file with -o")
     if is_image(output):
         raise OutputError(f"{printable(output)} is named like an image; name another file with -o")
+    refuse_link(output, "name the file itself with -o, or remove the link")
 
 
 @contextmanager
-def _file(path: str) -> Iterator[IO[bytes]]:
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as special:
-            yield special
-        return
-    draft = f"{path}.part{os.getpid()}"
+def _into(special: str) -> Iterator[IO[bytes]]:
+    """Write into what is there; it is not cut short, should it have become a file."""
+    with os.fdopen(os.open(special, os.O_WRONLY | _BINARY), "wb") as file:
+        yield file
+
+
+@contextmanager
+def _replacing(path: str) -> Iterator[IO[bytes]]:
+    draft = path + _draft_suffix()
+    file = new_file(draft)
     try:
-        with open(draft, "xb") as file:
+        with file:
             yield file
         os.replace(draft, path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _draft_suffix() -> str:
+    return f".part{os.urandom(4).hex()}"
