@@ -1,12 +1,12 @@
 """The virtual environments of the scripts: made when needed, with what they need in them.
 
-Runs before anything is installed, under whatever Python starts it: only the standard
-library, and nothing that an old Python would stumble over before it is told so.
+Runs before anything is installed, under whatever Python starts it: only the standard library,
+and nothing that an old Python would stumble over before it is told so. So do all scripts, up
+to their import of this module.
 """
 
-from __future__ import annotations
-
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,43 +15,61 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
+SIZES = {"lowest": 800, "peer": 700, "test": 800, "wheel": 800}  # MB; the others 400
 
 
 def require_python() -> None:
-    """Stop with a clear line when this Python is too old, or cannot make environments."""
+    """Stop with a clear line when this Python is too old."""
     if sys.version_info < NEEDED:
         found = ".".join(map(str, sys.version_info[:3]))
         sys.exit(f"sdindex needs Python 3.11 or newer, and this is {found}: {sys.executable}")
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        sys.exit(
-            "this Python cannot make virtual environments; on Debian and Ubuntu: "
-            "apt install python3-venv"
-        )
 
 
-def environment(name: str, extras: str = "", package: str | None = None) -> Path:
+require_python()
+sys.path.insert(0, str(CHECKOUT))  # what the scripts drive lies in tests/
+
+
+def enter(name: str) -> None:
+    """Go on in the environment `name`: this script is run anew in it, unless it is in it."""
+    programs = environment(name)
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    if Path(sys.prefix) == programs.parent:
+        return
+    command = [str(programs / "python"), *sys.argv]
+    if os.name == "nt":  # where exec would give the terminal back at once
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(command[0], command)  # noqa: S606
+
+
+def environment(
+    name: str, extras: str = "", package: str | None = None, pins: tuple[str, ...] = ()
+) -> Path:
     """Return the folder of programs of the environment `name`, made or brought up to date.
 
-    It holds this checkout with those extras, or another package.
+    It holds this checkout with those extras, or another package, and the versions in `pins`.
     """
-    require_python()
+    if not all(map(importlib.util.find_spec, ("ensurepip", "venv"))):
+        sys.exit("this Python cannot make virtual environments; on Debian and Ubuntu: "
+                 "apt install python3-venv")  # fmt: skip
     folder = CHECKOUT / f".venv-{name}"
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     python = programs / ("python.exe" if os.name == "nt" else "python")
     wanted = hashlib.sha256(
         (CHECKOUT / "pyproject.toml").read_bytes()
         + f"{sys.version} {CHECKOUT} {extras} {package}".encode()
+        + " ".join(pins).encode()
     ).hexdigest()
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return programs
-    print(f"setting up {folder} (a minute or two, once)", file=sys.stderr)
-    run([sys.executable, "-m", "venv", "--clear", str(folder)])
+    say(f"setting up {folder} (about {SIZES.get(name, 400)} MB; a minute or two, once)")
+    stamp.unlink(missing_ok=True)
+    if package or pins or not _is_of_this_python(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        run([sys.executable, "-m", "venv", str(folder)])
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, package] if package else [*pip, "--editable", f"{CHECKOUT}{extras}"])
+    what = [package] if package else ["--editable", f"{CHECKOUT}{extras}"]
+    run([*pip, *what, *pins])
     stamp.write_text(wanted)
     return programs
 
@@ -70,27 +88,13 @@ def _is_of_this_python(folder: Path) -> bool:
     return f"version = {version}" in made and any(line.endswith(f" {folder}") for line in made)
 
 
-def browser(programs: Path) -> None:
-    """See to it that there is a Chromium for the tests of pages; say so where there cannot be."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    if any(shutil.which(name) for name in names):
-        return
-    attempts = [[str(programs / "playwright"), "install", "chromium"]]
-    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        attempts = [
-            ["apt-get", "install", "-y", "-qq", "chromium"],
-            ["sh", "-c", "apt-get update -qq && apt-get install -y -qq chromium"],
-            *attempts,
-        ]
-    for attempt in attempts:
-        done = subprocess.run(attempt, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if not done.returncode:
-            return
-    print("no Chromium could be installed: the tests of pages are skipped", file=sys.stderr)
-
-
 def run(command: list[str]) -> None:
     """Run a command; stop with its exit status when it fails."""
     result = subprocess.run(command, check=False)
     if result.returncode:
         sys.exit(f"failed, with exit status {result.returncode}: {' '.join(command)}")
+
+
+def say(text: str) -> None:
+    """Print what is not the script's result."""
+    print(text, file=sys.stderr, flush=True)

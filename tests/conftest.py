@@ -1,6 +1,7 @@
 """What several tests share: small archives of JPEGs, an index, and a watch on what is opened."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -15,6 +16,14 @@ from sdindex import Index
 
 settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
 settings.load_profile("sdindex")
+
+
+# What a shell puts into the background, or nohup starts, ignores these signals, and so would
+# every process that a test starts and sends one to. A handler of our own is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # these tests themselves go on
 
 CHECKOUT = Path(__file__).parent.parent
 REAL_DATA = CHECKOUT.parent / "shared" / "data"

@@ -75,14 +75,3 @@ def test_the_demo_runs_and_shows_that_only_changes_are_read() -> None:
     done = subprocess.run(demo, capture_output=True, text=True, check=True)
     assert "1 new, 1 changed, 144 moved, 140 unchanged" in done.stderr
     assert "2 read in" in done.stderr
-
-
-def test_the_project_speaks_of_itself_alone() -> None:
-    files = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
-    top = {name.split("/")[0] for name in files.stdout.split("\0") if name}
-    shown = {name for name in top if not name.startswith(".")}
-    assert shown == {
-        "pyproject.toml", "README.md", "LICENSE", "sdindex", "migrations", "tests", "scripts",
-    }  # fmt: skip

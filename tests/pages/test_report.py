@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -19,6 +18,7 @@ from sdindex.pages.charts import bucket_bars, hash_bits, map_hashes, time_bubble
 from sdindex.sampling.trim import stride
 from tests.cli.test_cli import run
 from tests.conftest import make_image
+from tests.support.chromium import chromium
 
 SLASH = "\N{DIVISION SLASH}"  # for the one character that a name cannot have
 HOSTILE_NAMES = [
@@ -94,25 +94,10 @@ def hostile(tmp_path: Path) -> Path:
     return folder
 
 
-def browser_program() -> str | None:
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        if shutil.which(name):
-            return shutil.which(name)
-    return None
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        try:
-            opened = driver.chromium.launch(
-                executable_path=browser_program(), args=["--no-sandbox"], headless=True
-            )
-        except playwright.Error as problem:
-            pytest.skip(f"no Chromium on this machine: {str(problem).splitlines()[0]}")
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
