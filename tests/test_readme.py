@@ -1,73 +1,63 @@
-"""The README's commands are run, and print what it says that they print."""
+"""The README and the topics: their examples are run, and print what they say that they print."""
 
-import os
 import re
-import runpy
-import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
-import click
 import pytest
 
-from sdindex import Index
-from sdindex.cli.main import cli
 from tests.conftest import CHECKOUT
+from tests.support.documents import BLOCK, HELP, PICTURE, README, documents, masked, rewritten
 
-TEXT = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-# What differs from run to run and from machine to machine: times, and the size of a file.
-VARYING = re.compile(
-    r"in \d+\.\d s( \([\d,]+ images/s\))?|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?=\n| {2})|, \d+\.\d MB"
-)
-
-
-def masked(text: str) -> list[str]:
-    return VARYING.sub("…", text).splitlines()
+TOPICS = {
+    "changes", "sampling", "growing", "quality", "formats", "sql", "python", "moving",
+    "performance", "promises", "reference", "design", "news",
+}  # fmt: skip
+OTHERS = sorted(CHECKOUT.glob(".github/*.md"))
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the README shows what Linux prints")
-def test_every_command_prints_what_the_readme_shows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    monkeypatch.setenv("PATH", programs)
-    rewritten = runpy.run_path(str(CHECKOUT / "scripts" / "readme"))["rewritten"]
-    assert masked(rewritten(TEXT)) == masked(TEXT)
+def named(document: Path) -> str:
+    return document.stem
 
 
-def test_the_questions_in_sql_have_answers(db: Path, archive: Path) -> None:
-    with Index(db) as index:
-        index.update(archive)
-        (archive / "cam0/IMG_1.JPG").unlink()
-        shutil.copy(archive / "cam0/IMG_3.JPG", archive / "cam1/same.JPG")
-        index.update(archive)
-    questions = re.findall(r"^```sql\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    assert len(questions) == 5
-    with closing(sqlite3.connect(db)) as connection:
-        for question in questions:
-            assert connection.execute(question).fetchall()
+@pytest.mark.skipif(sys.platform != "linux", reason="the documents show what Linux prints")
+@pytest.mark.parametrize("document", documents(), ids=named)
+def test_every_example_prints_what_is_shown(document: Path) -> None:
+    assert masked(rewritten(document)) == masked(document.read_text(encoding="utf-8"))
 
 
-def test_every_command_is_in_the_reference() -> None:
-    for name, command in cli.commands.items():
-        inner = command.commands if isinstance(command, click.Group) else {}
-        for full in [f"{name} {one}" for one in inner] or [name]:
-            assert f"$ sdindex {full} --help\n" in TEXT
+@pytest.mark.parametrize("document", documents(), ids=named)
+def test_every_block_is_of_a_kind_that_is_run_or_is_no_example(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    kinds = {block["kind"] for block in BLOCK.finditer(text)}
+    assert kinds <= {"console", "python", "sql", "text", "sh"}
+    assert len(re.findall("^```", text, re.MULTILINE)) == 2 * (
+        len(list(BLOCK.finditer(text)))
+        + sum(block["printed"] is not None for block in BLOCK.finditer(text))
+    )
 
 
-def test_the_python_examples_run(tmp_path: Path, archive: Path) -> None:
-    examples = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    assert examples
-    for number, example in enumerate(examples):
-        script = tmp_path / f"example{number}.py"
-        script.write_text(example, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+def test_every_topic_is_there_and_begins_with_its_title() -> None:
+    assert {path.stem for path in HELP.glob("*.md")} == TOPICS
+    for path in HELP.glob("*.md"):
+        assert re.match(r"# [A-Z].*\n\n", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("document", [*documents(), *OTHERS], ids=named)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    for target in LINK.findall(document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_readme_is_short_and_leads_to_every_topic() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    for topic in TOPICS:
+        assert f"(sdindex/help/{topic}.md)" in text
+    assert PICTURE.relative_to(CHECKOUT).as_posix() in text
+    assert 0 < PICTURE.stat().st_size < 200_000
 
 
 def test_the_demo_runs_and_shows_that_only_changes_are_read() -> None:

@@ -1,0 +1,37 @@
+"""The picture of a report page in the README, taken by a Chromium without a window."""
+
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from sdindex import Index
+from tests.support.documents import made_archive
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def take(picture: Path) -> None:
+    """Write the upper part of a report on the made archive, as a JPEG."""
+    with tempfile.TemporaryDirectory() as name:
+        page = Path(name) / "report.html"
+        with Index(Path(name) / "sdindex.db") as index:
+            index.update(made_archive())
+            page.write_text(index.report(40, unit="burst", balance="camera"), encoding="utf-8")
+        shown = _screenshot(page)
+    Image.open(io.BytesIO(shown)).convert("RGB").save(
+        picture, quality=82, optimize=True, progressive=True
+    )
+
+
+def _screenshot(page: Path) -> bytes:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1200, "height": 900})
+        tab.goto(page.as_uri())
+        tab.wait_for_timeout(1500)  # milliseconds: the charts are drawn
+        return tab.screenshot()
