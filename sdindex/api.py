@@ -25,7 +25,7 @@ from sdindex.indexing import update
 from sdindex.indexing.summary import Summary
 from sdindex.sampling.options import SampleArguments, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
-from sdindex.store import archives, labels, overview, samples, selection
+from sdindex.store import images, labels, overview, registry, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount, LabelImport
 from sdindex.store.overview import Camera, Status, UnreadableImage
@@ -455,7 +455,7 @@ class Index:
             When `old` is no archive's root, or `new` does not hold its images.
         """
         with self._store.writing() as session:
-            archives.relocate(session, os.fspath(old), os.fspath(new))
+            registry.relocate(session, os.fspath(old), os.fspath(new))
             session.commit()
 
     def prune(self, archive: AnyPath | None = None) -> int:
@@ -470,9 +470,9 @@ class Index:
         """
         with self._store.writing() as session:
             if archive is None:
-                pruned = archives.prune(session)
+                pruned = images.delete_missing(session)
             else:
-                pruned = archives.forget(session, os.fspath(archive))
+                pruned = registry.forget(session, os.fspath(archive))
             session.commit()
             return pruned
 

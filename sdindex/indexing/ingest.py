@@ -8,21 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from sdindex.archive.names import absolute, from_text, printable
-from sdindex.archive.natural import sort_key
+from sdindex.archive.roots import Identity
 from sdindex.archive.scan import reason
 from sdindex.errors import ArchiveUnavailableError, UsageError
-from sdindex.hashing.methods import METHODS, Method, stored_name
+from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import ImageRead, read_image
 from sdindex.indexing.summary import Summary
-from sdindex.indexing.survey import FileToRead, files_to_read, folder_identity, unavailable
+from sdindex.indexing.survey import folder_identity, unavailable
 from sdindex.progress import bar
-from sdindex.store import frames
+from sdindex.store import images, worklist
 from sdindex.store.archives import Part
 from sdindex.store.database import Session
-from sdindex.store.tables import image, utc_now
+from sdindex.store.tables import utc_now
+from sdindex.store.worklist import FileToRead
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
-
-# What is stored of a `Picture`; nothing of an image that could not be read.
-_STORED = ("dhash", "brightness", "width", "height", "taken_at")
 
 log = logging.getLogger("sdindex")
 
@@ -97,7 +93,7 @@ def _read(
     in_flight = workers * IN_FLIGHT_PER_WORKER
     identity = folder_identity(part)
     batch = _Batch(session, part)
-    files = files_to_read(session)
+    files = worklist.files(session)
     for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
         if done is not None:
             file, future = done
@@ -118,7 +114,7 @@ def _is_systems(result: ImageRead | None) -> bool:
     return result is None or (result.error is not None and not result.settled)
 
 
-def _is_same_folder(part: Part, identity: tuple[int, int]) -> bool:
+def _is_same_folder(part: Part, identity: Identity) -> bool:
     try:
         return folder_identity(part) == identity
     except ArchiveUnavailableError:
@@ -170,30 +166,15 @@ class _Batch:
     def __init__(self, session: Session, part: Part) -> None:
         self._session = session
         self._part = part
-        self._new: list[dict[str, Any]] = []
-        self._known: list[dict[str, Any]] = []
+        self._new: dict[str, ImageRead] = {}
+        self._known: dict[int, ImageRead] = {}
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: ImageRead) -> None:
-        row = {
-            "method": stored_name(self._part.archive.method),
-            "error": result.error,
-            "settled": result.settled,
-            "indexed_at": result.read_at,
-            "missing_since": None,
-            **result.state._asdict(),
-            **{name: getattr(result.picture, name, None) for name in _STORED},
-        }
         if file.image_id is None:
-            row |= {
-                "archive_id": self._part.archive.id,
-                "path": file.path,
-                "sort_key": sort_key(from_text(file.path)),
-                "camera": self._part.archive.camera_of(file.path),
-            }
-            self._new.append(row)
+            self._new[file.path] = result
         else:
-            self._known.append(row | {"row": file.image_id})
+            self._known[file.image_id] = result
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -201,14 +182,8 @@ class _Batch:
             self.store()
 
     def store(self) -> None:
-        if self._new or self._known:
-            frames.discard(self._session)
-        if self._new:
-            self._session.execute(image.insert(), self._new)
-        if self._known:
-            self._session.execute(
-                image.update().where(image.c.id == sa.bindparam("row")), self._known
-            )
+        images.add(self._session, self._part.archive, self._new)
+        images.replace(self._session, self._part.archive, self._known)
         self._session.commit()
         self._new.clear()
         self._known.clear()

@@ -4,87 +4,38 @@ What is gone, back or moved is recorded, and what is to be read is listed.
 """
 
 import logging
-import os
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import (
     HOUR_NS,
     AllUnchanged,
     Change,
     Doubt,
-    KnownImage,
     Reason,
     ToRead,
     Unchanged,
     Vanished,
     shift,
 )
-from sdindex.archive.names import from_text, printable
-from sdindex.archive.natural import sort_key
+from sdindex.archive.names import printable
+from sdindex.archive.roots import Identity
 from sdindex.archive.scan import IMAGE_SUFFIXES, Unlooked, reason
-from sdindex.archive.state import FileState, FoundFile
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
-from sdindex.hashing.methods import stored_name
 from sdindex.indexing.sections import changes
 from sdindex.progress import counter
-from sdindex.store import frames
-from sdindex.store.archives import Part
+from sdindex.store import images, worklist
+from sdindex.store.archives import Part, hold_any
 from sdindex.store.database import Session
-from sdindex.store.fetching import batched
-from sdindex.store.tables import image, utc_now
+from sdindex.store.tables import utc_now
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_CHUNK = 1000
-
 log = logging.getLogger("sdindex")
-
-# On disk, not in memory: there may be as many rows as there are files in the archive. The
-# names are those of no table that a user could have.
-_temporary = sa.MetaData()
-_to_read = sa.Table(
-    "sdindex_to_read",
-    _temporary,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("path", image.c.path.type, nullable=False),
-    sa.Column("name", image.c.path.type, nullable=False),
-    sa.Column("image_id", sa.BigInteger),
-    sa.Column("reason", sa.Text, nullable=False),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
-    prefixes=["TEMPORARY"],
-)
-_gone = sa.Table(
-    "sdindex_gone",
-    _temporary,
-    sa.Column("image_id", sa.BigInteger, primary_key=True),
-    sa.Column("name", image.c.path.type, nullable=False),
-    prefixes=["TEMPORARY"],
-)
-_moved = sa.Table(
-    "sdindex_moved",
-    _temporary,
-    sa.Column("image_id", sa.BigInteger, primary_key=True),
-    sa.Column("to_read_id", sa.BigInteger, nullable=False),
-    sa.Column("path", image.c.path.type, nullable=False),
-    prefixes=["TEMPORARY"],
-)
-
-
-class FileToRead(NamedTuple):
-    """A file to be read, and the row it is to replace: None where there is none yet."""
-
-    path: str
-    state: FileState
-    image_id: int | None
-    reason: Reason
 
 
 @dataclass
@@ -108,7 +59,7 @@ class Survey:
 
     @property
     def found(self) -> int:
-        """How many image files there are."""
+        """Return how many image files there are."""
         return self.unchanged + self.unreadable + self.moved + self.to_read
 
 
@@ -131,19 +82,19 @@ def survey(
     ArchiveUnavailableError
         When the folder is absent, unreadable or empty, or is not the same one at the end.
     """
-    _temporary.drop_all(session.connection)
-    _temporary.create_all(session.connection)
+    worklist.begin(session)
     result = Survey()
     identity = folder_identity(part)
     found = changes(session, part, strict=strict, workers=workers)
     with counter("looking", "files", show=progress) as shown:
-        _list_what_is_to_be_read(session, _counted(found, shown), part, result)
+        worklist.add(session, _to_read(_counted(found, shown), part, result))
     if folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
     if not result.found and not result.unlooked and part.files is None:
         raise _empty(session, part)
-    _set_missing(session, result.gone, utc_now())
-    _set_missing(session, result.back, None)
+    now = utc_now()
+    images.set_missing(session, result.gone, now)
+    images.set_back(session, result.back)
     whole = part.files is None  # single files say nothing of a disk
     shifted = shift(result.reasons, result.unchanged + result.unreadable) if whole else None
     if shifted is not None and accept_shift:
@@ -154,13 +105,13 @@ def survey(
             "are read, and with --accept-shift would count as unchanged",
             printable(part.folder), shifted, f"{result.reasons[shifted]:,}",
         )  # fmt: skip
-    result.moved = _record_moves(session, part, strict=strict)
+    result.moved = worklist.record_moves(session, part.archive, strict=strict)
     result.to_read -= result.moved
-    result.missing = _still_missing(session, result.gone)
+    result.missing = sum(1 for _ in images.paths_of(session, result.gone, now))
     return result
 
 
-def folder_identity(part: Part) -> tuple[int, int]:
+def folder_identity(part: Part) -> Identity:
     """Return what tells a folder from another that is mounted in its place.
 
     Raises
@@ -169,25 +120,9 @@ def folder_identity(part: Part) -> tuple[int, int]:
         When it is not there.
     """
     try:
-        status = os.stat(part.folder)
+        return part.root.identity(part.under)
     except OSError as problem:
         raise unavailable(part, f"cannot be read: {reason(problem)}") from problem
-    return status.st_dev, status.st_ino
-
-
-def files_to_read(session: Session) -> Iterator[FileToRead]:
-    """Yield the files that the last survey listed; the caller may commit in between."""
-    last = 0
-    while True:
-        rows = session.execute(
-            sa.select(_to_read).where(_to_read.c.id > last).order_by(_to_read.c.id).limit(_CHUNK)
-        ).all()
-        for row in rows:
-            state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
-            yield FileToRead(row.path, state, row.image_id, Reason(row.reason))
-        if not rows:
-            return
-        last = rows[-1].id
 
 
 def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
@@ -199,15 +134,8 @@ def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
         yield change
 
 
-def _list_what_is_to_be_read(
-    session: Session, changes: Iterator[Change], part: Part, result: Survey
-) -> None:
-    for chunk in batched(_listings(changes, part, result), _CHUNK):
-        session.execute(_to_read.insert(), chunk)
-
-
-def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[dict[str, Any]]:
-    """Yield a row of `_to_read` for each file to be read, and count what became of the others."""
+def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[ToRead]:
+    """Yield the files to be read, and count what became of the others."""
     for change in changes:
         match change:
             case AllUnchanged(files):
@@ -218,10 +146,10 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
                 result.unchanged += not unreadable
                 if known.doubts & Doubt.MISSING:
                     result.back.append(known.id)
-            case ToRead(file, replaced, why):
+            case ToRead():
                 result.to_read += 1
-                result.reasons[why] += 1
-                yield _listing(file, replaced, why)
+                result.reasons[change.reason] += 1
+                yield change
             case Vanished(known):
                 if not known.doubts & Doubt.MISSING and part.files is None:
                     result.gone.append(known.id)
@@ -231,121 +159,18 @@ def _listings(changes: Iterator[Change], part: Part, result: Survey) -> Iterator
                 result.unlooked.append(change)
 
 
-def _listing(file: FoundFile, replaced: KnownImage | None, why: Reason) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "name": _base_name(file.path),
-        "image_id": replaced.id if replaced else None,
-        "reason": why,
-        **file.state._asdict(),
-    }
-
-
-def _set_missing(session: Session, ids: "array[int]", since: datetime | None) -> None:
-    statement = image.update().where(image.c.id == sa.bindparam("row")).values(missing_since=since)
-    if ids:
-        frames.discard(session)
-    for chunk in batched(ids, _CHUNK):
-        session.execute(statement, [{"row": row} for row in chunk])
-
-
 def _accept(session: Session, shifted: Reason, result: Survey) -> None:
     """Give the images whose files' times are shifted these times, and read none of them."""
-    is_shifted = _to_read.c.reason == shifted.value
-    of_image = image.c.id.in_(sa.select(_to_read.c.image_id).where(is_shifted))
     by = HOUR_NS if shifted is Reason.LATER else -HOUR_NS
-    accepted = session.execute(
-        image.update().where(of_image).values(mtime_ns=image.c.mtime_ns + by, missing_since=None)
-    ).rowcount
-    unreadable = (
-        session.scalar(sa.select(sa.func.count()).where(of_image, image.c.dhash.is_(None))) or 0
-    )
-    session.execute(_to_read.delete().where(is_shifted))
-    frames.discard(session)  # some may have been missing
+    accepted, unreadable = worklist.accept_shift(session, shifted, by)
     result.to_read -= accepted
     result.unreadable += unreadable
     result.unchanged += accepted - unreadable
 
 
-def _still_missing(session: Session, gone: "array[int]") -> int:
-    """Return how many of the images that are gone did not turn up elsewhere."""
-    moved = session.scalars(sa.select(_moved.c.image_id))
-    return len(gone) - len(set(gone).intersection(moved))
-
-
-def _record_moves(session: Session, part: Part, *, strict: bool) -> int:
-    """Give rows of missing files the path of the new file that each has become.
-
-    A new file is a moved one when size, mtime and base name are those of exactly one
-    missing file, and of no other new file. Return how many there are.
-    """
-    if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
-        return 0
-    frames.discard(session)  # moved here or read soon, a new file changes it
-    missing = (image.c.archive_id == part.archive.id) & image.c.missing_since.is_not(None)
-    usable = missing & image.c.settled & (image.c.method == stored_name(part.archive.method))
-    rows = session.execute(
-        sa.select(image.c.id, image.c.path).where(usable).execution_options(yield_per=_CHUNK)
-    )
-    for chunk in rows.partitions():
-        session.execute(
-            _gone.insert(), [{"image_id": row.id, "name": _base_name(row.path)} for row in chunk]
-        )
-    session.execute(
-        _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(strict=strict))
-    )
-    moves = session.execute(
-        sa.select(_moved.c.image_id, _moved.c.path).execution_options(yield_per=_CHUNK)
-    )
-    statement = (
-        image.update()
-        .where(image.c.id == sa.bindparam("row"))
-        .values(
-            path=sa.bindparam("new"),
-            sort_key=sa.bindparam("key"),
-            camera=sa.bindparam("from"),
-            missing_since=None,
-        )
-    )
-    for chunk in moves.partitions():
-        session.execute(
-            statement,
-            [
-                {
-                    "row": row.image_id,
-                    "new": row.path,
-                    "key": sort_key(from_text(row.path)),
-                    "from": part.archive.camera_of(row.path),
-                }
-                for row in chunk
-            ],
-        )
-    is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
-    return session.execute(_to_read.delete().where(is_moved)).rowcount
-
-
-def _moves(*, strict: bool) -> sa.Select[Any]:
-    """Select the listed row, the image and the new path of each file that moved."""
-    compared = FileState._fields if strict else ("size", "mtime_ns")
-    same = sa.and_(*(_to_read.c[name] == image.c[name] for name in compared))
-    return (
-        sa.select(sa.func.min(_to_read.c.id), sa.func.min(image.c.id), sa.func.min(_to_read.c.path))
-        .select_from(_to_read)
-        .join(_gone, _gone.c.name == _to_read.c.name)
-        .join(image, (image.c.id == _gone.c.image_id) & same)
-        .where(_to_read.c.image_id.is_(None))
-        .group_by(_to_read.c.name, *(image.c[name] for name in compared))
-        .having(sa.func.count() == 1)
-    )
-
-
-def _base_name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
 def _empty(session: Session, part: Part) -> ArchiveError:
     """Return the error of a folder without image files: what it means depends on what is known."""
-    if not session.scalar(sa.select(sa.exists().where(part.images()))):
+    if not hold_any(session, part):
         suffixes = " ".join(IMAGE_SUFFIXES)
         return ArchiveError(f"{printable(part.folder)} holds no image files ({suffixes})")
     return unavailable(part, "holds no image files any more")

@@ -14,11 +14,9 @@ from sdindex.hashing.methods import Method
 from sdindex.indexing.ingest import Reading, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
-from sdindex.store import archives, frames
+from sdindex.store import archives, images, registry
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
-from sdindex.store.tables import archive as archive_table
-from sdindex.store.tables import utc_now
 
 log = logging.getLogger("sdindex")
 
@@ -42,17 +40,17 @@ def update(
     if strict and accept_shift:
         raise UsageError("strict compares what changes with every shift: not with accept_shift")
     for path in paths:
-        archives.require_folder(path)
+        registry.require_folder(path)
     outermost = _outermost(paths)
 
     def parts(session: Session) -> Iterator[Part]:
         for path in outermost:
             part = _part(session, path, method)
             if camera_pattern is not None:
-                archives.set_camera_pattern(session, part.archive, camera_pattern or None)
-                part = _part(session, path, method)
+                told = registry.set_camera_pattern(session, part.archive, camera_pattern or None)
+                part = part._replace(archive=told)
             yield part
-            if camera_pattern and archives.names_no_camera(session, part.archive, camera_pattern):
+            if camera_pattern and registry.names_no_camera(session, part.archive, camera_pattern):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
                     printable(part.archive.root),
@@ -105,8 +103,9 @@ def _update(
             summary.add(part, surveyed)
             if surveyed.to_read:
                 read_listed(session, part, surveyed.to_read, reading, summary)
-            _stamp(session, part)
-        frames.bring_up_to_date(session)
+            registry.stamp(session, part.archive)
+            session.commit()
+        images.frame_up_to_date(session)
         session.commit()
     summary.seconds = time.monotonic() - started
     return summary
@@ -130,7 +129,7 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
     """Return the part of an archive that a path names: a new archive where it lies in none."""
     part = archives.locate(path, archives.all_archives(session))
     if part is None:
-        return Part(archives.add(session, path, method), "")
+        return Part(registry.add(session, path, method), "")
     if method is None or method == part.archive.method:
         return part
     if part.under:
@@ -139,16 +138,4 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
             f"and two methods do not mix; change the whole: sdindex index --method {method} "
             f"{printable(part.archive.root)}"
         )
-    session.execute(
-        archive_table.update().where(archive_table.c.id == part.archive.id).values(method=method)
-    )
-    return Part(part.archive._replace(method=method), "")
-
-
-def _stamp(session: Session, part: Part) -> None:
-    session.execute(
-        archive_table.update()
-        .where(archive_table.c.id == part.archive.id)
-        .values(updated_at=utc_now())
-    )
-    session.commit()
+    return Part(registry.set_method(session, part.archive, method), "")

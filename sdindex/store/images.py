@@ -1,0 +1,184 @@
+"""The one writer of the table of images: it alone keeps the sampling frame true.
+
+Whoever changes an image calls a verb of this module, and `frame_up_to_date` before the end of
+a change. No other module writes to ``image``, so that none can forget the frame.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from sdindex.archive.names import from_text
+from sdindex.archive.natural import sort_key
+from sdindex.hashing.methods import stored_name
+from sdindex.hashing.picture import ImageRead
+from sdindex.store import frames
+from sdindex.store.database import Session
+from sdindex.store.fetching import batched
+from sdindex.store.tables import image, sample_image
+
+if TYPE_CHECKING:
+    from sdindex.store.archives import Archive, Part
+
+_CHUNK = 1000
+# What is stored of a `Picture`; nothing of an image that could not be read.
+_OF_PICTURE = ("dhash", "brightness", "width", "height", "taken_at")
+
+
+class KnownFile(NamedTuple):
+    """What the index holds of a file: its path in stored form, size and time."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> None:
+    """Store what was read of new files, by their paths in stored form."""
+    rows = [
+        _values(archive, result) | {"archive_id": archive.id} | _named(archive, path)
+        for path, result in read.items()
+    ]
+    if rows:
+        frames.discard(session)
+        session.execute(image.insert(), rows)
+
+
+def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead]) -> None:
+    """Store what was read of changed files, by the ids of their rows."""
+    rows = [_values(archive, result) | {"row": row} for row, result in read.items()]
+    _set(session, rows)
+
+
+def set_missing(session: Session, ids: Iterable[int], since: datetime) -> None:
+    """Record that the files of some images are gone."""
+    for chunk in batched(ids, _CHUNK):
+        _set(session, [{"row": row, "missing_since": since} for row in chunk])
+
+
+def set_back(session: Session, ids: Iterable[int]) -> None:
+    """Record that the files of some images are there again."""
+    for chunk in batched(ids, _CHUNK):
+        _set(session, [{"row": row, "missing_since": None} for row in chunk])
+
+
+def move(session: Session, archive: "Archive", moves: Iterable[tuple[int, str]]) -> None:
+    """Give images new paths, in stored form: their files were moved, and are there."""
+    for chunk in batched(moves, _CHUNK):
+        named = [{"row": row, "missing_since": None} | _named(archive, new) for row, new in chunk]
+        _set(session, named)
+
+
+def shift_times(session: Session, ids: sa.Select[tuple[int]], by_ns: int) -> tuple[int, int]:
+    """Take the times of files that are there as shifted by so many nanoseconds.
+
+    Return how many images have them, and how many of these could not be read.
+    """
+    frames.discard(session)  # some may have been missing
+    chosen = image.c.id.in_(ids)
+    shifted = session.execute(
+        image.update().where(chosen).values(mtime_ns=image.c.mtime_ns + by_ns, missing_since=None)
+    ).rowcount
+    unreadable = session.scalar(sa.select(sa.func.count()).where(chosen, image.c.dhash.is_(None)))
+    return shifted, unreadable or 0
+
+
+def find_cameras(session: Session, archive: "Archive") -> None:
+    """Find the camera of each image of an archive anew, by its rule and its pattern."""
+    of_archive = sa.select(image.c.id, image.c.path).where(image.c.archive_id == archive.id)
+    last = 0
+    while rows := session.execute(
+        of_archive.where(image.c.id > last).order_by(image.c.id).limit(_CHUNK)
+    ).all():
+        _set(session, [{"row": row.id, "camera": archive.camera_of(row.path)} for row in rows])
+        last = rows[-1].id
+
+
+def delete_missing(session: Session) -> int:
+    """Delete the rows of images that are missing, and in no saved sample; return how many."""
+    missing = image.c.missing_since.is_not(None)
+    saved = sa.exists().where(sample_image.c.image_id == image.c.id)
+    return session.execute(image.delete().where(missing, ~saved)).rowcount
+
+
+def delete_all(session: Session, archive: "Archive") -> int:
+    """Delete the rows of an archive's images; return how many."""
+    frames.discard(session)
+    return session.execute(image.delete().where(image.c.archive_id == archive.id)).rowcount
+
+
+def archive_renamed(session: Session) -> None:
+    """Record that an archive has another root: archives are in the order of these."""
+    frames.discard(session)
+
+
+def frame_up_to_date(session: Session) -> None:
+    """Make the sampling frame what the images are now: at the end of every change."""
+    frames.bring_up_to_date(session)
+
+
+def present(session: Session, part: "Part", most: int) -> int:
+    """Return how many images of a part are present; `most` where there are as many or more."""
+    some = sa.select(image.c.id).where(part.images(), image.c.missing_since.is_(None)).limit(most)
+    return session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+
+
+def spread(session: Session, archive: "Archive", count: int) -> Sequence[KnownFile]:
+    """Return up to `count` present files of an archive, evenly spread over its paths."""
+    there = (image.c.archive_id == archive.id) & image.c.missing_since.is_(None)
+    images = session.scalar(sa.select(sa.func.count()).where(there)) or 0
+    number = sa.func.row_number().over(order_by=image.c.path) - 1
+    numbered = sa.select(image.c.id, number.label("number")).where(there).subquery()
+    chosen = sa.select(numbered.c.id).where(numbered.c.number % (images // count + 1) == 0)
+    rows = session.execute(
+        sa.select(image.c.path, image.c.size, image.c.mtime_ns).where(image.c.id.in_(chosen))
+    )
+    return [KnownFile(*row) for row in rows]
+
+
+def paths_of(session: Session, ids: Iterable[int], since: datetime) -> Iterator[tuple[int, str]]:
+    """Yield the id and the path of those of some images that are missing since then."""
+    for chunk in batched(ids, _CHUNK):
+        rows = session.execute(
+            sa.select(image.c.id, image.c.path).where(
+                image.c.id.in_(chunk), image.c.missing_since == since
+            )
+        )
+        yield from ((row.id, row.path) for row in rows)
+
+
+def _values(archive: "Archive", read: ImageRead) -> dict[str, Any]:
+    return {
+        "method": stored_name(archive.method),
+        "error": read.error,
+        "settled": read.settled,
+        "indexed_at": read.read_at,
+        "missing_since": None,
+        **read.state._asdict(),
+        **{name: getattr(read.picture, name, None) for name in _OF_PICTURE},
+    }
+
+
+def _named(archive: "Archive", path: str) -> dict[str, Any]:
+    """Return what is stored of an image by its path alone."""
+    return {
+        "path": path,
+        "sort_key": sort_key(from_text(path)),
+        "camera": archive.camera_of(path),
+    }
+
+
+def _set(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change columns of rows, each of which is named by its id as ``row``."""
+    if not rows:
+        return
+    frames.discard(session)
+    columns: dict[str, Any] = {
+        name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "row"
+    }
+    session.execute(
+        image.update().where(image.c.id == sa.bindparam("row")).values(**columns),
+        [{name if name == "row" else f"new_{name}": row[name] for name in row} for row in rows],
+    )

@@ -1,0 +1,73 @@
+"""What the index holds of an archive's files, in the order in which a scan finds them."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import cast
+
+import sqlalchemy as sa
+
+from sdindex.archive.changes import Doubt, KnownImage
+from sdindex.archive.scan import Span
+from sdindex.hashing.methods import stored_name
+from sdindex.store.archives import Part
+from sdindex.store.database import Session
+from sdindex.store.tables import image
+
+# Makes a named tuple without going through its own constructor: there may be millions.
+_known_image = cast(
+    "Callable[[tuple[object, ...]], KnownImage]", partial(tuple.__new__, KnownImage)
+)
+
+
+def spans(session: Session, part: Part, images: int) -> list[Span]:
+    """Return spans of about that many known images, each from the start of a folder on."""
+    starts = [""]
+    paths = sa.select(image.c.path).where(part.images()).order_by(image.c.path)
+    path: str | None = ""
+    while path is not None:
+        after = paths.where(image.c.path > path).offset(images).limit(1)
+        path = session.scalar(after)
+        folder = path.rpartition("/")[0] + "/" if path and "/" in path else ""
+        if folder > starts[-1]:
+            starts.append(folder)
+    return [Span(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator[KnownImage]:
+    """Yield what is known of the files of a part, in the order of their paths' bytes.
+
+    Their ctime and inode are 0 unless `strict`: each column costs, and these are compared by
+    that alone.
+    """
+    method = stored_name(part.archive.method)
+    doubts = (
+        sa.case((image.c.method != method, Doubt.METHOD.value), else_=0)
+        + sa.case((~image.c.settled, Doubt.UNSETTLED.value), else_=0)
+        + sa.case((image.c.missing_since.is_not(None), Doubt.MISSING.value), else_=0)
+        + sa.case((image.c.dhash.is_(None), Doubt.UNREADABLE.value), else_=0)
+    )
+    nothing: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
+    rows = session.rows(
+        sa.select(
+            image.c.path,
+            image.c.size,
+            image.c.mtime_ns,
+            (image.c.ctime_ns if strict else nothing).label("ctime_ns"),
+            (image.c.inode if strict else nothing).label("inode"),
+            image.c.id,
+            doubts.label("doubts"),
+        )
+        .where(part.images(), *_within(span))
+        .order_by(image.c.path)
+    )
+    known = map(_known_image, rows)
+    if part.files is None:
+        return known
+    return (row for row in known if row.path in part.files)
+
+
+def _within(span: Span) -> Iterator[sa.ColumnElement[bool]]:
+    if span.start:
+        yield image.c.path >= span.start
+    if span.end is not None:
+        yield image.c.path < span.end

@@ -1,0 +1,214 @@
+"""Changes to the archives of an index: adding one, moving one, telling its cameras, forgetting."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sdindex.archive.cameras import camera_pattern, named_camera
+from sdindex.archive.names import is_inside, printable
+from sdindex.archive.roots import root_of
+from sdindex.errors import ArchiveError, ArchiveUnavailableError
+from sdindex.hashing.methods import Method
+from sdindex.store import images
+from sdindex.store.archives import Archive, all_archives, insert, listing, method_for_new, named
+from sdindex.store.database import Session
+from sdindex.store.tables import archive as archive_table
+from sdindex.store.tables import image, sample, sample_image, utc_now
+
+_PROBES = 50  # known files looked for when a folder may be an archive that moved
+_CLOCK_NS = 2_000_000_000  # times are kept to two seconds on FAT and exFAT
+
+
+def add(session: Session, folder: str, method: Method | None) -> Archive:
+    """Record a folder as a new archive.
+
+    Without a `method` it gets the one of the index's other archives, so that a sample can
+    be drawn from all of them.
+
+    Raises
+    ------
+    ArchiveError
+        When the folder holds an archive of this index, or is one that was moved.
+    """
+    root = os.path.abspath(folder)
+    archives = all_archives(session)
+    _refuse_overlap(root, archives)
+    for archive in archives:
+        if not _is_there(archive.root):
+            same, looked_for = _probe(session, archive, root)
+            if 2 * same > looked_for:
+                raise ArchiveError(
+                    f"{printable(root)} holds the images of {printable(archive.root)}, which is "
+                    f"gone; say that it moved: sdindex relocate {_quoted(archive.root)} "
+                    f"{_quoted(root)}"
+                )
+    return insert(session, root, method_for_new(archives, method))
+
+
+def relocate(session: Session, old: str, new: str) -> None:
+    """Give an archive its new root; no image is read, and none of its rows changes.
+
+    Raises
+    ------
+    ArchiveError
+        When `old` is no archive's root, or `new` is not a folder that holds its images: most
+        of those looked for, of the size and the time that are known.
+    """
+    archives = all_archives(session)
+    moved = _by_root(old, archives)
+    root = os.path.abspath(new)
+    if not os.path.isdir(root):
+        raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
+    _refuse_overlap(root, [archive for archive in archives if archive != moved])
+    same, looked_for = _probe(session, moved, root)
+    if 2 * same <= looked_for and looked_for:
+        raise ArchiveError(
+            f"{printable(root)} does not hold the images of {printable(moved.root)}: {same} of "
+            f"{looked_for} that were looked for are there with the size and time that are known. "
+            "Nothing was changed; name the folder that was indexed, as it is now, or index this "
+            "one as an archive of its own"
+        )
+    session.execute(
+        archive_table.update().where(archive_table.c.id == moved.id).values(**named(root))
+    )
+    images.archive_renamed(session)
+    images.frame_up_to_date(session)
+
+
+def set_method(session: Session, archive: Archive, method: Method) -> Archive:
+    """Keep another way to hash an archive's images."""
+    session.execute(
+        archive_table.update().where(archive_table.c.id == archive.id).values(method=method)
+    )
+    return archive._replace(method=method)
+
+
+def stamp(session: Session, archive: Archive) -> None:
+    """Record that an archive was brought up to date now."""
+    session.execute(
+        archive_table.update().where(archive_table.c.id == archive.id).values(updated_at=utc_now())
+    )
+
+
+def set_camera_pattern(session: Session, archive: Archive, pattern: str | None) -> Archive:
+    """Keep another way to tell an archive's cameras, and find those of its images anew."""
+    if pattern == archive.camera_pattern:
+        return archive
+    session.execute(
+        archive_table.update()
+        .where(archive_table.c.id == archive.id)
+        .values(camera_pattern=pattern)
+    )
+    told = archive._replace(camera_pattern=pattern)
+    images.find_cameras(session, told)
+    return told
+
+
+def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:
+    """Say whether a camera pattern finds nothing in any path of what is in an archive."""
+    paths = session.rows(
+        sa.select(image.c.path).where(
+            image.c.archive_id == archive.id, image.c.missing_since.is_(None)
+        )
+    )
+    compiled = camera_pattern(pattern)
+    return not any(named_camera(path, compiled) for (path,) in paths)
+
+
+def forget(session: Session, root: str) -> int:
+    """Delete an archive and all its rows; return how many images it had.
+
+    Raises
+    ------
+    ArchiveError
+        When no archive has that root, or a saved sample holds images of it.
+    """
+    archive = _by_root(root, all_archives(session))
+    saved = session.scalars(
+        sa.select(sample.c.name)
+        .where(
+            sa.exists().where(
+                sample_image.c.sample_id == sample.c.id,
+                sample_image.c.image_id == image.c.id,
+                image.c.archive_id == archive.id,
+            )
+        )
+        .order_by(sample.c.name)
+    ).all()
+    if saved:
+        raise ArchiveError(
+            f"saved samples hold images of {printable(root)}: {', '.join(saved)}; forget these "
+            "first with: sdindex samples drop NAME"
+        )
+    forgotten = images.delete_all(session, archive)
+    session.execute(archive_table.delete().where(archive_table.c.id == archive.id))
+    images.frame_up_to_date(session)
+    return forgotten
+
+
+def require_folder(path: str) -> None:
+    """Refuse a path that is not there, before anything else is done.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        When it is not a folder.
+    """
+    if os.path.isfile(path):
+        raise ArchiveError(f"{printable(path)} is a file; name its folder")
+    if not os.path.isdir(path):
+        raise ArchiveUnavailableError(
+            f"there is no folder {printable(path)}; is its disk mounted? "
+            "(An archive that moved: sdindex relocate OLD NEW)"
+        )
+
+
+def _is_there(root: str) -> bool:
+    try:
+        root_of(root).identity()
+    except OSError:
+        return False
+    return True
+
+
+def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
+    for archive in archives:
+        if os.path.abspath(root) == archive.root:
+            return archive
+    raise ArchiveError(
+        f"{printable(root)} is not an archive of this index; it holds: {listing(archives)}"
+    )
+
+
+def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
+    real = os.path.realpath(root)
+    for archive in archives:
+        other = os.path.realpath(archive.root)
+        if is_inside(real, other) or is_inside(other, real):
+            raise ArchiveError(
+                f"{printable(root)} and the archive {printable(archive.root)} overlap: their "
+                "images would count twice; forget that one first with: sdindex prune --archive "
+                f"{_quoted(archive.root)}, or use another index with --db"
+            )
+
+
+def _probe(session: Session, archive: Archive, root: str) -> tuple[int, int]:
+    """Look for some of an archive's images, evenly chosen, below another root.
+
+    A card counts its images from 1, so that two cards hold the same names: a file is the same
+    one when its size is, too, and its time to two seconds. Return how many are the same, and
+    how many were looked for.
+    """
+    known = {file.path: file for file in images.spread(session, archive, _PROBES)}
+    same = 0
+    for found in root_of(root).look_at(known):
+        for file in found if isinstance(found, list) else ():
+            _, size, mtime_ns = known[file.path]
+            same += file.size == size and abs(file.mtime_ns - mtime_ns) <= _CLOCK_NS
+    return same, len(known)
+
+
+def _quoted(path: str) -> str:
+    return shlex.quote(printable(path))

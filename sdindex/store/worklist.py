@@ -1,0 +1,178 @@
+"""The files that a survey lists to be read, in temporary tables: there may be millions.
+
+They lie on disk, not in memory, and are gone when the session is.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from sdindex.archive.changes import Reason, ToRead
+from sdindex.archive.state import FileState
+from sdindex.hashing.methods import stored_name
+from sdindex.store import images
+from sdindex.store.archives import Archive, below
+from sdindex.store.database import Session
+from sdindex.store.fetching import batched
+from sdindex.store.tables import image
+
+_CHUNK = 1000
+
+# Their names are those of no table that a user could have.
+_temporary = sa.MetaData()
+_to_read = sa.Table(
+    "sdindex_to_read",
+    _temporary,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("path", image.c.path.type, nullable=False),
+    sa.Column("name", image.c.path.type, nullable=False),
+    sa.Column("image_id", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
+    prefixes=["TEMPORARY"],
+)
+_gone = sa.Table(
+    "sdindex_gone",
+    _temporary,
+    sa.Column("image_id", sa.BigInteger, primary_key=True),
+    sa.Column("name", image.c.path.type, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+_moved = sa.Table(
+    "sdindex_moved",
+    _temporary,
+    sa.Column("image_id", sa.BigInteger, primary_key=True),
+    sa.Column("to_read_id", sa.BigInteger, nullable=False),
+    sa.Column("path", image.c.path.type, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+
+class FileToRead(NamedTuple):
+    """A file to be read, and the row it is to replace: None where there is none yet."""
+
+    path: str
+    state: FileState
+    image_id: int | None
+    reason: Reason
+
+
+def begin(session: Session) -> None:
+    """Make an empty list."""
+    _temporary.drop_all(session.connection)
+    _temporary.create_all(session.connection)
+
+
+def add(session: Session, files: Iterable[ToRead]) -> None:
+    """List files to be read."""
+    for chunk in batched(files, _CHUNK):
+        session.execute(_to_read.insert(), [_row(one) for one in chunk])
+
+
+def files(session: Session) -> Iterator[FileToRead]:
+    """Yield the files that are listed; the caller may commit in between."""
+    last = 0
+    while True:
+        rows = session.execute(
+            sa.select(_to_read).where(_to_read.c.id > last).order_by(_to_read.c.id).limit(_CHUNK)
+        ).all()
+        for row in rows:
+            state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
+            yield FileToRead(row.path, state, row.image_id, Reason(row.reason))
+        if not rows:
+            return
+        last = rows[-1].id
+
+
+def drop_below(session: Session, folder: str) -> int:
+    """Take the files below a folder off the list; return how many."""
+    return session.execute(_to_read.delete().where(below(_to_read.c.path, folder))).rowcount
+
+
+def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, int]:
+    """Take files off the list that are there for a shift of times alone, and store the times.
+
+    Return how many they were, and how many of these could not be read when they were.
+    """
+    is_shifted = _to_read.c.reason == shifted.value
+    of_image = sa.select(_to_read.c.image_id).where(is_shifted)
+    accepted = images.shift_times(session, of_image, by_ns)
+    session.execute(_to_read.delete().where(is_shifted))
+    return accepted
+
+
+def record_moves(session: Session, archive: Archive, *, strict: bool) -> int:
+    """Give rows of missing files the path of the new file that each has become.
+
+    A new file is a moved one when size, mtime and base name are those of exactly one
+    missing file, and of no other new file. It is taken off the list. Return how many there
+    are.
+    """
+    if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
+        return 0
+    missing = (image.c.archive_id == archive.id) & image.c.missing_since.is_not(None)
+    rows = session.rows(sa.select(image.c.id, image.c.path).where(missing))
+    for chunk in batched(rows, _CHUNK):
+        session.execute(
+            _gone.insert(), [{"image_id": row, "name": _base_name(path)} for row, path in chunk]
+        )
+    session.execute(
+        _moved.insert().from_select(
+            ["to_read_id", "image_id", "path"], _moves(archive, strict=strict)
+        )
+    )
+    moves = sa.select(_moved.c.image_id, _moved.c.path)
+    images.move(session, archive, session.rows(moves))
+    is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
+    return session.execute(_to_read.delete().where(is_moved)).rowcount
+
+
+def like_new_files(session: Session) -> set[int]:
+    """Return the images that are gone and may be one of several new files: see `record_moves`.
+
+    Which of them cannot be told, so each of these files is read. But none of them is lost.
+    """
+    new = sa.select(_to_read.c.name, _to_read.c.size, _to_read.c.mtime_ns)
+    return set(
+        session.scalars(
+            sa.select(_gone.c.image_id)
+            .join(image, image.c.id == _gone.c.image_id)
+            .where(
+                sa.tuple_(_gone.c.name, image.c.size, image.c.mtime_ns).in_(
+                    new.where(_to_read.c.image_id.is_(None))
+                )
+            )
+        )
+    )
+
+
+def _row(listed: ToRead) -> dict[str, Any]:
+    file, known, reason = listed
+    return {
+        "path": file.path,
+        "name": _base_name(file.path),
+        "image_id": known.id if known else None,
+        "reason": reason,
+        **file.state._asdict(),
+    }
+
+
+def _moves(archive: Archive, *, strict: bool) -> sa.Select[Any]:
+    """Select the listed row, the image and the new path of each file that moved."""
+    compared = FileState._fields if strict else ("size", "mtime_ns")
+    same = sa.and_(*(_to_read.c[name] == image.c[name] for name in compared))
+    usable = image.c.settled & (image.c.method == stored_name(archive.method))
+    return (
+        sa.select(sa.func.min(_to_read.c.id), sa.func.min(image.c.id), sa.func.min(_to_read.c.path))
+        .select_from(_to_read)
+        .join(_gone, _gone.c.name == _to_read.c.name)
+        .join(image, (image.c.id == _gone.c.image_id) & same & usable)
+        .where(_to_read.c.image_id.is_(None))
+        .group_by(_to_read.c.name, *(image.c[name] for name in compared))
+        .having(sa.func.count() == 1)
+    )
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]
