@@ -1,7 +1,8 @@
 """Index a camera-trap archive once, then draw a varied sample of any size at once."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+# Nothing is imported here, so that `python -m sdindex` can first take the current folder off the
+# path of imports; and a worker, or `sdindex --help`, does not wait for the database.
+TYPE_CHECKING = False  # as type checkers know it
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     )
     from sdindex.store.labels import LabelCount, LabelImport
     from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
+    from sdindex.store.query import Answer
     from sdindex.store.samples import SavedSample
     from sdindex.store.selection import Bucket, SampledImage
 
+    __version__: str
+
 __all__ = [
+    "Answer",
     "ArchiveError",
     "ArchiveStatus",
     "ArchiveUnavailableError",
@@ -56,16 +61,17 @@ __all__ = [
     "Summary",
     "UnreadableImage",
     "UsageError",
+    "__version__",
     "plot_bucket_distribution",
     "plot_hash_similarity_scatter",
     "sample_diverse",
     "sample_diverse_with_stats",
 ]
 
-# Imported when first used, so that `sdindex --help` and a worker do not wait for the database.
-_PLACES = {
+_MODULES = {
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "sdindex.errors"),
-    **dict.fromkeys([name for name in __all__ if name.islower()], "sdindex.smartdownsample"),
+    **dict.fromkeys([name for name in __all__ if name[0].islower()], "sdindex.smartdownsample"),
+    "Answer": "sdindex.store.query",
     "Bucket": "sdindex.store.selection",
     "Index": "sdindex.api",
     "Summary": "sdindex.indexing.summary",
@@ -84,6 +90,17 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _PLACES:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sdindex")
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

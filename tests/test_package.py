@@ -1,0 +1,30 @@
+"""The package as others meet it: its names, its version, its examples."""
+
+import rlcompleter
+import subprocess
+import sys
+
+import sdindex
+
+
+def test_its_public_names_are_shown_and_are_there() -> None:
+    shown = {name for name in dir(sdindex) if not name.startswith("_")}
+    assert shown == {name for name in sdindex.__all__ if not name.startswith("_")}
+    assert {"Index", "SdindexError", "SampleOptions", "sample_diverse"} <= shown
+    for name in sdindex.__all__:
+        assert getattr(sdindex, name) is not None
+    completer = rlcompleter.Completer({"sdindex": sdindex})
+    assert completer.complete("sdindex.Ind", 0).startswith("sdindex.Index")
+
+
+def test_it_knows_its_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sdindex", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == sdindex.__version__
+
+
+def test_it_imports_nothing_before_it_is_used() -> None:
+    code = "import sys; before = set(sys.modules); import sdindex; print(set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'sdindex'}"
