@@ -22,6 +22,13 @@ def state(folder: Path) -> dict[str, bytes | str]:
     }
 
 
+def write(path: Path, content: bytes, problem: BaseException | None = None) -> None:
+    with writing(str(path)) as file:
+        file.write(content)
+        if problem is not None:
+            raise problem
+
+
 @posix
 @pytest.mark.parametrize("kind", ["file", "through another link", "nothing", "itself"])
 def test_a_link_is_no_way_to_what_is_behind_it(tmp_path: Path, kind: str) -> None:
@@ -39,8 +46,7 @@ def test_a_link_is_no_way_to_what_is_behind_it(tmp_path: Path, kind: str) -> Non
             link.symlink_to(link)
     before = state(tmp_path)
     with pytest.raises(OutputError, match=r"link.txt is a link .*; name the file itself"):
-        with writing(str(link)) as file:
-            file.write(b"a sample")
+        write(link, b"a sample")
     assert state(tmp_path) == before
 
 
@@ -80,17 +86,15 @@ def test_what_has_a_drafts_name_stays_and_is_not_written_over(
     monkeypatch.setattr(output, "_draft_suffix", lambda: ".part7")
     before = state(tmp_path)
     with pytest.raises(OutputError, match=r"cannot write .*out.txt: File exists"):
-        with writing(str(tmp_path / "out.txt")) as file:
-            file.write(b"a sample")
+        write(tmp_path / "out.txt", b"a sample")
     assert state(tmp_path) == before
 
 
 def test_what_fails_half_way_leaves_all_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_bytes(b"before")
     for problem in (KeyboardInterrupt, ValueError):
-        with pytest.raises(problem), writing(str(tmp_path / "out.txt")) as file:
-            file.write(b"half")
-            raise problem
+        with pytest.raises(problem):
+            write(tmp_path / "out.txt", b"half", problem())
     assert state(tmp_path) == {"out.txt": b"before"}
 
 
