@@ -1,7 +1,7 @@
 """The library's one entry: an index, and what can be asked of it."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +25,7 @@ from sdindex.indexing import update
 from sdindex.indexing.summary import Summary
 from sdindex.sampling.options import SampleArguments, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
-from sdindex.store import images, labels, overview, registry, samples, selection
+from sdindex.store import images, labels, lookup, overview, registry, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount, LabelImport
 from sdindex.store.overview import Camera, Status, UnreadableImage
@@ -34,6 +34,7 @@ from sdindex.store.samples import SavedSample
 from sdindex.store.selection import Bucket, SampledImage
 
 if TYPE_CHECKING:
+    from sdindex.exchange.copies import FilesPut, How
     from sdindex.sampling.quality import Quality
 
 
@@ -213,6 +214,49 @@ class Index:
             sample = selection.select(session, count, chosen, save=save)
             session.commit()
             return sample
+
+    def put_files(
+        self,
+        sample: Collection[SampledImage],
+        folder: AnyPath,
+        *,
+        how: "How" = "copy",
+        name: str = "",
+        progress: bool | None = False,
+    ) -> "FilesPut":
+        """Put the files of a sample below a folder, each at its path in the archive.
+
+        Parameters
+        ----------
+        sample
+            As `select` and `sample` return it.
+        folder
+            It is made where it is not there; what is there already is kept, and completed.
+        how
+            ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
+        name
+            The sample's name, for the manifest.
+        progress
+            As for `update`.
+
+        Returns
+        -------
+        FilesPut
+            How many files are new, were there, and are not what the index read.
+
+        Raises
+        ------
+        OutputError
+            When an original is missing, something else has a file's name there, the disk is
+            too small, or a file cannot be put. What was put before stays, whole.
+        """
+        from sdindex.exchange.copies import put_files
+
+        with self._store.reading() as session:
+            indexed = lookup.recorded(session, sample)
+        return put_files(
+            sample, os.fspath(folder), how=how, sample=name, progress=progress, indexed=indexed
+        )
 
     def samples(self) -> list[SavedSample]:
         """Return the saved samples, the oldest first."""

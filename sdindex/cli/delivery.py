@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import timezone
     from pathlib import Path
 
+    from sdindex.api import Index
     from sdindex.exchange.copies import How
     from sdindex.store.selection import SampledImage
 
@@ -24,17 +25,16 @@ class Delivery(NamedTuple):
     relative: bool
     utc_offset: "timezone | None"
     output: str
-    place: "tuple[How, str] | None"
+    folder: "tuple[How, str] | None"
 
-    def deliver(self, sample: "Sequence[SampledImage]", index: "Path | None", name: str) -> None:
+    def deliver(self, sample: "Sequence[SampledImage]", index: "Index", name: str) -> None:
         """Write the sample, or put its files in a folder; both, where both are asked for."""
-        if self.place is not None:
-            from sdindex.exchange.copies import place
-
-            how, folder = self.place
-            click.echo(str(place(sample, folder, how=how, sample=name, progress=None)), err=True)
-        if self.place is None or self.output != "-":
-            self._write(sample, index)
+        if self.folder is not None:
+            how, folder = self.folder
+            put = index.put_files(sample, folder, how=how, name=name, progress=None)
+            click.echo(str(put), err=True)
+        if self.folder is None or self.output != "-":
+            self._write(sample, index.file)
 
     def write_paths(self, paths: Sequence[str], index: "Path | None") -> None:
         """Write paths alone, each ended as is asked for.
@@ -44,7 +44,7 @@ class Delivery(NamedTuple):
         click.UsageError
             When more than a list of paths is asked for.
         """
-        if self.relative or self.place is not None or self.form not in ("paths", "null"):
+        if self.relative or self.folder is not None or self.form not in ("paths", "null"):
             raise click.UsageError(
                 "--missing gives absolute paths alone, as --format paths or null; the whole sample "
                 "is written without it"
@@ -108,14 +108,14 @@ def delivery_options(command: Command) -> Command:
 
     def run(*args: Any, **given: Any) -> None:
         folders = {how: given.pop(f"{how}_to") for how in ("copy", "link", "symlink")}
-        places = [(how, folder) for how, folder in folders.items() if folder is not None]
-        if len(places) > 1:
+        named = [(how, folder) for how, folder in folders.items() if folder is not None]
+        if len(named) > 1:
             raise click.UsageError("one of --copy-to, --link-to and --symlink-to at a time")
         wanted = {name: given.pop(name) for name in ("form", "relative", "output")}
         # Before anything is drawn, and kept.
         offset = _utc_offset(wanted["form"], given.pop("utc_offset"))
-        place = cast("tuple[How, str]", places[0]) if places else None
-        command(*args, delivery=Delivery(place=place, utc_offset=offset, **wanted), **given)
+        folder = cast("tuple[How, str]", named[0]) if named else None
+        command(*args, delivery=Delivery(folder=folder, utc_offset=offset, **wanted), **given)
 
     return with_options(_DELIVERY, update_wrapper(run, command))
 

@@ -38,7 +38,7 @@ def select(
     options combine.
     """
     sample = index.select(count, save=save, **sampling)
-    delivery.deliver(sample, index.file, save or "")
+    delivery.deliver(sample, index, save or "")
     _warn_of_few(sample, count)
 
 
@@ -83,7 +83,7 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
     if missing:
         delivery.write_paths(gone, index.file)
         return
-    delivery.deliver(index.sample(name), index.file, name)
+    delivery.deliver(index.sample(name), index, name)
     if gone:
         click.echo(
             f"warning: {len(gone):,} images of {name} are missing or unreadable now, such as "

@@ -1,64 +1,87 @@
 """Putting the files of a sample below a folder: copies, hard links or symbolic links."""
 
-import csv
-import filecmp
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, BinaryIO, Literal, NamedTuple
 
-from sdindex.archive.names import is_inside, printable
+from sdindex.archive.names import is_inside, printable, to_text
+from sdindex.archive.roots import Root, root_of
 from sdindex.archive.scan import reason
+from sdindex.archive.state import FileState
 from sdindex.errors import OutputError
+from sdindex.exchange import manifest
 from sdindex.exchange.naming import Naming, Sampled
-from sdindex.exchange.output import writing
-from sdindex.exchange.tables import from_cell, write_csv
+from sdindex.exchange.output import new_file, refuse_link
 from sdindex.progress import bar
+from sdindex.store.lookup import Recorded
 
 How = Literal["copy", "link", "symlink"]
 
-MANIFEST = "sdindex-manifest.csv"
-_COLUMNS = ("path", "original", "hash", "bucket", "burst", "camera", "label", "sample")
-_DRAFT = ".sdindex-part"  # one name in each folder: what a killed run left is written over
+_DRAFT = ".sdindex-part"  # one name in each folder: what a killed run left is removed
 _SAME_TIME_NS = 2_000_000_000  # FAT keeps times to 2 s
+_CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """What was put below a folder, in files: `new` now, `kept` from before; `size` of the new."""
+class FilesPut:
+    """What was put below a folder, in files: `new` now, `kept` from before; `size` of the new.
+
+    `changed` are those, new or kept, whose original is not what the index read: the first of
+    them is `example`.
+    """
 
     folder: str
     new: int
     kept: int
     size: int
+    changed: int = 0
+    example: str = ""
 
     def __str__(self) -> str:
         kept = f", {self.kept:,} were there" if self.kept else ""
-        return f"{self.new:,} images put in {printable(self.folder)}{kept}"
+        text = f"{self.new:,} images put in {printable(self.folder)}{kept}"
+        if self.changed:
+            have = "1 has" if self.changed == 1 else f"{self.changed:,} have"
+            text += (
+                f"; {have} changed since they were indexed (such as {printable(self.example)}), "
+                "and may show something else: the manifest gives no hash for them; "
+                "run sdindex index to read them again"
+            )
+        return text
 
 
 class _File(NamedTuple):
-    original: str
+    """A file to be put: where it comes from, as it is now, and where it goes."""
+
+    root: Root
+    path: str  # in stored form
+    state: FileState
     target: str
-    status: os.stat_result
+
+    @property
+    def original(self) -> str:
+        return self.root.location(self.path)
 
 
-def place(
-    images: Sequence[Sampled],
+def put_files(
+    images: Collection[Sampled],
     folder: str,
     *,
     how: How = "copy",
     sample: str = "",
     progress: bool | None = False,
-) -> Placed:
+    indexed: Mapping[str, Recorded] | None = None,
+) -> FilesPut:
     """Put the files of a sample below a folder, each at its path in the archive.
 
     Images of several archives come into a folder for each. What is there already is kept, so
-    that a second run completes the first one, and nothing else is ever written over: before
-    anything is put, all originals are looked at, and all places, and the room on the disk.
-    ``sdindex-manifest.csv`` says of each file what it is; of files from earlier runs, too.
+    that a second run completes the first one, and nothing else is ever written over, nor is a
+    link followed: before anything is put, all originals are looked at, and all targets, and
+    the room on the disk. ``sdindex-manifest.csv`` says of each file what it is; of files from
+    earlier runs, too.
 
     Parameters
     ----------
@@ -70,60 +93,67 @@ def place(
         The sample's name, for the manifest.
     progress
         Show a bar on stderr: always, never, or (None) only on a terminal.
+    indexed
+        What the index holds of the files, by their absolute paths: those that are not so any
+        more are counted, and have no hash in the manifest. None are where it is not given.
 
     Raises
     ------
     OutputError
-        When an original is missing, a place is taken by another file, the disk is too small,
+        When an original is missing, a target is taken by another file, the disk is too small,
         or a file cannot be put. What was put before stays, whole.
     """
     _refuse_inside(folder, {image.archive for image in images})
     try:
-        manifest = _read_manifest(folder)
-        put = {row["original"]: row["path"] for row in manifest.values()}
+        rows = manifest.read(folder)
+        put = {row["original"]: row["path"] for row in rows.values()}
         naming = Naming.of(images)
         paths = [put.get(image.path) or naming.path(image) for image in images]
         files = _files(images, paths, folder)
-        earlier = {os.path.join(folder, *_parts(path)) for path in put.values()}
+        _refuse_linked_folders(folder, paths)
+        earlier = {_target(folder, path) for path in put.values()}
         missing = _not_there_yet(files, how, earlier)
         os.makedirs(folder, exist_ok=True)
         if how == "copy":
             _make_sure_of_room(missing, folder)
-        with bar(len(missing), "placing", show=progress) as shown:
+        with bar(len(missing), "putting", show=progress) as shown:
             for file in missing:
                 _put(file, how)
                 shown.update()
+        changed = _changed(images, files, indexed or {})
         for image, path in zip(images, paths, strict=True):
-            manifest[path] = _row(image, path, sample)
-        with writing(os.path.join(folder, MANIFEST)) as output:
-            write_csv(_COLUMNS, (list(row.values()) for row in manifest.values()), output)
+            known = image.path not in changed
+            rows[path] = manifest.row(image, path, sample, as_indexed=known)
+        manifest.write(folder, rows.values())
     except OSError as problem:
         at = f" at {printable(os.fsdecode(problem.filename))}" if problem.filename else ""
         raise OutputError(
             f"cannot put the sample in {printable(folder)}: {reason(problem)}{at}"
         ) from problem
-    size = sum(file.status.st_size for file in missing)
-    return Placed(folder, len(missing), len(files) - len(missing), size)
+    size = sum(file.state.size for file in missing)
+    kept = len(files) - len(missing)
+    return FilesPut(folder, len(missing), kept, size, len(changed), next(iter(changed), ""))
 
 
 def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
     """Refuse to put anything in an archive: its next update would take it for new images."""
-    place = os.path.realpath(folder)
+    real = os.path.realpath(folder)
     for archive in archives:
-        if is_inside(place, os.path.realpath(archive)):
+        if is_inside(real, os.path.realpath(archive)):
             raise OutputError(
                 f"{printable(folder)} lies in the archive {printable(archive)}, whose next update "
                 "would take what is put there for new images; choose a folder outside"
             )
 
 
-def _files(images: Sequence[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
+def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
     """Return where each file comes from and goes to; all originals must be there."""
     files, gone = [], []
     for image, path in zip(images, paths, strict=True):
-        target = os.path.join(folder, *_parts(path))
+        target = _target(folder, path)
+        root, stored = root_of(image.archive), to_text(image.relative_path)
         try:
-            files.append(_File(image.path, target, os.stat(image.path)))
+            files.append(_File(root, stored, root.state(stored), target))
         except OSError:
             gone.append(image.path)
     if gone:
@@ -132,6 +162,22 @@ def _files(images: Sequence[Sampled], paths: Sequence[str], folder: str) -> list
             "the sample again"
         )
     return files
+
+
+def _changed(
+    images: Iterable[Sampled], files: Iterable[_File], indexed: Mapping[str, Recorded]
+) -> dict[str, None]:
+    """Return the absolute paths of the files that are not as the index has them, in order."""
+    pairs = zip(images, files, strict=True)
+    return {
+        image.path: None
+        for image, file in pairs
+        if indexed.get(image.path, file.state[:2]) != file.state[:2]
+    }
+
+
+def _target(folder: str, path: str) -> str:
+    return os.path.join(folder, *_parts(path))
 
 
 def _parts(path: str) -> list[str]:
@@ -147,10 +193,24 @@ def _is_name(part: str) -> bool:
     return os.path.basename(os.path.splitdrive(part)[1]) == part
 
 
-def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -> list[_File]:
-    """Return the files that are still to be put; what is in their place must be what they are.
+def _refuse_linked_folders(folder: str, paths: Iterable[str]) -> None:
+    """Refuse links among the folders that files are put in: they may lead into an archive."""
+    looked_at: set[str] = set()
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in looked_at:
+            refuse_link(
+                _target(folder, parent),
+                "nothing was put: choose another folder, or remove the link",
+            )
+            looked_at.add(parent)
+            parent = parent.rpartition("/")[0]
 
-    `earlier` are the places that the manifest knows.
+
+def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -> list[_File]:
+    """Return the files that are still to be put; what has their name must be what they are.
+
+    `earlier` are the targets that the manifest knows.
     """
     missing, foreign = [], []
     for file in files:
@@ -167,21 +227,28 @@ def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -
 
 
 def _is_put(file: _File, how: How, *, known: bool) -> bool:
-    """Say whether a file is in its place: by size and time where it is known, or by each byte."""
+    """Say whether a file is there: by size and time where it is known, or by each byte."""
     if not os.path.isfile(file.target):
         return False
-    there = os.stat(file.target)
-    if os.path.samestat(there, file.status):
+    if os.path.samefile(file.target, file.original):
         return how != "copy"
-    if how != "copy" or there.st_size != file.status.st_size:
+    there = os.stat(file.target)
+    if how != "copy" or there.st_size != file.state.size:
         return False
-    apart = abs(there.st_mtime_ns - file.status.st_mtime_ns)
-    same = known and apart <= _SAME_TIME_NS
-    return same or filecmp.cmp(file.original, file.target, shallow=False)
+    apart = abs(there.st_mtime_ns - file.state.mtime_ns)
+    return (known and apart <= _SAME_TIME_NS) or _is_same(file)
+
+
+def _is_same(file: _File) -> bool:
+    with file.root.open(file.path) as original, open(file.target, "rb") as target:
+        while content := original.read(_CHUNK):
+            if target.read(len(content)) != content:
+                return False
+        return not target.read(1)
 
 
 def _make_sure_of_room(missing: Iterable[_File], folder: str) -> None:
-    needed = sum(file.status.st_size for file in missing)
+    needed = sum(file.state.size for file in missing)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OutputError(
@@ -217,10 +284,15 @@ def _put(file: _File, how: How) -> None:
 
 
 def _copy(file: _File, draft: str) -> None:
-    """Copy what a file holds and its time; rights and owners are for the new place to say."""
+    """Copy what a file holds and its time; rights and owners are for the new folder to say."""
+    Path(draft).unlink(missing_ok=True)  # the name alone, should it be a link
+    output = new_file(draft)
     try:
-        shutil.copyfile(file.original, draft)
-        os.utime(draft, ns=(file.status.st_atime_ns, file.status.st_mtime_ns))
+        with output, file.root.open(file.path) as original:
+            shutil.copyfileobj(original, output, _CHUNK)
+            output.flush()
+            _make_sure_of_copy(file, original, output, draft)
+        os.utime(draft, ns=(file.state.mtime_ns, file.state.mtime_ns), follow_symlinks=False)
         if os.path.lexists(file.target):
             raise FileExistsError(file.target)
         os.replace(draft, file.target)
@@ -229,35 +301,18 @@ def _copy(file: _File, draft: str) -> None:
         raise
 
 
-def _row(image: Sampled, path: str, sample: str) -> dict[str, str]:
-    values = (
-        path, image.path, image.dhash, image.bucket, "" if image.burst is None else image.burst,
-        image.camera, "|".join(image.labels), sample,
-    )  # fmt: skip
-    return dict(zip(_COLUMNS, map(str, values), strict=True))
-
-
-def _read_manifest(folder: str) -> dict[str, dict[str, str]]:
-    """Return the rows of the manifest by path; there are none where there is no manifest."""
-    path = os.path.join(folder, MANIFEST)
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return _rows(file, path)
-    except FileNotFoundError:
-        return {}
-
-
-def _rows(file: IO[str], path: str) -> dict[str, dict[str, str]]:
-    reader = csv.DictReader(file, strict=True)
-    try:
-        rows = list(reader)
-        whole = all(tuple(row) == _COLUMNS and None not in row.values() for row in rows)
-    except csv.Error:
-        whole = False
-    if not whole or tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise OutputError(f"{printable(path)} is no manifest of sdindex; move it away")
-    texts = ({name: from_cell(cell) for name, cell in row.items()} for row in rows)
-    return {row["path"]: row for row in texts}
+def _make_sure_of_copy(file: _File, original: BinaryIO, output: IO[bytes], draft: str) -> None:
+    """Refuse a copy that may be half old and half new, or that is no more what was written."""
+    if file.root.state_of(original)[:2] != file.state[:2]:
+        raise OutputError(
+            f"{printable(file.original)} was changed while it was copied; the files before it are "
+            "put: run the same again"
+        )
+    if not os.path.samestat(os.fstat(output.fileno()), os.lstat(draft)):
+        raise OutputError(
+            f"another program writes in {printable(os.path.dirname(draft))}; wait for it, and run "
+            "the same again"
+        )
 
 
 def _listed(paths: Sequence[str]) -> str:
