@@ -14,7 +14,7 @@ def test_its_public_names_are_shown_and_are_there() -> None:
     for name in sdindex.__all__:
         assert getattr(sdindex, name) is not None
     completer = rlcompleter.Completer({"sdindex": sdindex})
-    assert completer.complete("sdindex.Ind", 0).startswith("sdindex.Index")
+    assert str(completer.complete("sdindex.Ind", 0)).startswith("sdindex.Index")
 
 
 def test_it_knows_its_version() -> None:
