@@ -6,9 +6,10 @@ Each check returns what was given in its one true form, or says in one line what
 import math
 import operator
 import os
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 from sdindex.errors import UsageError
 
@@ -18,6 +19,9 @@ DEFAULT_THUMBNAILS = 400
 DEFAULT_SECONDS = 10.0  # of a query
 DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
 DEFAULT_COLUMN = "label"
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 60  # characters
 
 AnyPath = str | os.PathLike[str]
 
@@ -31,11 +35,10 @@ def whole(name: str, value: object, least: int, most: int | None = None) -> int:
         When it is none: also for a truth value, and for text.
     """
     allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        number = operator.index(value)
-        if least <= number and (most is None or number <= most):
-            return number
-    raise UsageError(f"{name} must be a whole number {allowed}, not {value!r}")
+    number = None if isinstance(value, bool) else _index(value)
+    if number is not None and least <= number and (most is None or number <= most):
+        return number
+    raise UsageError(f"{name} must be a whole number {allowed}, not {_shown(value)}")
 
 
 def positive(name: str, value: object) -> float:
@@ -48,7 +51,7 @@ def positive(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not number > 0:
-        raise UsageError(f"{name} must be a number of more than 0, not {value!r}")
+        raise UsageError(f"{name} must be a number of more than 0, not {_shown(value)}")
     return number
 
 
@@ -62,8 +65,34 @@ def fraction(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not 0 <= number <= 1:
-        raise UsageError(f"{name} must be a number from 0 to 1, not {value!r}")
+        raise UsageError(f"{name} must be a number from 0 to 1, not {_shown(value)}")
     return number
+
+
+def choice(name: str, value: object, allowed: Collection[str]) -> str:
+    """Return one of several words.
+
+    Raises
+    ------
+    UsageError
+        When it is none of them.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {_shown(value)}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return a truth value.
+
+    Raises
+    ------
+    UsageError
+        When it is none: a text, even "no", would count as true.
+    """
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be True or False, not {_shown(value)}")
+    return value
 
 
 def text(name: str, value: object) -> str:
@@ -75,7 +104,7 @@ def text(name: str, value: object) -> str:
         When it is none.
     """
     if not isinstance(value, str):
-        raise UsageError(f"{name} must be a text, not {value!r}")
+        raise UsageError(f"{name} must be a text, not {_shown(value)}")
     return value
 
 
@@ -91,7 +120,7 @@ def path(name: str, value: object) -> str:
         given: object = os.fspath(value)
         if isinstance(given, str):
             return given
-    raise UsageError(f"{name} must be a path, as a text or a Path, not {value!r}")
+    raise UsageError(f"{name} must be a path, as a text or a Path, not {_shown(value)}")
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
@@ -132,7 +161,7 @@ def moment(name: str, value: object) -> date:
     found = _parsed(value) if isinstance(value, str) else value
     if not isinstance(found, date):
         raise UsageError(
-            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {value!r}"
+            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {_shown(value)}"
         )
     if isinstance(found, datetime) and found.tzinfo is not None:
         raise UsageError(f"{name}: a camera's clock knows no time zone; give a time without one")
@@ -148,14 +177,29 @@ def _parsed(value: str) -> date | None:
     return None
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+def _index(value: object) -> int | None:
+    try:
+        return operator.index(value) if isinstance(value, SupportsIndex) else None
+    except TypeError:  # an array of several
         return None
-    number = float(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat | SupportsIndex):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, OverflowError):  # an array of several, an integer of hundreds of digits
+        return None
     return None if math.isnan(number) else number
 
 
 def _several(name: str, value: object, allowed: str) -> Iterable[object]:
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
         return value
-    raise UsageError(f"{name} must be {allowed}, not {value!r}")
+    raise UsageError(f"{name} must be {allowed}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Return what was given as a short text of one line."""
+    return " ".join(_SHOWN.repr(value).split())

@@ -2,12 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from datetime import time as time_of_day
+from functools import partial
 from typing import Any, Literal, TypedDict, Unpack
 
-from sdindex.errors import SampleError
+from sdindex.arguments import AnyPath, choice, moment, path, paths, text, texts, whole
+from sdindex.errors import SampleError, UsageError
 from sdindex.sampling.bursts import DEFAULT_DISTANCE
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
 
@@ -18,12 +22,12 @@ FOLDER = "folder:"  # and so many of the leading folders of a path
 _DEEPEST = 10_000  # folders; no path has more
 _LISTED = 20  # a longer list is recorded by its length
 
-AnyPath = str | os.PathLike[str]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """How a sample is drawn, and from what.
+
+    One text or path may be given where several are meant, and a time as ISO 8601.
 
     Attributes
     ----------
@@ -45,7 +49,8 @@ class SampleOptions:
     where
         An SQL expression on the columns of ``image``.
     labels, not_labels
-        Images that have one of these labels; that have none of them.
+        Images that have one of these labels; that have none of them. `label` and `not_label`
+        are the same.
     within
         The name of a saved sample, of which this is to be a part.
     extend
@@ -73,15 +78,15 @@ class SampleOptions:
     exclude: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= HASH_BITS:
-            raise SampleError(f"bits must be from 1 to {HASH_BITS}, not {self.bits}")
-        if self.unit not in UNITS:
-            raise SampleError(f"a unit is one of {', '.join(UNITS)}, not {self.unit!r}")
-        if not 0 <= self.burst_distance <= HASH_BITS:
-            raise SampleError(f"a distance is from 0 to {HASH_BITS}, not {self.burst_distance}")
-        if any(getattr(one, "tzinfo", None) for one in (self.since, self.until)):
-            raise SampleError("a camera's clock knows no time zone; give times without one")
-        _folders(self.balance)  # refuses what is none
+        with _said_of_a_sample():
+            for name, check in _CHECKS.items():
+                value, usual = getattr(self, name), getattr(SampleOptions, name)
+                none = value is None and usual in (None, ())  # not given
+                object.__setattr__(self, name, usual if none else check(name, value))
+        if self.since and self.until and _first(self.since) > _last(self.until):
+            raise SampleError(
+                f"since {self.since} is after until {self.until}: no time lies between them"
+            )
 
     @property
     def folders(self) -> int | None:
@@ -104,6 +109,65 @@ class SampleOptions:
         return json.dumps(
             {name: _plain(value) for name, value in ours.items() if value != usual[name]}
         )
+
+
+def sample_count(count: object) -> int:
+    """Return how many images a sample is to have.
+
+    Raises
+    ------
+    SampleError
+        When it is no whole number of at least 1.
+    """
+    with _said_of_a_sample():
+        return whole("count", count, 1)
+
+
+@contextmanager
+def _said_of_a_sample() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as problem:
+        raise SampleError(str(problem)) from problem
+
+
+def _first(time: date) -> datetime:
+    return time if isinstance(time, datetime) else datetime.combine(time, time_of_day.min)
+
+
+def _last(time: date) -> datetime:
+    return time if isinstance(time, datetime) else datetime.combine(time, time_of_day.max)
+
+
+def _balance(name: str, value: object) -> str:
+    balance = text(name, value)
+    _folders(balance)  # refuses what is none
+    return balance
+
+
+def _list(name: str, value: object) -> str | tuple[str, ...]:
+    """Return the file that lists images, or their paths."""
+    is_file = isinstance(value, str | os.PathLike)
+    return path(name, value) if is_file else paths(name, value)
+
+
+_CHECKS: dict[str, Callable[[str, object], object]] = {
+    "bits": partial(whole, least=1, most=HASH_BITS),
+    "unit": partial(choice, allowed=UNITS),
+    "burst_distance": partial(whole, least=0, most=HASH_BITS),
+    "balance": _balance,
+    "under": paths,
+    "since": moment,
+    "until": moment,
+    "files": _list,
+    "where": text,
+    "labels": texts,
+    "not_labels": texts,
+    "within": text,
+    "extend": text,
+    "include": _list,
+    "exclude": paths,
+}
 
 
 def _folders(balance: str | None) -> int | None:
@@ -133,20 +197,21 @@ class SampleArguments(TypedDict, total=False):
     burst_distance: int
     balance: str | None
     under: AnyPath | Iterable[AnyPath]
-    since: date | None
-    until: date | None
+    since: date | str | None
+    until: date | str | None
     files: AnyPath | Iterable[AnyPath] | None
     where: str | None
     labels: str | Iterable[str]
+    label: str | Iterable[str]
     not_labels: str | Iterable[str]
+    not_label: str | Iterable[str]
     within: str | None
     extend: str | None
     include: AnyPath | Iterable[AnyPath] | None
     exclude: AnyPath | Iterable[AnyPath]
 
 
-_LISTS = ("under", "labels", "not_labels", "exclude")  # where one thing means a list of one
-_FILES = ("files", "include")  # where one thing is a file that lists many
+_SPELLINGS = {"label": "labels", "not_label": "not_labels"}  # as the command line has them
 
 
 def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:
@@ -155,17 +220,14 @@ def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:
     Raises
     ------
     SampleError
-        When one of them is out of range.
+        When one of them is not known, or out of range.
     """
-    chosen: dict[str, Any] = dict(given)
-    for name in _LISTS:
-        if name in chosen:
-            one_or_many = chosen[name]
-            is_one = isinstance(one_or_many, str | os.PathLike)
-            chosen[name] = tuple(map(os.fspath, [one_or_many] if is_one else one_or_many))
-    for name in _FILES:
-        if chosen.get(name) is not None:
-            listed = chosen[name]
-            is_file = isinstance(listed, str | os.PathLike)
-            chosen[name] = os.fspath(listed) if is_file else tuple(map(os.fspath, listed))
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        full = _SPELLINGS.get(name, name)
+        if full not in _CHECKS:
+            raise SampleError(f"there is no option {name!r}; the options are {', '.join(_CHECKS)}")
+        if full in chosen:
+            raise SampleError(f"give {full} once; without the s it is the same option")
+        chosen[full] = value
     return SampleOptions(**chosen)

@@ -1,0 +1,115 @@
+"""The options of a sample, as forgiving and as strict as the command line's."""
+
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdindex import SampleError
+from sdindex.sampling.options import SampleOptions, sample_count, sample_options
+
+
+def options(**given: Any) -> SampleOptions:
+    return sample_options(**given)
+
+
+def test_times_are_read_and_a_day_stays_one() -> None:
+    day = options(since="2020-07-01", until="2020-07-01")
+    assert day.since == day.until == date(2020, 7, 1)
+    assert not isinstance(day.since, datetime)
+    assert options(since="2020-07-01T12:30:05").since == datetime.fromisoformat(
+        "2020-07-01T12:30:05"
+    )
+    assert options(since=date(2020, 7, 1)).since == date(2020, 7, 1)
+
+
+def test_one_or_several_and_texts_or_paths() -> None:
+    assert options(label="fox") == options(labels=["fox"]) == options(labels=("fox",))
+    assert options(not_label="fox") == options(not_labels={"fox"})
+    assert options(under=Path("cam0")) == options(under="cam0") == options(under=["cam0"])
+    assert options(files=Path("list.txt")) == options(files="list.txt")
+    assert options(files=[Path("a.jpg"), "b.jpg"]).files == ("a.jpg", "b.jpg")
+    assert options(exclude="first") == options(exclude=["first"])
+
+
+def test_none_is_not_given() -> None:
+    names = SampleOptions.__dataclass_fields__.keys() - {"bits", "unit", "burst_distance"}
+    nothing = dict.fromkeys(names)
+    assert options(**nothing) == SampleOptions()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bits": 65}, "bits must be a whole number from 1 to 64, not 65"),
+        ({"bits": "4"}, "bits must be a whole number from 1 to 64, not '4'"),
+        ({"bits": True}, "bits must be a whole number from 1 to 64, not True"),
+        ({"bits": 4.0}, "bits must be a whole number"),
+        ({"burst_distance": -1}, "burst_distance must be a whole number from 0 to 64, not -1"),
+        ({"unit": "herd"}, "unit must be one of image, burst, not 'herd'"),
+        ({"balance": "colour"}, "balance is camera, label, or folder:K"),
+        ({"balance": 3}, "balance must be"),
+        ({"since": "yesterday"}, "since must be a time such as 2026-04-03"),
+        ({"until": 2020}, "until must be a time such as 2026-04-03"),
+        ({"since": datetime.now(UTC)}, "no time zone"),
+        ({"label": 3}, "labels must be a text, or several, not 3"),
+        ({"labels": ["fox", 3]}, "labels must be a text, not 3"),
+        ({"under": b"cam0"}, "under must be a path"),
+        ({"files": 7}, "files must be a path"),
+        ({"where": 1}, "where must be a text"),
+        ({"within": Path("a")}, "within must be a text"),
+        ({"lable": "fox"}, "there is no option 'lable'; the options are bits"),
+        ({"label": "a", "labels": "b"}, "give labels once"),
+    ],
+)
+def test_what_is_wrong_says_what_is_allowed(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(SampleError, match=said.replace("(", r"\(")) as raised:
+        options(**wrong)
+    assert "\n" not in str(raised.value)
+
+
+TIMES = st.one_of(st.dates(), st.datetimes())
+
+
+@given(TIMES, TIMES)
+def test_since_after_until_is_refused_and_nothing_else_is(since: date, until: date) -> None:
+    def moments(time: date) -> tuple[datetime, datetime]:
+        if isinstance(time, datetime):
+            return time, time
+        return (
+            datetime.fromisoformat(f"{time}T00:00:00"),
+            datetime.fromisoformat(f"{time}T23:59:59.999999"),
+        )
+
+    if moments(since)[0] <= moments(until)[1]:
+        assert options(since=since, until=until).since == since
+    else:
+        with pytest.raises(SampleError, match="is after until"):
+            options(since=since, until=until)
+
+
+@pytest.mark.parametrize("count", [0, -1, "10", True, 1.5, None, float("nan")])
+def test_a_count_is_a_whole_number_from_1_on(count: object) -> None:
+    with pytest.raises(SampleError, match="count must be a whole number of at least 1"):
+        sample_count(count)
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+                 st.lists(st.one_of(st.integers(), st.text())), st.dates()),
+       st.sampled_from([*SampleOptions.__dataclass_fields__, "label", "other"]))  # fmt: skip
+def test_whatever_is_given_it_is_taken_or_refused_in_one_line(value: object, name: str) -> None:
+    with suppress(SampleError):
+        options(**{name: value})
+
+
+def test_what_was_given_is_said_short_and_in_one_line() -> None:
+    for value in (np.zeros((9, 9)), list(range(10**6)), "x" * 1000):
+        with pytest.raises(SampleError) as raised:
+            options(bits=value)
+        assert "\n" not in str(raised.value)
+        assert len(str(raised.value)) < 150
