@@ -14,6 +14,10 @@ _CARD_FOLDERS = re.compile(
     re.ASCII,
 )
 
+# The version of the rule, kept beside what it found: whoever changes what `camera_of` returns
+# raises it, and the cameras of every archive are found anew at its next update.
+CAMERA_RULE = 1
+
 CameraPattern = re.Pattern[str]
 
 

@@ -46,10 +46,9 @@ def update(
     def parts(session: Session) -> Iterator[Part]:
         for path in outermost:
             part = _part(session, path, method)
-            if camera_pattern is not None:
-                told = registry.set_camera_pattern(session, part.archive, camera_pattern or None)
-                part = part._replace(archive=told)
-            yield part
+            kept = part.archive.camera_pattern
+            told_by = kept if camera_pattern is None else camera_pattern or None
+            yield part._replace(archive=registry.tell_cameras(session, part.archive, told_by))
             if camera_pattern and registry.names_no_camera(session, part.archive, camera_pattern):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
@@ -73,7 +72,9 @@ def update_files(
     """Bring the index up to date with single files; see `sdindex.Index.update_files`."""
 
     def parts(session: Session) -> Iterator[Part]:
-        return iter(archives.parts_of_files(session, files, method))
+        for part in archives.parts_of_files(session, files, method):
+            kept = part.archive.camera_pattern
+            yield part._replace(archive=registry.tell_cameras(session, part.archive, kept))
 
     reading = Reading(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.archive.cameras import camera_of, camera_pattern
+from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern
 from sdindex.archive.names import from_text, is_inside, printable, to_text
 from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import Root, root_of
@@ -20,12 +20,16 @@ from sdindex.store.tables import image, utc_now
 
 
 class Archive(NamedTuple):
-    """An indexed root folder; `root` is absolute, as ``os`` functions take it."""
+    """An indexed root folder; `root` is absolute, as ``os`` functions take it.
+
+    `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by.
+    """
 
     id: int
     root: str
     method: Method
     camera_pattern: str | None = None
+    camera_rule: int = CAMERA_RULE
 
     def camera_of(self, path: str) -> str:
         """Return the camera of one of its images, by the path in stored form."""
@@ -74,6 +78,7 @@ def all_archives(session: Session) -> list[Archive]:
             archive_table.c.root,
             archive_table.c.method,
             archive_table.c.camera_pattern,
+            archive_table.c.camera_rule,
         ).order_by(archive_table.c.sort_key)
     )
     return [
@@ -82,6 +87,7 @@ def all_archives(session: Session) -> list[Archive]:
             os.path.normpath(from_text(row.root)),
             _method(row.method),
             row.camera_pattern,
+            row.camera_rule,
         )
         for row in rows
     ]
@@ -155,7 +161,7 @@ def insert(session: Session, root: str, method: Method) -> Archive:
     """Record a root as an archive without images."""
     added = (
         archive_table.insert()
-        .values(method=method, added_at=utc_now(), **named(root))
+        .values(method=method, camera_rule=CAMERA_RULE, added_at=utc_now(), **named(root))
         .returning(archive_table.c.id)
     )
     return Archive(session.scalars(added).one(), root, method)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sdindex.archive.cameras import camera_pattern, named_camera
+from sdindex.archive.cameras import CAMERA_RULE, camera_pattern, named_camera
 from sdindex.archive.names import is_inside, printable
 from sdindex.archive.roots import root_of
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
@@ -92,16 +92,20 @@ def stamp(session: Session, archive: Archive) -> None:
     )
 
 
-def set_camera_pattern(session: Session, archive: Archive, pattern: str | None) -> Archive:
-    """Keep another way to tell an archive's cameras, and find those of its images anew."""
-    if pattern == archive.camera_pattern:
+def tell_cameras(session: Session, archive: Archive, pattern: str | None) -> Archive:
+    """Have an archive's cameras told by a pattern, or by their folders alone where it is None.
+
+    Those of its images are found anew where the pattern, or this program's rule, is another
+    than they were found by.
+    """
+    told = archive._replace(camera_pattern=pattern, camera_rule=CAMERA_RULE)
+    if told == archive:
         return archive
     session.execute(
         archive_table.update()
         .where(archive_table.c.id == archive.id)
-        .values(camera_pattern=pattern)
+        .values(camera_pattern=pattern, camera_rule=CAMERA_RULE)
     )
-    told = archive._replace(camera_pattern=pattern)
     images.find_cameras(session, told)
     return told
 

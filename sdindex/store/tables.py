@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test holds it against the revisions.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -46,6 +46,16 @@ archive = Table(
     Column("added_at", DateTime, nullable=False),
     Column("updated_at", DateTime),
     Column("camera_pattern", Text),
+    Column("camera_rule", Integer, nullable=False, server_default="1"),
+)
+
+# See sdindex.store.devices.
+device = Table(
+    "device",
+    metadata,
+    Column("archive_id", RowId, ForeignKey("archive.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", PathText, primary_key=True),
+    Column("device", BigInteger, nullable=False),
 )
 
 image = Table(

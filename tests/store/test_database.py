@@ -303,12 +303,13 @@ def test_a_write_ahead_log_that_is_in_use_is_one_line(
         assert len(index.select(100)) == 12
 
 
-NEXT_REVISION = """
+NEXT = f"{int(SCHEMA_REVISION) + 1:04}"
+NEXT_REVISION = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "{NEXT}"
+down_revision = "{SCHEMA_REVISION}"
 
 
 def upgrade() -> None:
@@ -320,12 +321,12 @@ def upgrade() -> None:
 def next_program(folder: Path) -> Iterator[None]:
     """Make this program its next version, with one revision more."""
     shutil.copytree(migrations_folder(), folder / "migrations")
-    revision = folder / "migrations" / "versions" / "0003_note.py"
+    revision = folder / "migrations" / "versions" / f"{NEXT}_note.py"
     revision.write_text(NEXT_REVISION, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "migrations_folder", lambda: folder / "migrations")
-        patch.setattr(database, "SCHEMA_REVISION", "0003")
-        patch.setattr(sqlite, "SCHEMA_REVISION", "0003")
+        patch.setattr(database, "SCHEMA_REVISION", NEXT)
+        patch.setattr(sqlite, "SCHEMA_REVISION", NEXT)
         yield
 
 
@@ -344,7 +345,7 @@ def test_before_an_upgrade_the_old_index_is_kept_aside(
 ) -> None:
     index.update(archive, executor=threads)
     sample = index.select(5)
-    aside = Path(f"{db}.schema-0002")
+    aside = Path(f"{db}.schema-{SCHEMA_REVISION}")
     aside.write_text("something of worth")
     with next_program(tmp_path):
         with pytest.raises(IndexUnusableError, match=r"older sdindex.*`sdindex index`"):
@@ -353,7 +354,8 @@ def test_before_an_upgrade_the_old_index_is_kept_aside(
         index.update(archive, executor=threads)
         assert index.select(5) == sample
     assert [record.message for record in caplog.records] == [
-        f"{db}: schema 0002 is upgraded to 0003; the index as it was is kept as {aside}.2"
+        f"{db}: schema {SCHEMA_REVISION} is upgraded to {NEXT}; the index as it was is kept as "
+        f"{aside}.2"
     ]
     assert aside.read_text() == "something of worth"
     assert columns(db) - columns(Path(f"{aside}.2")) == {"label"}
