@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CHECKOUT
-from tests.support.documents import BLOCK, HELP, PICTURE, README, documents, masked, rewritten
+from tests.support.documents import (
+    BLOCK,
+    HELP,
+    PICTURE,
+    README,
+    REFERENCE,
+    documents,
+    masked,
+    rewritten,
+)
 
 TOPICS = {
     "changes", "sampling", "growing", "quality", "formats", "sql", "python", "moving",
@@ -43,6 +52,13 @@ def test_every_topic_is_there_and_begins_with_its_title() -> None:
     assert {path.stem for path in HELP.glob("*.md")} == TOPICS
     for path in HELP.glob("*.md"):
         assert re.match(r"# [A-Z].*\n\n", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("document", sorted(HELP.glob("*.md")), ids=named)
+def test_drawings_fit_on_a_terminal(document: Path) -> None:
+    for block in BLOCK.finditer(document.read_text(encoding="utf-8")):
+        if block["kind"] == "text" and document != REFERENCE:
+            assert max(map(len, block["body"].splitlines())) <= 78  # of 80: a margin is drawn
 
 
 @pytest.mark.parametrize("document", [*documents(), *OTHERS], ids=named)

@@ -1,17 +1,14 @@
 """The picture of a report page in the README, taken by a Chromium without a window."""
 
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from sdindex import Index
+from tests.support.chromium import chromium
 from tests.support.documents import made_archive
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def take(picture: Path) -> None:
@@ -28,10 +25,9 @@ def take(picture: Path) -> None:
 
 
 def _screenshot(page: Path) -> bytes:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with chromium() as browser:
         tab = browser.new_page(viewport={"width": 1200, "height": 900})
         tab.goto(page.as_uri())
         tab.wait_for_timeout(1500)  # milliseconds: the charts are drawn
-        return tab.screenshot()
+        shown: bytes = tab.screenshot()
+        return shown

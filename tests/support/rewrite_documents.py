@@ -1,16 +1,16 @@
 """What `scripts/readme` does: examples run, and the reference and the picture made anew."""
 
-import subprocess
 import sys
 from collections.abc import Sequence
 
+from sdindex.cli.reference import reference
 from tests.support import documents, picture
 
 
 def main(wanted: Sequence[str]) -> None:
     """Rewrite the documents of these names, and `picture`; everything when there are none."""
     if not wanted or "reference" in wanted:
-        subprocess.run([sys.executable, "-m", "sdindex.cli.reference"], check=True)
+        documents.REFERENCE.write_text(reference(), encoding="utf-8")
     for document in documents.documents():
         if not wanted or document.stem in wanted:
             old, new = document.read_text(encoding="utf-8"), documents.rewritten(document)
