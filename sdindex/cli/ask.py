@@ -1,12 +1,15 @@
 """Commands that ask the index: status, errors, sql."""
 
 import os
-from typing import TYPE_CHECKING, Literal
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.cli.options import SECONDS, format_option, with_index
+from sdindex.errors import QueryError
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -42,7 +45,18 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
         os._exit(1)
 
     with index.sql(query, seconds=seconds, when_stuck=end) as answer, writing(STDOUT) as stdout:
-        write_rows(answer.columns, answer.rows, form, stdout)
+        write_rows(answer.columns, _in_time(answer.rows, seconds), form, stdout)
+
+
+def _in_time(rows: Iterator[tuple[Any, ...]], seconds: float) -> Iterator[tuple[Any, ...]]:
+    """Yield rows while this program works on them; to wait for who reads them takes no time."""
+    from sdindex.store.query import stopped
+
+    started = time.process_time()
+    for row in rows:
+        if time.process_time() - started > seconds:
+            raise QueryError(stopped(seconds))
+        yield row
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """Results on a terminal: tables fit to it; CSV and JSON go on to where these are written."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 TableFormat = Literal["table", "csv", "json"]
 
+# What a table has at most: it is laid out as a whole.
 _TABLE_ROWS = 1000
+_TABLE_CHARACTERS = 1 << 20
+_CELL_CHARACTERS = 10_000
 _BAR_WIDTH = 24
 
 
@@ -85,31 +88,47 @@ def print_table(
 ) -> None:
     """Print an aligned table on stdout, fit to the terminal; numbers are set to the right.
 
-    At most 1,000 rows: who wants more wants a file. `foot` is a last row, of sums.
+    At most 1,000 rows, fewer where these are long: who wants more wants a file. `foot` is a last
+    row, of sums.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     remaining = iter(rows)
-    first = [tuple(row) for row in islice(remaining, _TABLE_ROWS)]
+    first = list(_first(remaining))
+    numeric = [bool(first) and all(row[place][1] for row in first) for place in range(len(columns))]
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_footer=bool(foot)
     )
     for number, column in enumerate(columns):
-        numeric = bool(first) and all(_is_number(row[number]) for row in first)
         table.add_column(
             Text(printable(column)),
             Text(shown(foot[number]) if foot else ""),
-            justify="right" if numeric else "left",
+            justify="right" if numeric[number] else "left",
             overflow="fold",
         )
     for row in first:
-        table.add_row(*(Text(shown(value)) for value in row))
+        table.add_row(*(Text(text) for text, _ in row))
     # Into a pipe goes every row on one line, however long.
     Console(width=None if sys.stdout.isatty() else 100_000).print(table)
     if next(remaining, None) is not None:
-        click.echo(f"the first {_TABLE_ROWS:,} rows; all of them: --format csv", err=True)
+        click.echo(f"the first {len(first):,} rows; all of them: --format csv", err=True)
+
+
+def _first(rows: Iterator[Sequence[object]]) -> Iterator[list[tuple[str, bool]]]:
+    """Yield the rows that a table shows: the text of each cell, and whether it is a number."""
+    left = _TABLE_CHARACTERS
+    for row in islice(rows, _TABLE_ROWS):
+        cells = [(_cut(shown(value)), _is_number(value)) for value in row]
+        yield cells
+        left -= sum(len(text) for text, _ in cells)
+        if left < 0:
+            return
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]}…"
 
 
 def _left_out(keeps: int, images: int) -> str:

@@ -11,13 +11,15 @@ from typing import Any
 
 from sdindex.archive.names import printable
 from sdindex.arguments import DEFAULT_SECONDS
-from sdindex.errors import QueryError
+from sdindex.errors import QueryError, UsageError
 from sdindex.sampling.trim import HASH_BITS
 
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
-_VALUE_BYTES = 64 << 20  # of one text or blob
-_ROWS = 100  # fetched at once
-_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
+# Of a row there are copies in Python, and more of them where it is written as CSV or JSON.
+_VALUE_BYTES = 2 << 20  # of one text or blob
+_COLUMNS = 100
+_ROW_BYTES = 16 << 20
+_LOOK_SECONDS = 0.05  # between two looks at the clock
 _GRACE_SECONDS = 1.0  # for a query to stop by itself
 
 _READING = {
@@ -29,7 +31,11 @@ _READING = {
 # What describes the tables. Every other pragma is refused: some of them write.
 _DESCRIBING = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
 _NO_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
-_LIMITS = {sqlite3.SQLITE_LIMIT_LENGTH: _VALUE_BYTES, sqlite3.SQLITE_LIMIT_ATTACHED: 0}
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: _VALUE_BYTES,
+    sqlite3.SQLITE_LIMIT_COLUMN: _COLUMNS,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+}
 _PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError)
 
 
@@ -50,20 +56,19 @@ def ask(
     when_stuck: Callable[[], object] | None = None,
 ) -> Iterator[Answer]:
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
-    clock = _Clock(seconds)
-    with (
-        closing(_connect(file)) as connection,
-        clock.watched(when_stuck),
-        _guarded(connection, clock),
-    ):
-        try:
-            with clock:
-                cursor = connection.execute(query)
-            if cursor.description is None:
-                raise QueryError("that is no question: only SELECT has an answer")
-            yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
-        except _PROBLEMS as problem:
-            raise QueryError(_explain(problem, clock)) from problem
+    if not seconds > 0:
+        raise UsageError(f"seconds must be more than 0, not {seconds}")
+    with closing(_connect(file)) as connection, _guarded(connection):
+        clock = _Clock(connection, seconds)
+        with clock.watched(when_stuck):
+            try:
+                with clock:
+                    cursor = connection.execute(query)
+                if cursor.description is None:
+                    raise QueryError("that is no question: only SELECT has an answer")
+                yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
+            except _PROBLEMS as problem:
+                raise QueryError(_explain(problem, clock)) from problem
 
 
 def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
@@ -71,10 +76,10 @@ def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
 
     In the transaction that the connection is in, as it sees the index.
     """
-    clock = _Clock(DEFAULT_SECONDS)
+    clock = _Clock(connection, DEFAULT_SECONDS)
     # The line break ends a comment in the expression.
     question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
-    with _guarded(connection, clock), clock:
+    with _guarded(connection), clock.watched(None), clock:
         try:
             return {row for (row,) in connection.execute(question)}
         except _PROBLEMS as problem:
@@ -82,45 +87,63 @@ def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
 
 
 def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
+    may_be_large = len(cursor.description) * _VALUE_BYTES > _ROW_BYTES
     while True:
         with clock:
-            rows = cursor.fetchmany(_ROWS)
-        if not rows:
+            row = cursor.fetchone()  # and no more: each may be large
+        if row is None:
             return
-        yield from rows
+        if may_be_large and _size(row) > _ROW_BYTES:
+            raise MemoryError
+        yield row
+
+
+def _size(row: tuple[Any, ...]) -> int:
+    return sum(len(value) for value in row if isinstance(value, str | bytes))
 
 
 class _Clock:
-    """Runs while SQLite works, and not while somebody reads what it gave."""
+    """Runs while SQLite works, and not while somebody reads what it gave; then it interrupts."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
         self.seconds = seconds
+        self._connection = connection
         self._left = seconds
         self._deadline: float | None = None
+        self._lock = threading.Lock()  # what is interrupted is the query, and nothing after it
 
     def __enter__(self) -> None:
-        self._deadline = time.monotonic() + self._left
+        with self._lock:
+            self._deadline = time.monotonic() + self._left
 
     def __exit__(self, *_: object) -> None:
-        if self._deadline is not None:
-            self._left = self._deadline - time.monotonic()
-        self._deadline = None
+        with self._lock:
+            if self._deadline is not None:
+                self._left = self._deadline - time.monotonic()
+            self._deadline = None
 
-    def is_over(self, grace: float = 0.0) -> bool:
-        """Say whether the time is used up, and this many seconds more."""
+    def is_over(self) -> bool:
+        """Say whether the time is used up."""
+        return self._seconds_over() > 0
+
+    def _seconds_over(self) -> float:
         deadline = self._deadline
-        if deadline is None:
-            return self._left < -grace
-        return time.monotonic() > deadline + grace
+        return -self._left if deadline is None else time.monotonic() - deadline
 
     @contextmanager
     def watched(self, when_stuck: Callable[[], object] | None) -> Iterator[None]:
-        """Call for help when SQLite is busy inside one step, where nothing interrupts it."""
+        """Stop SQLite in time; call for help when it is busy where nothing interrupts it."""
         done = threading.Event()
 
         def watch() -> None:
-            while not done.wait(_GRACE_SECONDS / 4):
-                if self._deadline is not None and self.is_over(_GRACE_SECONDS) and when_stuck:
+            while not done.wait(_LOOK_SECONDS):
+                with self._lock:
+                    if self._deadline is not None and self.is_over():
+                        self._connection.interrupt()
+                        is_stuck = self._seconds_over() > _GRACE_SECONDS
+                    else:
+                        is_stuck = False
+                if is_stuck and when_stuck:
                     when_stuck()
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -148,18 +171,16 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _guarded(connection: sqlite3.Connection, clock: "_Clock") -> Iterator[None]:
+def _guarded(connection: sqlite3.Connection) -> Iterator[None]:
     """Let what is asked of a connection read, and no more, in bounded time and memory."""
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
     limits = {kind: connection.setlimit(kind, limit) for kind, limit in _LIMITS.items()}
-    connection.set_progress_handler(clock.is_over, _STEPS)
     connection.set_authorizer(_authorize)
     try:
         yield
     finally:
         connection.set_authorizer(None)
-        connection.set_progress_handler(None, 0)
         for kind, limit in limits.items():
             connection.setlimit(kind, limit)
         connection.execute("PRAGMA temp_store = DEFAULT")
@@ -179,7 +200,7 @@ def _explain(problem: Exception, clock: _Clock) -> str:
     text = str(problem)
     if clock.is_over():
         return stopped(clock.seconds)
-    if isinstance(problem, MemoryError) or "too big" in text:
+    if isinstance(problem, MemoryError) or "too big" in text or "too many columns" in text:
         return "the query asks for too much memory; narrow it with WHERE or LIMIT"
     if "not authorized" in text or "authorization denied" in text or "prohibited" in text:
         return "the query would do more than read, which is all that is allowed here"
