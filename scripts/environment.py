@@ -32,13 +32,18 @@ sys.path.insert(0, str(CHECKOUT))  # what the scripts drive lies in tests/
 def enter(name: str) -> None:
     """Go on in the environment `name`: this script is run anew in it, unless it is in it."""
     programs = environment(name)
-    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    first_on_path(programs)
     if Path(sys.prefix) == programs.parent:
         return
     command = [str(programs / "python"), *sys.argv]
     if os.name == "nt":  # where exec would give the terminal back at once
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(command[0], command)  # noqa: S606
+
+
+def first_on_path(programs: Path) -> None:
+    """Have commands that are run by name be those of an environment."""
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
 
 
 def environment(

@@ -46,26 +46,8 @@ def test_the_archive_has_what_a_real_one_has(tmp_path: Path) -> None:
         assert thumbnail[514] > 500
 
 
-def test_what_bench_measures_becomes_a_table_and_a_page(tmp_path: Path) -> None:
-    bench, page = CHECKOUT / "scripts" / "bench", tmp_path / "bench.html"
-    parts = ["scanning", "selecting", "counts"]
-    sizes = ["--runs", "1", "--files", "500", "--images", "20000"]
-    command = [sys.executable, str(bench), "--here", *parts, *sizes, "--page", str(page)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
-    assert [row[0] for row in rows][-2:] == [
-        "| select -n 1,000 from 20,000",
-        "| select -n 10,000 from 20,000",
-    ]
-    assert all(row[1].endswith((" s", " MB")) for row in rows)
-    text = page.read_text()
-    assert text.count('class="plotly-graph-div"') == 2
-    assert all(row[0].removeprefix("| ") in text for row in rows)
-    assert done.stderr == ""
-
-
-def test_quality_holds_samples_against_each_other(tmp_path: Path) -> None:
-    script, page = CHECKOUT / "scripts" / "quality", tmp_path / "quality.html"
+def test_compare_holds_samples_against_each_other(tmp_path: Path) -> None:
+    script, page = CHECKOUT / "scripts" / "compare", tmp_path / "compare.html"
     archive = make(tmp_path / "archive", *SMALL, "--broken", "0")
     command = [sys.executable, str(script), "--here", str(archive), "--page", str(page)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -12,13 +12,13 @@ import pytest
 
 from tests.conftest import CHECKOUT
 
-LATER = {"bench", "faults.py", "make_archive", "oddities.py", "quality", "readme", "torture"}
+LATER = {"readme", "torture"}
 SCRIPTS = sorted(
     path for path in (CHECKOUT / "scripts").iterdir() if path.is_file() and path.name not in LATER
 )
 # What a door may import before it knows that this Python is new enough: all that is old.
-OLD = {"argparse", "hashlib", "importlib", "json", "os", "re", "shutil", "subprocess", "sys",
-       "tempfile", "time", "pathlib"}  # fmt: skip
+OLD = {"argparse", "compileall", "hashlib", "importlib", "json", "os", "pathlib", "re", "shutil",
+       "subprocess", "sys", "tempfile", "time"}  # fmt: skip
 posix = pytest.mark.skipif(sys.platform == "win32", reason="scripts start otherwise there")
 
 

@@ -1,34 +1,22 @@
-#!/usr/bin/env python3
-"""Hold samples of an archive against each other; print a Markdown table and write a page.
+"""Samples of an archive held against each other, drawn by sdindex and by others.
 
-For samples from 2% to 30% of the images: how near the nearest sampled image is, how many
-near-duplicates a sample has, and what it reaches. Beside sdindex: the mean of 30 random
-samples, a plain stride, greedy k-centre on the hashes (the next image is always the one
-farthest from all before it), and smartdownsample. For archives of some 10,000 images.
+How near the nearest sampled image is, how many near-duplicates a sample has, and what it
+reaches. For archives of some 10,000 images.
 """
 
-from __future__ import annotations
-
-import argparse
-import importlib.util
 import json
-import os
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
-from environment import CHECKOUT, environment
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from sdindex import Index
 
-ARCHIVE = CHECKOUT.parent / "shared" / "data" / "archive"
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3)
-PEER = "smartdownsample==1.1.1"
 PEER_CALL = """
 import json, sys
 from smartdownsample import sample_diverse
@@ -36,7 +24,11 @@ paths = [line.rstrip("\\n") for line in sys.stdin]
 counts = map(int, sys.argv[1:])
 print(json.dumps([sample_diverse(paths, n, n_workers=4, show_progress=False) for n in counts]))
 """
-OURS = ("sdindex --unit image", "sdindex --unit burst")
+OURS: dict[str, Literal["image", "burst"]] = {
+    "sdindex --unit image": "image",
+    "sdindex --unit burst": "burst",
+}
+ALL = "SELECT count(*) FROM image WHERE dhash IS NOT NULL AND missing_since IS NULL"
 MEAN, SHARE = "mean distance in bits", "near-duplicates"
 SHOWN = (MEAN, "greatest distance in bits", SHARE, "buckets", "cameras", "labels")
 
@@ -44,94 +36,85 @@ SHOWN = (MEAN, "greatest distance in bits", SHARE, "buckets", "cameras", "labels
 class Row(NamedTuple):
     """A sample: how many images were asked for, how it was drawn, and its figures by name."""
 
-    count: int
+    images: int
     drawn: str
     figures: dict[str, float]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("archive", nargs="?", type=Path, default=ARCHIVE, metavar="ARCHIVE",
-                        help="a folder of images (default: the one for tests)")  # fmt: skip
-    parser.add_argument("--labels", type=Path, metavar="FILE",
-                        help="labels (default: labels.csv in ARCHIVE or beside it)")  # fmt: skip
-    parser.add_argument("--page", type=Path, help="write a page with charts of it here, too")
-    parser.add_argument("--here", action="store_true", help="use this Python's packages")
-    options = parser.parse_args()
-    programs = Path(sys.executable).parent if options.here else environment("bench")
-    if Path(sys.executable).parent != programs:  # the one that has sdindex in it
-        os.execv(programs / "python", [str(programs / "python"), __file__, *sys.argv[1:]])  # noqa: S606
-    if not options.archive.is_dir():
-        sys.exit(f"no folder of images at {options.archive}")
-    if options.here:
-        peer = sys.executable if importlib.util.find_spec("smartdownsample") else None
-    else:
-        peer = str(environment("peer", package=PEER) / "python")
-    archive = options.archive.resolve()
-    beside = [place / "labels.csv" for place in (archive, archive.parent)]
-    labels = options.labels or next((file for file in beside if file.exists()), None)
-    with tempfile.TemporaryDirectory(prefix="sdindex-quality-") as folder:
-        there, rows = measured(Path(folder) / "sdindex.db", archive, labels, peer)
+def compare(archive: Path, labels: Path | None, peer: str | None, page: Path | None) -> None:
+    """Print a Markdown table of the samples' figures, and write a page with charts of them.
+
+    Parameters
+    ----------
+    archive, labels
+        A folder of images, and a file of their labels.
+    peer
+        A Python that has smartdownsample.
+    page
+        The file to write.
+    """
+    with tempfile.TemporaryDirectory(prefix="sdindex-compare-") as folder:
+        there, rows = measured(Path(folder), archive, labels, peer)
     header = ["images", "drawn by"]
     header += [f"{name} of {there[name]}" if there[name] else name for name in SHOWN]
-    cells = [[f"{row.count:,}", row.drawn, *map(shown, SHOWN, values(row))] for row in rows]
+    cells = [
+        [f"{row.images:,}", row.drawn, *(shown(name, row.figures[name]) for name in SHOWN)]
+        for row in rows
+    ]
     print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
     for line in cells:
         print(f"| {' | '.join(line)} |")
-    if options.page:
-        write_page(options.page, archive, header, cells, rows)
+    if page:
+        write_page(page, archive, header, cells, rows)
 
 
 def measured(
-    db: Path, archive: Path, labels: Path | None, peer: str | None
+    folder: Path, archive: Path, labels: Path | None, peer: str | None
 ) -> tuple[dict[str, int | None], list[Row]]:
     """Return how many buckets, cameras and so on there are, and the samples' figures."""
-    from sdindex import Index, SampleOptions
-    from sdindex.sampling.bursts import DEFAULT_DISTANCE
-    from sdindex.sampling.quality import quality
-    from sdindex.sampling.trim import DEFAULT_BITS
-    from sdindex.store.database import Store
-    from sdindex.store.population import population
-
-    with Index(db) as index:
+    there: dict[str, int | None] = {}
+    rows = []
+    with Index(folder / "sdindex.db") as index:
         index.update(archive)
         if labels is not None:
             index.import_labels(labels)
-        with Store(db).reading() as connection:
-            held = population(connection, SampleOptions())
-        paths = [one.path for one in index.select(len(held))]  # in natural order, as it is
-        place_of = {path: place for place, path in enumerate(paths)}
-        counts = [max(1, round(share * len(held))) for share in SHARES]
-        theirs = of_peer(peer, paths, counts) if peer else {}
-        there: dict[str, int | None] = {}
-        rows = []
-        for count in counts:
-            samples = {
-                OURS[0]: [place_of[one.path] for one in index.select(count)],
-                OURS[1]: [place_of[one.path] for one in index.select(count, unit="burst")],
-                "greedy k-centre": k_centre(held.hashes, count),
-            }
-            if count in theirs:
-                samples["smartdownsample 1.1.1"] = [place_of[path] for path in theirs[count]]
-            for drawn, places in samples.items():
-                found = quality(
-                    held, held.ids[places].tolist(), bits=DEFAULT_BITS, distance=DEFAULT_DISTANCE
-                ).measures
+        with index.sql(ALL) as answer:
+            ((images,),) = answer.rows
+        counts = [max(1, round(share * images)) for share in SHARES]
+        for count, samples in drawn(index, images, counts, peer):
+            for way, paths in samples.items():
+                name = f"{count} by {way}"
+                listed = folder / "sample.json"
+                listed.write_text(json.dumps(paths), encoding="utf-8")
+                index.select(count, include=listed, save=name)
+                found = index.quality(name=name).measures
                 there = {one.measure: one.of for one in found}
-                rows.append(Row(count, drawn, {one.measure: one.sample for one in found}))
-            rows.append(
-                Row(count, "random, mean of 30", {one.measure: one.random for one in found})
-            )
-            rows.append(Row(count, "plain stride", {one.measure: one.stride for one in found}))
+                rows.append(Row(count, way, {one.measure: one.sample for one in found}))
+            for way, figure in (("random, mean of 30", "random"), ("plain stride", "stride")):
+                rows.append(Row(count, way, {one.measure: getattr(one, figure) for one in found}))
     return there, rows
 
 
-def k_centre(hashes: NDArray[np.uint64], count: int) -> list[int]:
-    """Return places: the first, then always the one that is farthest from all before it."""
-    import numpy as np
+def drawn(
+    index: Index, images: int, counts: Sequence[int], peer: str | None
+) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    """Yield for each count the paths of a sample of so many images, by the way it was drawn."""
+    everything = index.select(images)  # in natural order
+    paths = [one.path for one in everything]
+    hashes = np.array([int(one.dhash, 16) for one in everything], np.uint64)
+    theirs = of_peer(peer, paths, counts) if peer else {}
+    for count in counts:
+        samples = {
+            way: [one.path for one in index.select(count, unit=unit)] for way, unit in OURS.items()
+        }
+        samples["greedy k-centre"] = [paths[position] for position in k_centre(hashes, count)]
+        if count in theirs:
+            samples["smartdownsample 1.1.1"] = theirs[count]
+        yield count, samples
 
+
+def k_centre(hashes: NDArray[np.uint64], count: int) -> list[int]:
+    """Return positions: the first, then always the one that is farthest from all before it."""
     chosen = [0]
     least = np.bitwise_count(hashes ^ hashes[0])
     while len(chosen) < count:
@@ -149,11 +132,8 @@ def of_peer(python: str, paths: Sequence[str], counts: Sequence[int]) -> dict[in
     return dict(zip(counts, json.loads(done.stdout), strict=True))
 
 
-def values(row: Row) -> list[float]:
-    return [row.figures[name] for name in SHOWN]
-
-
 def shown(name: str, value: float) -> str:
+    """Return a figure as it is shown."""
     if name == SHARE:
         return f"{value:.0%}"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
@@ -179,7 +159,7 @@ def write_page(
             of_way = [row for row in rows if row.drawn == drawn]
             chart.add_scatter(
                 name=drawn,
-                x=[row.count for row in of_way],
+                x=[row.images for row in of_way],
                 y=[row.figures[name] for row in of_way],
                 mode="lines+markers",
                 line={"width": 4 if drawn in OURS else 2, "dash": None if drawn in OURS else "dot"},
@@ -187,18 +167,19 @@ def write_page(
         chart.update_xaxes(title="images drawn", rangemode="tozero")
         chart.update_yaxes(tickformat=form, hoverformat=form, rangemode="tozero")
         text += chart.to_html(include_plotlyjs=not text, full_html=False)
-    columns = list(zip(*cells, strict=True))
+    text += _table(f"Samples of {archive.name}", header, cells)
+    page.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>sdindex compare</title>{text}")
+
+
+def _table(title: str, header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    import plotly.graph_objects as go
+
     table = go.Figure(
         go.Table(
             header={"values": header, "align": "left"},
-            cells={"values": columns, "align": "left", "height": 28},
+            cells={"values": list(zip(*cells, strict=True)), "align": "left", "height": 28},
             columnwidth=[1, 2.5, *([1.5] * len(SHOWN))],
         ),
-        {"title": f"Samples of {archive.name}", "height": 240 + 28 * len(cells)},
+        {"title": title, "height": 240 + 28 * len(cells)},
     )
-    text += table.to_html(include_plotlyjs=False, full_html=False)
-    page.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>sdindex quality</title>{text}")
-
-
-if __name__ == "__main__":
-    main()
+    return str(table.to_html(include_plotlyjs=False, full_html=False))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write a camera-trap archive that is worth testing on: the same seed gives the same bytes.
 
 Each camera has its own scene, light and folder names. Pictures come in bursts of nearly equal
@@ -18,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,7 +178,7 @@ def draw(
     height, width, _ = scene.shape
     hour = frame.taken.hour + frame.taken.minute / 60
     night = hour < NIGHT_UNTIL or hour > NIGHT_FROM
-    canvas = scene.copy()
+    canvas: NDArray[Any] = scene.copy()
     if frame.label != EMPTY:
         canvas = add_animal(canvas, frame, night=night)
     if night:
@@ -303,7 +303,3 @@ def write(path: Path, content: bytes, taken: datetime) -> None:
     path.write_bytes(content)
     seconds = taken.replace(tzinfo=UTC).timestamp()
     os.utime(path, (seconds, seconds))
-
-
-if __name__ == "__main__":
-    main()

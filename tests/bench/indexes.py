@@ -1,0 +1,54 @@
+"""Write an index of any size straight into its tables; run as a program."""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdindex.archive.cameras import camera_of
+from sdindex.archive.natural import sort_key
+from sdindex.archive.state import FileState
+from sdindex.store import frames
+from sdindex.store.database import Store
+from sdindex.store.tables import archive, image, utc_now
+from tests.bench.made import camera_folders
+
+
+def write_index(db: Path, root: Path, images: int) -> None:
+    """Write an index of images in camera folders, in bursts of three, its buckets skewed."""
+    chance = random.Random(1)
+    with Store(db).writing(create=True) as session:
+        session.execute(archive.insert(), {
+            "id": 1, "root": str(root), "sort_key": sort_key(str(root)), "method": "scaled",
+            "added_at": utc_now(),
+        })  # fmt: skip
+        for number, folder in enumerate(camera_folders(root, images)):
+            count = min(1000, images - 1000 * number)
+            session.execute(image.insert(), list(rows(chance, root, folder, count)))
+            session.commit()  # what is not, is in memory
+        frames.bring_up_to_date(session)
+        session.commit()
+
+
+def rows(chance: random.Random, root: Path, folder: str, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a card's images: the frames of a burst are nearly the same."""
+    now, there = utc_now(), root.exists()
+    for file in range(count):
+        if file % 3 == 0:
+            burst = min(15, int(chance.expovariate(0.5))) << 60 | chance.getrandbits(60)
+        location = f"{folder}/IMG_{file + 1:04d}.JPG"
+        path = location.removeprefix(f"{root}/")
+        state = FileState.of(os.stat(location)) if there else FileState(1, 1, 1, 1)
+        pattern = burst ^ 1 << chance.randrange(60)
+        yield {
+            "archive_id": 1, "path": path, **state._asdict(), "settled": True,
+            "dhash": pattern - (1 << 64) if pattern >> 63 else pattern, "method": "scaled-1",
+            "sort_key": sort_key(path), "taken_at": now, "width": 2048, "height": 1536,
+            "brightness": 100.0, "indexed_at": now, "camera": camera_of(path),
+        }  # fmt: skip
+
+
+if __name__ == "__main__":
+    write_index(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,65 @@
+"""Drawing samples from a large index."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.bench.costs import in_turn, median, python, run
+from tests.bench.made import camera_folders, index_of
+from tests.bench.rows import Row, compared
+from tests.bench.sizes import Sizes
+
+
+def selecting(folder: Path, sizes: Sizes) -> Iterator[Row]:
+    """Draw 1,000 images, from an index and from one a tenth as large."""
+    small = index_of(folder / "small.db", Path("/data/small"), sizes.images // 10)
+    large = index_of(folder / "large.db", Path("/data/large"), sizes.images)
+    imports, from_small, from_large = in_turn(
+        sizes.runs,
+        lambda: run([python(), "-c", "import click, sqlalchemy"]),
+        lambda: run(["sdindex", "--db", str(small), "select", "-n", "1000"]),
+        lambda: run(["sdindex", "--db", str(large), "select", "-n", "1000"]),
+    )
+    what = f"select -n 1,000 from {sizes.images:,} images"
+    beside = "`import click, sqlalchemy`"
+    yield compared(what, from_large, beside, imports, "wall", "at most 2")
+    beside = f"the same from {sizes.images // 10:,}"
+    yield compared(what, from_large, beside, from_small, "wall", "at most 1.3")
+    memory = median(from_large, "memory")
+    yield Row(f"{what}: memory", f"{memory:.0f} MB", target="150 MB")
+
+
+def counts(folder: Path, sizes: Sizes) -> Iterator[Row]:
+    """Draw more and more images from the same index."""
+    db = index_of(folder / "large.db", Path("/data/large"), sizes.images)
+    half = sizes.images // 2
+    for count in sorted({count for count in (10, 1_000, 10_000, 100_000) if count < half} | {half}):
+        command = ["sdindex", "--db", str(db), "select", "-n", str(count)]
+        (cost,) = in_turn(min(sizes.runs, 3), partial(run, command))
+        seconds = f"{median(cost, 'wall'):.2f} s"
+        yield Row(f"select -n {count:,} from {sizes.images:,}", seconds)
+
+
+def options(folder: Path, sizes: Sizes) -> Iterator[Row]:
+    """Draw 1,000 images with each option that takes more than the kept order."""
+    db = index_of(folder / "large.db", Path("/data/large"), sizes.images)
+    labelled = folder / "labels.csv"
+    sdindex = ["sdindex", "--db", str(db)]
+    count = str(min(1000, sizes.images // 2))
+    with labelled.open("w") as file:
+        file.write("path,label\n")
+        for number, card in enumerate(camera_folders(Path(), sizes.images)):
+            file.write(f"{card.strip('./')}/IMG_0001.JPG,{'deer' if number % 3 else 'fox'}\n")
+    run([*sdindex, "labels", "import", str(labelled)])
+    run([*sdindex, "select", "-n", count, "--save", "spring"])
+    for given in (
+        "--bits 8", "--unit burst", "--balance camera", "--balance folder:2", "--balance label",
+        "--unit burst --balance camera", "--extend spring --bits 5", "--exclude spring",
+        "--within spring", "--under site0000", "--since 2020-01-01", "--not-label deer",
+        "--where width>100",
+    ):  # fmt: skip
+        wanted = str(2 * int(count)) if "extend" in given else count
+        command = [*sdindex, "select", "-n", wanted, *given.split()]
+        (cost,) = in_turn(min(sizes.runs, 3), partial(run, command))
+        taken = f"{median(cost, 'wall'):.2f} s, {median(cost, 'memory'):.0f} MB"
+        yield Row(f"select {given}, of {sizes.images:,} images", taken, target="3 s, 500 MB")

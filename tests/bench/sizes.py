@@ -1,0 +1,18 @@
+"""How much each part of the benchmark does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often each side runs, and on how many files and images; where other programs are."""
+
+    runs: int = 5
+    originals: int = 300  # of 8 megapixels, to hash
+    decoded: int = 20  # of 8 megapixels, in each format that is no JPEG
+    far: int = 3200  # small files, 20 ms away each
+    files: int = 100_000  # to scan
+    images: int = 1_000_000  # to select from
+    pictures: Path = Path()  # the folder of originals
+    peer: Path | None = None  # the programs of smartdownsample's environment
