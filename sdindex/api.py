@@ -86,6 +86,7 @@ class Index:
         strict: bool = False,
         camera_pattern: str | None = None,
         accept_shift: bool = False,
+        accept_loss: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
@@ -116,6 +117,11 @@ class Index:
             Take all files as unchanged, and store their times, where these are all later, or
             all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
             them so. Not with `strict`.
+        accept_loss
+            Take the images that are gone from a folder as deleted, also where it lost all it
+            had, or most of it and ten or more: as if a disk were away. By default such a
+            folder is told, and kept as it was. A folder that is itself gone was deleted. Where
+            a disk was mounted, `paths` must name that folder, or one below it.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
             tried again at the next update. An `executor` has its own idea of that.
@@ -141,6 +147,7 @@ class Index:
             strict=strict,
             camera_pattern=camera_pattern,
             accept_shift=accept_shift,
+            accept_loss=accept_loss,
             timeout=timeout,
             progress=progress,
             executor=executor,

@@ -7,7 +7,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from sdindex.archive.scan import Found, Linked, Unlooked
+from sdindex.archive.scan import Found, Linked, Mounted, TooLong, Unlooked
 from sdindex.archive.state import FileState, FoundFile
 
 
@@ -81,7 +81,7 @@ class Vanished(NamedTuple):
     known: KnownImage
 
 
-Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked | Linked
+Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked | TooLong | Linked | Mounted
 
 _doubts = itemgetter(KnownImage._fields.index("doubts"))
 
@@ -107,10 +107,15 @@ def compare(
     rows = _Rows(known)
     compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
     for item in found:
+        if isinstance(item, Mounted):
+            yield item
+            continue
         if not isinstance(item, list):
             yield from map(Vanished, rows.before(item.path))
             known_there = rows.skip(item.path)
-            if known_there or not (isinstance(item, Unlooked) and item.only_if_known):
+            if isinstance(item, TooLong):
+                yield item.if_known() if known_there else item
+            elif known_there or not (isinstance(item, Unlooked) and item.only_if_known):
                 yield item
             continue
         # Nearly every run of nearly every update is as it was, and is compared at once.

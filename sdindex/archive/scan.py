@@ -10,11 +10,18 @@ from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
 from sdindex.archive.names import absolute, is_inside, to_text
-from sdindex.archive.state import FileState, FoundFile
+from sdindex.archive.state import FileState, FoundFile, folded
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # Gone since the folder was listed, or a link to nothing, through a file, or to itself.
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+# What a disk, a cable or a server says that fails, whatever is asked for.
+_FAILING = {
+    getattr(errno, name, None)
+    for name in ("EIO", "ENXIO", "ENODEV", "ENOTCONN", "ESTALE", "ETIMEDOUT", "EHOSTDOWN",
+                 "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENOMEDIUM", "EREMOTEIO")
+}  # fmt: skip
+READABLE = "make it readable and index again"
 # What Windows lists of a file may be out of date, and has no inode.
 _status: Callable[["os.DirEntry[str]"], os.stat_result] = (
     os.stat if sys.platform == "win32" else os.DirEntry.stat
@@ -23,16 +30,40 @@ _new_tuple = tuple.__new__  # makes a named tuple without going through its own 
 
 
 class Unlooked(NamedTuple):
-    """A place that could not be looked at.
+    """A folder or file that could not be looked at.
 
     `path` ends with a slash where it is a folder, and then stands for all that is below it.
     `only_if_known` says that it is of no account where the index holds nothing of it: a link
-    that leads nowhere is either litter, or the way to a disk that is not mounted.
+    that leads nowhere is either litter, or the way to a disk that is not mounted. `failing`
+    says that the disk failed, and did not refuse this file alone; `way_out` what to do.
     """
 
     path: str
     reason: str
     only_if_known: bool = False
+    failing: bool = False
+    way_out: str = READABLE
+
+
+class TooLong(NamedTuple):
+    """A file or folder whose absolute name is longer than the system opens."""
+
+    path: str
+
+    def if_known(self) -> Unlooked:
+        """Return what it is where the index knows it: the archive was moved further down."""
+        shorten = "shorten the names of its folders and index again"
+        return Unlooked(self.path, "its name is longer than this system opens", way_out=shorten)
+
+
+class Mounted(NamedTuple):
+    """A folder that is on another device than the folder above it; `path` ends with a slash.
+
+    The root is empty. `device` is a number, which may be another one after a restart.
+    """
+
+    path: str
+    device: int
 
 
 class Linked(NamedTuple):
@@ -87,7 +118,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-Found = list[FoundFile] | Unlooked | Linked
+Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted
 
 
 def scan(
@@ -112,17 +143,25 @@ def scan(
         Which links to folders are followed. None are where it is not given: they are
         yielded, in their places.
     """
-    folders = [_contents(absolute(root, under), under, span)]
+    top = absolute(root, under)
+    device = _device(top)
+    if device is not None and device != _device(os.path.dirname(os.path.abspath(top))):
+        yield Mounted(under, device)
+    folders = [(_contents(top, under, span), device)]
     while folders:
-        item = next(folders[-1], None)
+        contents, device = folders[-1]
+        item = next(contents, None)
         if item is None:
             folders.pop()
-        elif isinstance(item, list | Unlooked):
+        elif isinstance(item, list | Unlooked | TooLong):
             yield item
         else:
             prefix, entry = item
             if not entry.is_symlink() or (links is not None and links.is_new(entry.path)):
-                folders.append(_contents(entry.path, prefix, span))
+                own = _device(entry.path)
+                if own is not None and own != device:
+                    yield Mounted(prefix, own)
+                folders.append((_contents(entry.path, prefix, span), own))
             elif links is None:
                 yield Linked(prefix)
 
@@ -134,7 +173,7 @@ def look_at(root: str, paths: Iterable[str]) -> Iterator[Found]:
             status = os.stat(absolute(root, path))
         except OSError as problem:
             if problem.errno not in _NOWHERE:
-                yield Unlooked(path, reason(problem))
+                yield _refused(path, problem)
             continue
         if S_ISREG(status.st_mode):
             yield [FoundFile(path, *FileState.of(status))]
@@ -145,17 +184,31 @@ def reason(problem: OSError) -> str:
     return problem.strerror or str(problem)
 
 
+def _refused(path: str, problem: OSError) -> Unlooked | TooLong:
+    if problem.errno == errno.ENAMETOOLONG:
+        return TooLong(path)
+    return Unlooked(path, reason(problem), failing=problem.errno in _FAILING)
+
+
+def _device(folder: str) -> int | None:
+    """Return the device that a folder is on; None where it cannot be looked at."""
+    try:
+        return folded(os.stat(folder).st_dev)
+    except OSError:
+        return None
+
+
 _Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
 
 
 def _contents(
     place: str, prefix: str, span: Span
-) -> Iterator[list[FoundFile] | Unlooked | _Subfolder]:
+) -> Iterator[list[FoundFile] | Unlooked | TooLong | _Subfolder]:
     """Yield what is directly in a folder: runs of files, and the folders between them."""
     try:
         files, others = _listed(place, prefix, None if span.covers(prefix) else span)
     except OSError as problem:
-        yield Unlooked(prefix, reason(problem))
+        yield _refused(prefix, problem)
         return
     files.sort()
     start = 0
@@ -171,13 +224,13 @@ def _contents(
 
 def _listed(
     place: str, prefix: str, span: Span | None
-) -> tuple[list[FoundFile], list[Unlooked | _Subfolder]]:
+) -> tuple[list[FoundFile], list[Unlooked | TooLong | _Subfolder]]:
     """Return a folder's images, and its subfolders and what could not be looked at.
 
     The loop that a million unchanged files go through: each call in it counts.
     """
     files: list[FoundFile] = []
-    others: list[Unlooked | _Subfolder] = []
+    others: list[Unlooked | TooLong | _Subfolder] = []
     with os.scandir(place) as listing:
         for entry in listing if span is None else _reaching(listing, prefix, span):
             name = entry.name
@@ -189,7 +242,7 @@ def _listed(
                 status = _status(entry)
             except OSError as problem:
                 if problem.errno not in _NOWHERE:
-                    others.append(Unlooked(path, reason(problem)))
+                    others.append(_refused(path, problem))
                 elif entry.is_symlink():
                     others.append(_gone(path))
                 continue

@@ -23,7 +23,7 @@ class FileState(NamedTuple):
     def of(cls, status: os.stat_result) -> "FileState":
         """Return the state that a ``stat`` call gave."""
         numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        return cls(*map(_folded, numbers))
+        return cls(*map(folded, numbers))
 
 
 class FoundFile(NamedTuple):
@@ -38,10 +38,11 @@ class FoundFile(NamedTuple):
     @property
     def state(self) -> FileState:
         """Return its state, as it is stored."""
-        return FileState(*map(_folded, self[1:]))
+        return FileState(*map(folded, self[1:]))
 
 
-def _folded(number: int) -> int:
+def folded(number: int) -> int:
+    """Return a number as a signed 64-bit integer, by which it still differs from others."""
     if -_BEYOND <= number < _BEYOND:
         return number
     return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND

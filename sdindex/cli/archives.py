@@ -51,6 +51,12 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     "new times and read nothing.",
 )
 @click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Take images that are gone as deleted, also where a folder lost most of them at once. "
+    "Without it such a folder is kept as it was, as its disk may be away.",
+)
+@click.option(
     "--timeout",
     type=SECONDS,
     default=DEFAULT_TIMEOUT,

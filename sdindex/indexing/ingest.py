@@ -105,6 +105,8 @@ def _read(
             bar.update()
             if result is not None:
                 batch.add(file, result)
+            elif file.image_id is not None:
+                batch.add_gone(file.image_id)
         batch.store_when_due()
     batch.store()
 
@@ -168,6 +170,7 @@ class _Batch:
         self._part = part
         self._new: dict[str, ImageRead] = {}
         self._known: dict[int, ImageRead] = {}
+        self._gone: list[int] = []
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: ImageRead) -> None:
@@ -175,6 +178,10 @@ class _Batch:
             self._new[file.path] = result
         else:
             self._known[file.image_id] = result
+
+    def add_gone(self, image_id: int) -> None:
+        """Record that a changed file is gone: its old hash is none of what it was last."""
+        self._gone.append(image_id)
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -184,7 +191,9 @@ class _Batch:
     def store(self) -> None:
         images.add(self._session, self._part.archive, self._new)
         images.replace(self._session, self._part.archive, self._known)
+        images.set_missing(self._session, self._gone, utc_now())
         self._session.commit()
         self._new.clear()
         self._known.clear()
+        self._gone.clear()
         self._since = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sdindex.archive.changes import AllUnchanged, Change, Vanished, compare
 from sdindex.archive.roots import Root
-from sdindex.archive.scan import ALL_PATHS, Linked, Links, Span, Unlooked
+from sdindex.archive.scan import ALL_PATHS, Linked, Links, Span, TooLong, Unlooked
 from sdindex.errors import IndexUnusableError
 from sdindex.store import known
 from sdindex.store.archives import Part
@@ -46,7 +46,7 @@ def _in_workers(
     from sdindex.workers import WorkerDiedError, Workers, get_ready, in_order
 
     get_ready(__name__)
-    place: Unlooked | Linked | None = None
+    place: Unlooked | TooLong | Linked | None = None
     with Workers(workers) as pool:
         root = part.root
         jobs = (pool.submit(compare_section, db, root, part, span, strict=strict) for span in spans)
@@ -59,7 +59,7 @@ def _in_workers(
                     "nothing was changed: index again"
                 ) from problem
             for change in found:
-                if isinstance(change, Unlooked | Linked):
+                if isinstance(change, Unlooked | TooLong | Linked):
                     if change == place:  # a folder that reaches over several sections
                         continue
                     place = change
@@ -78,8 +78,11 @@ def _small(changes: Iterator[Change]) -> Iterator[Change]:
     for change in changes:
         if isinstance(change, AllUnchanged):
             unchanged += change.files
-        else:
-            yield change
+            continue
+        if isinstance(change, Unlooked) and unchanged:  # how many follow each other matters
+            yield AllUnchanged(unchanged)
+            unchanged = 0
+        yield change
     if unchanged:
         yield AllUnchanged(unchanged)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from sdindex.archive.names import absolute, printable
-from sdindex.archive.scan import Unlooked
+from sdindex.archive.scan import READABLE, Unlooked
 from sdindex.indexing.survey import Survey
 from sdindex.store.archives import Part
 
@@ -16,7 +16,8 @@ class Summary:
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
     `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
     `missing` files were there at the last update, and are not now. `read` files were opened.
-    `unlooked` names the places that could not be looked at, each with the reason.
+    `unlooked` names the files and folders that could not be looked at, or are kept as they
+    were, each with the reason.
     """
 
     found: int = 0
@@ -40,18 +41,17 @@ class Summary:
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
         self.unlooked += [
-            Unlooked(absolute(part.archive.root, place.path), place.reason)
-            for place in surveyed.unlooked
+            one._replace(path=absolute(part.archive.root, one.path)) for one in surveyed.unlooked
         ]
 
     def unlooked_line(self) -> str:
-        """Return one line on the places that could not be looked at."""
+        """Return one line on what could not be looked at, or is kept as it was."""
         first = self.unlooked[0]
         others = f" and {len(self.unlooked) - 1:,} more" if len(self.unlooked) > 1 else ""
-        return (
-            f"could not look at {printable(first.path)} ({first.reason}){others}; "
-            "what was known there is kept: make it readable and index again"
-        )
+        path, why = printable(first.path), first.reason
+        refused = first.way_out == READABLE
+        told = f"could not look at {path} ({why})" if refused else f"{path}: {why}"
+        return f"{told}{others}; what was known there is kept: {first.way_out}"
 
     def __str__(self) -> str:
         counted = (

@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import (
@@ -23,8 +24,9 @@ from sdindex.archive.changes import (
 )
 from sdindex.archive.names import printable
 from sdindex.archive.roots import Identity
-from sdindex.archive.scan import IMAGE_SUFFIXES, Unlooked, reason
+from sdindex.archive.scan import IMAGE_SUFFIXES, Linked, Mounted, TooLong, Unlooked, reason
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
+from sdindex.indexing.losses import Losses, confirmation
 from sdindex.indexing.sections import changes
 from sdindex.progress import counter
 from sdindex.store import images, worklist
@@ -35,6 +37,8 @@ from sdindex.store.tables import utc_now
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+FAILURES = 100  # in a row: then it is the disk, and not these files
+
 log = logging.getLogger("sdindex")
 
 
@@ -44,7 +48,9 @@ class Survey:
 
     `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
     `back` are the ids of images that went missing, or came back; `unlooked` are the places
-    that could not be looked at; `reasons` counts the files to be read by theirs.
+    that could not be looked at, or are kept as they were; `too_long` those whose names the
+    system does not open; `devices` tells where disks are mounted; `reasons` counts the files to
+    be read by theirs.
     """
 
     unchanged: int = 0
@@ -55,6 +61,8 @@ class Survey:
     gone: "array[int]" = field(default_factory=lambda: array("q"))
     back: "array[int]" = field(default_factory=lambda: array("q"))
     unlooked: list[Unlooked] = field(default_factory=list)
+    too_long: list[str] = field(default_factory=list)
+    devices: dict[str, int] = field(default_factory=dict)
     reasons: "Counter[Reason]" = field(default_factory=Counter)
 
     @property
@@ -70,17 +78,20 @@ def survey(
     strict: bool,
     workers: int,
     accept_shift: bool,
+    accept_loss: bool,
     progress: bool | None,
 ) -> Survey:
     """Compare part of an archive with the disk, and record all but what needs reading.
 
     One transaction, which the caller commits: a survey that fails leaves nothing behind.
     Where all times are shifted by an hour, that is said, or the files are taken as unchanged.
+    A folder that lost most of its images is kept as it was, unless the loss is accepted.
 
     Raises
     ------
     ArchiveUnavailableError
-        When the folder is absent, unreadable or empty, or is not the same one at the end.
+        When the folder is absent, unreadable or empty, lost most of its images, or is not the
+        same one at the end.
     """
     worklist.begin(session)
     result = Survey()
@@ -90,23 +101,20 @@ def survey(
         worklist.add(session, _to_read(_counted(found, shown), part, result))
     if folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
-    if not result.found and not result.unlooked and part.files is None:
+    whole = part.files is None  # single files say nothing of a disk
+    if whole and not result.found and not result.unlooked and not (part.under and accept_loss):
         raise _empty(session, part)
     now = utc_now()
     images.set_missing(session, result.gone, now)
     images.set_back(session, result.back)
-    whole = part.files is None  # single files say nothing of a disk
-    shifted = shift(result.reasons, result.unchanged + result.unreadable) if whole else None
-    if shifted is not None and accept_shift:
-        _accept(session, shifted, result)
-    elif shifted is not None:
-        log.warning(
-            "%s: %s for all %s known files, as when daylight saving time changes on exFAT; they "
-            "are read, and with --accept-shift would count as unchanged",
-            printable(part.folder), shifted, f"{result.reasons[shifted]:,}",
-        )  # fmt: skip
+    if result.too_long:
+        _tell_too_long(part, result.too_long)
+    if whole:
+        _judge_shift(session, part, result, accept=accept_shift)
     result.moved = worklist.record_moves(session, part.archive, strict=strict)
     result.to_read -= result.moved
+    if whole:
+        _keep_losses(session, part, result, now, accept=accept_loss)
     result.missing = sum(1 for _ in images.paths_of(session, result.gone, now))
     return result
 
@@ -136,7 +144,9 @@ def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
 
 def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[ToRead]:
     """Yield the files to be read, and count what became of the others."""
+    failed = 0  # in a row
     for change in changes:
+        failed = failed + 1 if isinstance(change, Unlooked) and change.failing else 0
         match change:
             case AllUnchanged(files):
                 result.unchanged += files
@@ -153,10 +163,58 @@ def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[
             case Vanished(known):
                 if not known.doubts & Doubt.MISSING and part.files is None:
                     result.gone.append(known.id)
-            case Unlooked(path=path, reason=why):
-                if path == part.under:
-                    raise unavailable(part, f"cannot be read: {why}")
-                result.unlooked.append(change)
+            case _:
+                _note(change, failed, part, result)
+
+
+def _note(
+    change: Unlooked | TooLong | Linked | Mounted, failed: int, part: Part, result: Survey
+) -> None:
+    """Note what is no file; `failed` is how many in a row could not be looked at."""
+    match change:
+        case Unlooked(path=path, reason=why):
+            if path == part.under:
+                raise unavailable(part, f"cannot be read: {why}")
+            if failed >= FAILURES:
+                raise unavailable(part, f"fails for one file after another: {why}")
+            result.unlooked.append(change)
+        case TooLong(path):
+            result.too_long.append(path)
+        case Mounted(path, device):
+            result.devices[path] = device
+
+
+def _tell_too_long(part: Part, paths: list[str]) -> None:
+    others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    log.warning(
+        "%s%s: passed over, as the whole name is longer than this system opens; shorten the names "
+        "of its folders", printable(part.root.location(paths[0])), others,
+    )  # fmt: skip
+
+
+def _judge_shift(session: Session, part: Part, result: Survey, *, accept: bool) -> None:
+    """Say that all times are shifted by an hour, if they are, or accept that."""
+    shifted = shift(result.reasons, result.unchanged + result.unreadable)
+    if shifted is not None and accept:
+        _accept(session, shifted, result)
+    elif shifted is not None:
+        log.warning(
+            "%s: %s for all %s known files, as when daylight saving time changes on exFAT; they "
+            "are read, and with --accept-shift would count as unchanged",
+            printable(part.folder), shifted, f"{result.reasons[shifted]:,}",
+        )  # fmt: skip
+
+
+def _keep_losses(
+    session: Session, part: Part, result: Survey, now: datetime, *, accept: bool
+) -> None:
+    """Keep the folders that lost too much at once as they were, and remember where disks are."""
+    turned_up = worklist.like_new_files(session)
+    gone = [row for row in result.gone if row not in turned_up]
+    losses = Losses(session, part, gone, now, result.devices, result.unlooked)
+    kept, dropped = losses.keep(confirmed=accept)
+    result.unlooked += kept
+    result.to_read -= dropped
 
 
 def _accept(session: Session, shifted: Reason, result: Survey) -> None:
@@ -173,15 +231,18 @@ def _empty(session: Session, part: Part) -> ArchiveError:
     if not hold_any(session, part):
         suffixes = " ".join(IMAGE_SUFFIXES)
         return ArchiveError(f"{printable(part.folder)} holds no image files ({suffixes})")
+    if part.under:
+        way_out = f"If its images were deleted, confirm it: {confirmation(part)}"
+        return unavailable(part, "holds no image files any more", way_out)
     return unavailable(part, "holds no image files any more")
 
 
-def unavailable(part: Part, why: str) -> ArchiveUnavailableError:
+def unavailable(part: Part, why: str, way_out: str | None = None) -> ArchiveUnavailableError:
     """Return the error of an archive, or a folder of it, that is not there as it was."""
-    root = printable(part.archive.root)
-    if part.under:
+    if way_out is None and part.under:
+        root = printable(part.archive.root)
         way_out = f"If that is so, bring the whole archive up to date: sdindex index {root}"
-    else:
+    elif way_out is None:
         way_out = (
             "An archive that moved: sdindex relocate OLD NEW; one that is gone for good: "
             "sdindex prune --archive ROOT"

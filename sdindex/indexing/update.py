@@ -30,6 +30,7 @@ def update(
     strict: bool = False,
     camera_pattern: str | None = None,
     accept_shift: bool = False,
+    accept_loss: bool = False,
     timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
@@ -56,7 +57,9 @@ def update(
                 )
 
     reading = Reading(workers, method, timeout, executor, progress)
-    return _update(store, parts, reading, strict=strict, accept_shift=accept_shift)
+    return _update(
+        store, parts, reading, strict=strict, accept_shift=accept_shift, accept_loss=accept_loss
+    )
 
 
 def update_files(
@@ -87,6 +90,7 @@ def _update(
     *,
     strict: bool,
     accept_shift: bool = False,
+    accept_loss: bool = False,
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
@@ -97,6 +101,7 @@ def _update(
                 part,
                 strict=strict,
                 accept_shift=accept_shift,
+                accept_loss=accept_loss,
                 workers=1 if reading.executor else reading.workers,
                 progress=reading.progress,
             )

@@ -59,7 +59,7 @@ class FailingRoot(LocalRoot):
                     yield one
                 elif refused not in told:
                     told.add(refused)
-                    yield Unlooked(refused, strerror(self.number))
+                    yield Unlooked(refused, strerror(self.number), failing=self.number == EIO)
 
 
 @dataclass(frozen=True, slots=True)

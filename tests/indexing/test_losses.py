@@ -1,0 +1,329 @@
+"""Disks that are away, and folders that were emptied: nothing is lost without a word."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from errno import EACCES, EIO
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sdindex import ArchiveUnavailableError, Index, Summary
+from sdindex.archive.roots import LocalRoot, made_by
+from sdindex.archive.scan import ALL_PATHS, Found, Links, Mounted, Span
+from sdindex.indexing import sections
+from tests.conftest import CHECKOUT, make_image
+from tests.indexing.test_update import Unplugging, counts, rows
+from tests.support.roots import FailingRoot
+
+COUNT = 12  # images of the disk; those of the archive beside it are 12, too
+
+
+@pytest.fixture
+def disk(archive: Path) -> Path:
+    """Return a folder of the archive with two folders of images."""
+    for number in range(COUNT):
+        make_image(archive / f"disk/cam{number % 2}/{number}.jpg", 50 + number)
+    return archive / "disk"
+
+
+@pytest.fixture
+def update(index: Index, archive: Path, threads: Executor) -> Callable[..., Summary]:
+    def run(*paths: Path, accept_loss: bool = False) -> Summary:
+        return index.update(*(paths or (archive,)), executor=threads, accept_loss=accept_loss)
+
+    return run
+
+
+Update = Callable[..., Summary]
+
+
+def emptied(disk: Path, stray: bool) -> Path:
+    """Take what is in a folder away, and return where it is; the folder stays."""
+    away = disk.parent.parent / "away"
+    disk.rename(away)
+    disk.mkdir()
+    if stray:
+        make_image(disk / "stray.jpg", 99)
+    return away
+
+
+def missing(db: Path) -> list[tuple[str]]:
+    found: list[tuple[str]] = rows(db, "SELECT path FROM image WHERE missing_since IS NOT NULL")
+    return found
+
+
+@pytest.mark.parametrize("stray", [False, True])
+def test_a_folder_that_lost_all_is_kept_as_it_was(
+    update: Update, index: Index, disk: Path, db: Path, stray: bool
+) -> None:
+    update()
+    before = rows(db)
+    away = emptied(disk, stray)
+    for _ in range(2):
+        summary = update()
+        assert counts(summary) == {"unchanged": 12}
+        assert summary.unlooked_line() == (
+            f"{disk}{os.sep}: 12 of 12 known images are gone; what was known there is kept: if its "
+            f"disk is away, mount it; if they were deleted, confirm it: sdindex index "
+            f"--accept-loss {disk}"
+        )
+        assert rows(db) == before
+        assert index.prune() == 0
+        assert len(index.select(99)) == 24
+    shutil.rmtree(disk)
+    away.rename(disk)
+    summary = update()
+    assert counts(summary) == {"unchanged": 24}
+    assert not summary.unlooked
+
+
+def test_it_is_confirmed_by_the_user(update: Update, archive: Path, disk: Path, db: Path) -> None:
+    update()
+    emptied(disk, stray=True)
+    with pytest.raises(ArchiveUnavailableError, match=r"12 of 12 .*--accept-loss \S*disk$"):
+        update(disk)
+    assert missing(db) == []
+    assert counts(update(disk, accept_loss=True)) == {"new": 1, "missing": 12, "read": 1}
+    summary = update()
+    assert counts(summary) == {"unchanged": 13}
+    assert not summary.unlooked
+
+
+def test_an_archive_of_which_most_is_gone_changes_nothing(
+    update: Update, archive: Path, db: Path
+) -> None:
+    update()
+    before = db.read_bytes()
+    shutil.move(archive, archive.parent / "away")
+    make_image(archive / "stray.jpg", 99)
+    with pytest.raises(ArchiveUnavailableError, match="12 of 12 known images are gone"):
+        update()
+    assert db.read_bytes() == before
+    assert counts(update(accept_loss=True)) == {"new": 1, "missing": 12, "read": 1}
+
+
+def test_a_folder_that_was_tidied_up_is_told_only_where_it_lost_much(
+    update: Update, archive: Path, db: Path
+) -> None:
+    for number in range(30):
+        make_image(archive / f"many/{number:02}.png", number, (9, 8))
+    update()
+    for number in range(9):
+        (archive / f"many/{number:02}.png").unlink()
+    assert counts(update()) == {"unchanged": 33, "missing": 9}
+    for number in range(9, 20):
+        (archive / f"many/{number:02}.png").unlink()
+    summary = update()
+    assert counts(summary) == {"unchanged": 22}
+    assert [one.reason for one in summary.unlooked] == ["11 of 21 known images are gone"]
+    assert len(missing(db)) == 9
+    assert counts(update(archive / "many", accept_loss=True)) == {"unchanged": 10, "missing": 11}
+
+
+def test_a_folder_that_was_deleted_is_deleted(update: Update, disk: Path, db: Path) -> None:
+    update()
+    shutil.rmtree(disk / "cam0")
+    summary = update()
+    assert counts(summary) == {"unchanged": 18, "missing": 6}
+    assert not summary.unlooked
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_folders_that_were_renamed_are_no_loss(update: Update, archive: Path, copies: bool) -> None:
+    if copies:  # then which of them is which cannot be told, and they are read
+        for folder in ("cam0", "cam1"):
+            shutil.copytree(archive / folder, archive / f"{folder} copy")
+    update()
+    for path in list(archive.iterdir()):
+        (archive / "sub").mkdir(exist_ok=True)
+        path.rename(archive / "sub" / path.name)
+    summary = update()
+    assert not summary.unlooked
+    if copies:
+        assert counts(summary) == {"new": 24, "missing": 24, "read": 24}
+    else:
+        assert counts(summary) == {"moved": 12}
+
+
+def test_images_sorted_into_folders_are_no_loss(update: Update, archive: Path) -> None:
+    update()
+    for file in list((archive / "cam0").iterdir()):
+        (archive / "cam0/foxes").mkdir(exist_ok=True)
+        file.rename(archive / "cam0/foxes" / file.name)
+    summary = update()
+    assert counts(summary) == {"unchanged": 6, "moved": 6}
+    assert not summary.unlooked
+
+
+class MountedRoot(LocalRoot):
+    """A folder in which another folder is a disk of its own."""
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        yield Mounted("disk/", 7)
+        yield from LocalRoot.scan(self, under, span=span, links=links)
+
+
+def test_a_disk_that_is_away_with_its_folder_is_no_deletion(
+    update: Update, archive: Path, disk: Path, db: Path
+) -> None:
+    with made_by(MountedRoot):
+        update()
+    assert rows(db, "SELECT path, device FROM device") == [("disk/", 7)]
+    away = archive.parent / "away"
+    disk.rename(away)
+    for _ in range(2):
+        summary = update()
+        assert counts(summary) == {"unchanged": 12}
+        assert summary.unlooked_line() == (
+            f"{disk}{os.sep}: the disk that was mounted there is away: 12 of 12 known images are "
+            "gone; what was known there is kept: mount it, or, if it is gone, confirm it: sdindex "
+            f"index --accept-loss {disk}"
+        )
+    assert update(accept_loss=True).unlooked, "the whole archive's name says nothing of it"
+    disk.mkdir()
+    assert counts(update(disk, accept_loss=True)) == {"missing": 12}
+    assert rows(db, "SELECT path, device FROM device") == []
+
+
+def test_what_was_on_a_disk_is_in_a_folder_now(
+    update: Update, archive: Path, disk: Path, db: Path
+) -> None:
+    with made_by(MountedRoot):
+        update()
+    (disk / "cam0/0.jpg").unlink()
+    summary = update()
+    assert counts(summary) == {"unchanged": 23, "missing": 1}
+    assert not summary.unlooked
+    assert rows(db, "SELECT path, device FROM device") == []
+
+
+SCRIPT = """
+cd {folder} || exit 9
+mkdir archive/disk && mount -t tmpfs none archive/disk || exit 9
+cp -a disk/. archive/disk
+index() {{ {program} index --workers 1 "$@" archive 2>&1; echo "exit $?"; }}
+index
+umount archive/disk
+index
+cp -a stray.jpg archive/disk
+index
+{program} prune 2>&1
+rm archive/disk/stray.jpg
+rmdir archive/disk
+index
+mkdir archive/disk
+mount -t tmpfs none archive/disk && cp -a disk/. archive/disk
+index
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux does")
+def test_a_real_disk_in_the_archive(tmp_path: Path, archive: Path, disk: Path) -> None:
+    disk.rename(tmp_path / "disk")
+    make_image(tmp_path / "stray.jpg", 99)
+    script = SCRIPT.format(folder=tmp_path, program=f"{sys.executable} -m sdindex")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 9 or "unshare" in done.stderr:
+        pytest.skip("this user may not mount a disk")
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("exit")] == [
+        "exit 0", "exit 1", "exit 1", "exit 1", "exit 0",
+    ]  # fmt: skip
+    away = "the disk that was mounted there is away: 12 of 12 known images are gone"
+    assert sum(away in line for line in lines) == 3
+    assert "24 files: 0 new, 0 changed, 0 moved, 24 unchanged" in lines[-2]
+    assert "forgot 0 images" in lines
+
+
+def test_a_disk_that_fails_for_one_file_after_another_ends_the_run(
+    index: Index, archive: Path, threads: Executor, db: Path
+) -> None:
+    for number in range(120):
+        make_image(archive / f"many/{number:03}.png", number, (9, 8))
+    index.update(archive, executor=threads)
+    before = rows(db)
+    failing = frozenset(f"many/{number:03}.png" for number in range(110))
+    with (
+        made_by(partial(FailingRoot, refused=failing, number=EIO)),
+        pytest.raises(ArchiveUnavailableError, match="one file after another: Input/output error"),
+    ):
+        index.update(archive, executor=threads)
+    assert rows(db) == before
+    with made_by(partial(FailingRoot, refused=failing, number=EACCES)):
+        summary = index.update(archive, executor=threads)
+    assert counts(summary) == {"unchanged": 22}
+    assert len(summary.unlooked) == 110
+    assert rows(db) == before
+
+
+def test_a_changed_file_that_is_gone_before_it_is_read_is_not_drawn(
+    index: Index, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    changed = make_image(archive / "cam0/IMG_1.JPG", 60)
+
+    summary = index.update(archive, executor=Unplugging(0, changed.unlink))
+    assert counts(summary) == {"unchanged": 11, "skipped": 1}
+    assert str(changed) not in [image.path for image in index.select(99)]
+    make_image(changed, 61)
+    assert counts(index.update(archive, executor=threads)) == {
+        "changed": 1, "unchanged": 11, "read": 1,
+    }  # fmt: skip
+
+
+@contextmanager
+def below_long_names(folder: Path) -> Iterator[None]:
+    """Be in a folder whose absolute name no system opens, and take it away again."""
+    here = Path.cwd()
+    os.chdir(folder)
+    deep = ["d" * 200] * 25
+    for name in deep:
+        Path(name).mkdir(exist_ok=True)
+        os.chdir(name)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses to make them")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_name_that_no_system_opens_is_told_and_no_error(
+    index: Index,
+    archive: Path,
+    threads: Executor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+) -> None:
+    monkeypatch.setattr(sections, "SECTION_IMAGES", 4)
+    with below_long_names(archive):
+        make_image(Path("a.jpg"), 70)
+    try:
+        for _ in range(2):
+            caplog.clear()
+            summary = index.update(
+                archive, workers=workers, executor=threads if workers == 1 else None
+            )
+            assert summary.found == 12
+            assert not summary.unlooked
+            (record,) = caplog.records
+            assert "passed over, as the whole name is longer than this system" in record.message
+            assert record.message.endswith("shorten the names of its folders")
+    finally:
+        with below_long_names(archive):
+            Path("a.jpg").unlink()
