@@ -76,8 +76,14 @@ def test_the_readme_is_short_and_leads_to_every_topic() -> None:
     assert 0 < PICTURE.stat().st_size < 200_000
 
 
-def test_the_demo_runs_and_shows_that_only_changes_are_read() -> None:
-    demo = [sys.executable, str(CHECKOUT / "scripts" / "demo")]
+def test_the_demo_shows_index_grow_sample_labels_and_report() -> None:
+    demo = [sys.executable, str(CHECKOUT / "scripts" / "demo"), "--here"]
     done = subprocess.run(demo, capture_output=True, text=True, check=True)
-    assert "1 new, 1 changed, 144 moved, 140 unchanged" in done.stderr
-    assert "2 read in" in done.stderr
+    assert "72 new, 1 changed, 144 moved, 140 unchanged" in done.stderr
+    assert "73 read in" in done.stderr
+    assert "288 images labelled" in done.stderr
+    typed = re.findall(r"^\$ sdindex (\w+)", done.stdout, re.MULTILINE)
+    assert {"index", "errors", "labels", "select", "status", "report"} == set(typed)
+    _, grown = done.stdout.split("--extend spring")
+    assert len(re.findall(r"^[^#$\n].*\.JPG$", grown.split("\n#")[0], re.MULTILINE)) == 16
+    assert (CHECKOUT / ".demo" / "report.html").stat().st_size > 100_000
