@@ -1,47 +1,43 @@
-"""The library's one entry: an index, and what can be asked of it."""
+"""The library's one entry: an index, and what can be asked of it and done with it."""
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import Unpack, cast
 
 from sdindex.archive.names import to_text
 from sdindex.arguments import (
     DEFAULT_COLUMN,
-    DEFAULT_SECONDS,
     DEFAULT_THRESHOLD,
-    DEFAULT_THUMBNAILS,
     DEFAULT_TIMEOUT,
     DEFAULT_WORKERS,
     AnyPath,
+    flag,
+    fraction,
+    optional,
+    path,
+    paths,
+    positive,
+    text,
+    whole,
 )
 from sdindex.errors import UsageError
 from sdindex.exchange.label_files import LabelFile
 from sdindex.hashing.methods import Method
 from sdindex.indexing import update
 from sdindex.indexing.summary import Summary
-from sdindex.sampling.options import SampleArguments, sample_options
-from sdindex.sampling.trim import DEFAULT_BITS
-from sdindex.store import images, labels, lookup, overview, registry, samples, selection
-from sdindex.store.database import Store
-from sdindex.store.labels import LabelCount, LabelImport
-from sdindex.store.overview import Camera, Status, UnreadableImage
-from sdindex.store.query import Answer
-from sdindex.store.samples import SavedSample
-from sdindex.store.selection import Bucket, SampledImage
-
-if TYPE_CHECKING:
-    from sdindex.exchange.copies import FilesPut, How
-    from sdindex.sampling.quality import Quality
+from sdindex.questions import Questions
+from sdindex.sampling.options import SampleArguments, sample_count, sample_options
+from sdindex.store import images, labels, registry, samples, selection
+from sdindex.store.labels import LabelImport
+from sdindex.store.selection import SampledImage
 
 
-class Index:
+class Index(Questions):
     """An index of camera-trap archives.
 
-    Nothing is opened before the first question, and only `update` may create an index.
+    Nothing is opened before the first question, and only `update` may create an index. What is
+    wrong, an argument among it, raises an `sdindex.SdindexError` that says what is allowed.
 
     Parameters
     ----------
@@ -50,37 +46,17 @@ class Index:
 
     Examples
     --------
-    >>> with Index("sdindex.db") as index:  # doctest: +SKIP
-    ...     index.update("/data/archive")
-    ...     sample = index.select(500)
+    >>> from sdindex import Index
+    >>> with Index("sdindex.db") as index:
+    ...     summary = index.update("archive")
+    ...     sample = index.select(4, balance="camera")
+    >>> summary.found, len(sample)
+    (12, 4)
     """
-
-    def __init__(self, db: AnyPath = "sdindex.db") -> None:
-        self._store = Store(db)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every session; a later question opens a new one."""
-        self._store.close()
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file; None when the index is elsewhere."""
-        return self._store.file
 
     def update(
         self,
-        *paths: AnyPath,
+        *folders: AnyPath,
         workers: int = DEFAULT_WORKERS,
         method: Method | None = None,
         strict: bool = False,
@@ -99,11 +75,11 @@ class Index:
 
         Parameters
         ----------
-        paths
-            Folders: archives, new or known, or folders inside a known one, of which that
+        folders
+            Folders of images: archives, new or known, or folders inside a known one, of which that
             part alone is brought up to date.
         workers
-            How many files are read at once.
+            Read this many files at once.
         method
             ``"scaled"``, ``"exact"`` or ``"thumbnail"``; by default the archive's own, and
             ``"scaled"`` for the first one.
@@ -121,7 +97,7 @@ class Index:
             Take the images that are gone from a folder as deleted, also where it lost all it
             had, or most of it and ten or more: as if a disk were away. By default such a
             folder is told, and kept as it was. A folder that is itself gone was deleted. Where
-            a disk was mounted, `paths` must name that folder, or one below it.
+            a disk was mounted, `folders` must name that folder, or one below it.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
             tried again at the next update. An `executor` has its own idea of that.
@@ -134,23 +110,27 @@ class Index:
 
         Raises
         ------
+        UsageError
+            When no folder is given, or an argument means nothing.
         ArchiveError
-            When a path cannot be indexed. What was known of it is unchanged.
+            When a folder cannot be indexed. What was known of it is unchanged.
         IndexUnusableError
             When the index cannot be written.
         """
+        if not folders:
+            raise UsageError("update needs a folder of images, or several")
         return update.update(
             self._store,
-            _strings(paths),
-            workers=workers,
+            paths("folders", folders),
+            workers=whole("workers", workers, 1),
             method=method,
-            strict=strict,
-            camera_pattern=camera_pattern,
-            accept_shift=accept_shift,
-            accept_loss=accept_loss,
-            timeout=timeout,
-            progress=progress,
-            executor=executor,
+            strict=flag("strict", strict),
+            camera_pattern=optional(text, "camera_pattern", camera_pattern),
+            accept_shift=flag("accept_shift", accept_shift),
+            accept_loss=flag("accept_loss", accept_loss),
+            timeout=positive("timeout", timeout),
+            progress=optional(flag, "progress", progress),
+            executor=_executor(executor),
         )
 
     def update_files(
@@ -165,38 +145,36 @@ class Index:
     ) -> Summary:
         """Bring the index up to date with single files, and look at no other.
 
-        A file that lies in no archive is kept in one whose root is that of the disk. The
+        A file that lies in no archive is kept in one whose root is that of the disk. The other
         parameters are those of `update`.
         """
+        named = paths("files", files)
+        if not named:
+            raise UsageError("update_files needs a file, or several")
         return update.update_files(
             self._store,
-            _strings(files),
-            workers=workers,
+            named,
+            workers=whole("workers", workers, 1),
             method=method,
-            timeout=timeout,
-            progress=progress,
-            executor=executor,
+            timeout=positive("timeout", timeout),
+            progress=optional(flag, "progress", progress),
+            executor=_executor(executor),
         )
-
-    def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
-        """Return the hash, as a signed integer, of each of those files that the index has read."""
-        with self._store.reading() as session:
-            return selection.hashes(session, _strings(files))
 
     def select(
         self, count: int, *, save: str | None = None, **options: Unpack[SampleArguments]
     ) -> list[SampledImage]:
         """Draw a varied sample; no image is opened and no folder looked at.
 
-        Images are grouped by the leading bits of their hashes. Small groups are kept whole,
-        only the largest are trimmed, by an even stride through natural order.
+        Images with the same leading bits in their hashes form a bucket. Small buckets are kept
+        whole; only the largest are trimmed, by an even stride through natural order.
 
         Parameters
         ----------
         count
             Images wanted; all there are when the index holds fewer.
         save
-            Keep the sample in the index under this name.
+            Save the sample in the index under this name.
         **options
             Those of `sdindex.SampleOptions`.
 
@@ -208,135 +186,28 @@ class Index:
         Raises
         ------
         SampleError
-            When an option is out of range, the request is impossible, or hashes of two
-            methods would mix.
+            When an option is unknown or out of range, the request is impossible, or hashes of
+            two methods would mix.
         ArchiveError
             When the index holds no image below one of `under`.
+
+        Examples
+        --------
+        >>> [image.relative_path for image in index.select(2, under="cam0")]
+        ['cam0/IMG_3.JPG', 'cam0/IMG_7.JPG']
+        >>> index.select(2, balance="colour")
+        Traceback (most recent call last):
+        sdindex.errors.SampleError: balance is camera, label, or folder:K ...
         """
-        chosen = sample_options(**options)
-        if save is None:
+        wanted, chosen = sample_count(count), sample_options(**options)
+        name = optional(text, "save", save)
+        if name is None:
             with self._store.reading() as session:
-                return selection.select(session, count, chosen)
+                return selection.select(session, wanted, chosen)
         with self._store.writing() as session:
-            sample = selection.select(session, count, chosen, save=save)
+            sample = selection.select(session, wanted, chosen, save=name)
             session.commit()
             return sample
-
-    def put_files(
-        self,
-        sample: Collection[SampledImage],
-        folder: AnyPath,
-        *,
-        how: "How" = "copy",
-        name: str = "",
-        progress: bool | None = False,
-    ) -> "FilesPut":
-        """Put the files of a sample below a folder, each at its path in the archive.
-
-        Parameters
-        ----------
-        sample
-            As `select` and `sample` return it.
-        folder
-            It is made where it is not there; what is there already is kept, and completed.
-        how
-            ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
-        name
-            The sample's name, for the manifest.
-        progress
-            As for `update`.
-
-        Returns
-        -------
-        FilesPut
-            How many files are new, were there, and are not what the index read.
-
-        Raises
-        ------
-        OutputError
-            When an original is missing, something else has a file's name there, the disk is
-            too small, or a file cannot be put. What was put before stays, whole.
-        """
-        from sdindex.exchange.copies import put_files
-
-        with self._store.reading() as session:
-            indexed = lookup.recorded(session, sample)
-        return put_files(
-            sample, os.fspath(folder), how=how, sample=name, progress=progress, indexed=indexed
-        )
-
-    def samples(self) -> list[SavedSample]:
-        """Return the saved samples, the oldest first."""
-        with self._store.reading() as session:
-            return samples.listing(session)
-
-    def sample(self, name: str) -> list[SampledImage]:
-        """Return the images of a saved sample that are there, in natural order.
-
-        Raises
-        ------
-        SampleError
-            When there is none of that name.
-        """
-        with self._store.reading() as session:
-            return selection.saved(session, name)
-
-    def missing_of(self, name: str) -> list[str]:
-        """Return the paths of a saved sample's images that are missing, or unreadable, now.
-
-        Raises
-        ------
-        SampleError
-            When there is none of that name.
-        """
-        with self._store.reading() as session:
-            return samples.missing(session, name)
-
-    def quality(
-        self,
-        count: int | None = None,
-        *,
-        name: str | None = None,
-        **options: Unpack[SampleArguments],
-    ) -> "Quality":
-        """Measure how well a sample stands for what it is drawn from.
-
-        What it reaches, and how near it comes to every image, beside random samples and a
-        plain stride of the same size. No image is opened.
-
-        Parameters
-        ----------
-        count, **options
-            As for `select`: of the sample that it would draw, beside all the images that
-            pass the filters.
-        name
-            Of a saved sample, beside all the images there are, in place of `count` and
-            `options`.
-
-        Raises
-        ------
-        SampleError, ArchiveError, QueryError
-            As `select` and `sample` do; and when there is no image to measure.
-        UsageError
-            When there is neither a count nor a name, or both.
-        """
-        from sdindex.sampling.quality import quality
-        from sdindex.store.population import population  # numpy, for this alone
-
-        with self._store.reading() as session:
-            if count is not None and name is None:
-                chosen = sample_options(**options)
-                held = population(session, chosen)
-                ids, _ = selection.drawn_from(held.candidates, count, chosen)
-            elif name is not None and count is None and not options:
-                ids, chosen = selection.saved_ids(session, name)
-                held = population(session, chosen)
-            else:
-                raise UsageError(
-                    "quality is of a sample of so many images (-n, and select's options), or of a "
-                    "saved one (its name alone)"
-                )
-        return quality(held, ids, bits=chosen.bits, distance=chosen.burst_distance)
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.
@@ -347,13 +218,8 @@ class Index:
             When there is none of that name.
         """
         with self._store.writing() as session:
-            samples.drop(session, name)
+            samples.drop(session, text("name", name))
             session.commit()
-
-    def cameras(self) -> list[Camera]:
-        """Return the cameras, in the natural order of their folders."""
-        with self._store.reading() as session:
-            return overview.cameras(session)
 
     def import_labels(
         self,
@@ -369,15 +235,15 @@ class Index:
         Parameters
         ----------
         threshold
-            0 to 1: detections of a lower confidence are of no account.
+            Ignore detections of a lower confidence, from 0 to 1.
         column
-            The column of the labels, in CSV.
+            Read labels from this column of CSV.
         relative_to
-            A folder in an archive that the file's paths are relative to; the archives' roots
-            by default.
+            Take paths in the file as relative to this folder of an archive; by default to the
+            archives' roots.
         source
-            Who says so; what it said before of an image is replaced. The file's name by
-            default.
+            Store the labels under this source, in place of what the same source said of these
+            images before; by default the file's name.
 
         Raises
         ------
@@ -386,19 +252,16 @@ class Index:
         SampleError
             When none of its paths is of an image of the index.
         """
-        read = LabelFile(os.fspath(file), threshold=threshold, column=column)
-        folder = None if relative_to is None else os.fspath(relative_to)
+        name = path("file", file)
+        read = LabelFile(
+            name, threshold=fraction("threshold", threshold), column=text("column", column)
+        )
+        folder = optional(path, "relative_to", relative_to)
+        says = optional(text, "source", source) or to_text(Path(name).name)
         with self._store.writing() as session:
-            result = labels.import_labels(
-                session, read, source=source or to_text(Path(file).name), folder=folder
-            )
+            result = labels.import_labels(session, read, source=says, folder=folder)
             session.commit()
             return result
-
-    def labels(self) -> list[LabelCount]:
-        """Return the labels of each source, and how many images have them."""
-        with self._store.reading() as session:
-            return labels.counts(session)
 
     def drop_labels(self, source: str) -> int:
         """Forget what a source said of images; return how many labels.
@@ -409,93 +272,9 @@ class Index:
             When there is no such source.
         """
         with self._store.writing() as session:
-            dropped = labels.drop(session, source)
+            dropped = labels.drop(session, text("source", source))
             session.commit()
             return dropped
-
-    def buckets(
-        self,
-        count: int | None = None,
-        *,
-        bits: int = DEFAULT_BITS,
-        under: AnyPath | Iterable[AnyPath] = (),
-    ) -> list[Bucket]:
-        """Return the groups of look-alike images, and what a sample of `count` keeps of each.
-
-        Without `count`, all. The other parameters, and the errors, are those of `select`.
-        """
-        with self._store.reading() as session:
-            return selection.buckets(session, count, sample_options(bits=bits, under=under))
-
-    @contextmanager
-    def sql(
-        self,
-        query: str,
-        *,
-        seconds: float = DEFAULT_SECONDS,
-        when_stuck: Callable[[], object] | None = None,
-    ) -> Iterator[Answer]:
-        """Ask one question in SQL, and give the answer's rows as they come.
-
-        Beside SQLite's own there are the functions ``hamming(a, b)``, ``bucket(dhash, bits)``
-        and ``dhash_hex(dhash)``. Whatever the query says, nothing is written, and it is
-        stopped when SQLite has worked on it for `seconds`. SQLite's memory is limited to 512
-        MB from then on, in the whole process. `when_stuck` is called, from another thread,
-        where SQLite cannot be stopped: when it is busy for long inside a single function.
-
-        Raises
-        ------
-        QueryError
-            When there is no answer: also while the rows are taken.
-        """
-        with self._store.asking(query, seconds=seconds, when_stuck=when_stuck) as answer:
-            yield answer
-
-    def report(
-        self,
-        count: int,
-        *,
-        thumbnails: int = DEFAULT_THUMBNAILS,
-        workers: int = DEFAULT_WORKERS,
-        progress: bool | None = False,
-        **options: Unpack[SampleArguments],
-    ) -> str:
-        """Return the sample of `count` images as a page of HTML, which needs no network.
-
-        Parameters
-        ----------
-        thumbnails
-            How many images of the sample are shown, at most, and how many of those left
-            out: an even subset of each. `workers` processes make them.
-        workers, progress
-            As for `update`.
-        count, **options
-            As for `select`.
-
-        Raises
-        ------
-        SampleError, ArchiveError
-            As `select` does.
-        """
-        from sdindex.pages.report import (  # plotly, numpy and Pillow, for the page alone
-            gather,
-            page,
-        )
-
-        with self._store.reading() as session:
-            gathered = gather(session, count, sample_options(**options))
-        # The pictures may take minutes: the index is not kept busy meanwhile.
-        return page(gathered, thumbnails=thumbnails, workers=workers, progress=progress)
-
-    def status(self) -> Status:
-        """Return what the index holds, archive by archive."""
-        with self._store.reading() as session:
-            return overview.status(session, str(self._store), self._store.file)
-
-    def errors(self) -> list[UnreadableImage]:
-        """Return the present files that could not be read, in natural order."""
-        with self._store.reading() as session:
-            return overview.unreadable(session)
 
     def relocate(self, old: AnyPath, new: AnyPath) -> None:
         """Tell the index that an archive is now in another folder; nothing is read again.
@@ -506,7 +285,7 @@ class Index:
             When `old` is no archive's root, or `new` does not hold its images.
         """
         with self._store.writing() as session:
-            registry.relocate(session, os.fspath(old), os.fspath(new))
+            registry.relocate(session, path("old", old), path("new", new))
             session.commit()
 
     def prune(self, archive: AnyPath | None = None) -> int:
@@ -523,12 +302,12 @@ class Index:
             if archive is None:
                 pruned = images.delete_missing(session)
             else:
-                pruned = registry.forget(session, os.fspath(archive))
+                pruned = registry.forget(session, path("archive", archive))
             session.commit()
             return pruned
 
 
-def _strings(paths: AnyPath | Iterable[AnyPath]) -> Sequence[str]:
-    if isinstance(paths, str | os.PathLike):
-        return [os.fspath(paths)]
-    return [os.fspath(path) for path in paths]
+def _executor(given: object) -> Executor | None:
+    if given is None or callable(getattr(given, "submit", None)):
+        return cast("Executor | None", given)  # others than those of concurrent.futures, too
+    raise UsageError("executor must have a submit, as those of concurrent.futures do")

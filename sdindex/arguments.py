@@ -7,9 +7,9 @@ import math
 import operator
 import os
 import reprlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, TypeVar
 
 from sdindex.errors import UsageError
 
@@ -23,10 +23,11 @@ DEFAULT_COLUMN = "label"
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 60  # characters
 
+Checked = TypeVar("Checked")
 AnyPath = str | os.PathLike[str]
 
 
-def whole(name: str, value: object, least: int, most: int | None = None) -> int:
+def whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
     """Return a whole number from `least` to `most`.
 
     Raises
@@ -34,11 +35,14 @@ def whole(name: str, value: object, least: int, most: int | None = None) -> int:
     UsageError
         When it is none: also for a truth value, and for text.
     """
-    allowed = f"from {least} to {most}" if most is not None else f"of at least {least}"
     number = None if isinstance(value, bool) else _index(value)
-    if number is not None and least <= number and (most is None or number <= most):
+    too_small = number is None or (least is not None and number < least)
+    if number is not None and not too_small and (most is None or number <= most):
         return number
-    raise UsageError(f"{name} must be a whole number {allowed}, not {_shown(value)}")
+    allowed = "" if least is None else f" of at least {least}"
+    if most is not None:
+        allowed = f" from {least} to {most}"
+    raise UsageError(f"{name} must be a whole number{allowed}, not {_shown(value)}")
 
 
 def positive(name: str, value: object) -> float:
@@ -93,6 +97,17 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} must be True or False, not {_shown(value)}")
     return value
+
+
+def optional(check: Callable[[str, object], Checked], name: str, value: object) -> Checked | None:
+    """Return None where nothing is given, else what the check returns.
+
+    Raises
+    ------
+    UsageError
+        As the check does.
+    """
+    return None if value is None else check(name, value)
 
 
 def text(name: str, value: object) -> str:

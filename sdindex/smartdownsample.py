@@ -4,7 +4,6 @@ The parameters, the defaults and the shape of what is returned are the same. The
 drawn by this program's rule, which is the one that smartdownsample documents.
 """
 
-import os
 import warnings
 import webbrowser
 from collections import defaultdict
@@ -21,15 +20,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from sdindex import arguments
 from sdindex.api import Index
 from sdindex.archive.natural import sort_key
+from sdindex.arguments import AnyPath, whole
 from sdindex.errors import SampleError
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.pages import charts
 from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
-
-AnyPath = str | os.PathLike[str]
 
 _WORKERS = 4
 _STORED_HASH_SIZE = 8  # an index holds hashes of 8 x 8 bits
@@ -107,17 +106,20 @@ def sample_diverse_with_stats(
         The selected paths, and a dict: `bucket_stats`, for each bucket, the largest first,
         its `original_size`, how many are `kept` and `excluded`, and the `stride`; `all_paths`,
         those that could be read; `selected_indices` into them; `hash_arrays`, their n x
-        `hash_size`² bits; and `bucket_assignments`, the place of each one's bucket in
-        `bucket_stats`.
+        `hash_size`² bits; and `bucket_assignments`, the position in `bucket_stats` of the
+        bucket of each.
     """
     del random_seed  # taken for the sake of the programs that give it
-    if target_count <= 0:
+    wanted = whole("target_count", target_count)
+    paths = list(dict.fromkeys(arguments.paths("image_paths", image_paths)))
+    side = whole("hash_size", hash_size, 2)
+    workers = whole("n_workers", n_workers or _WORKERS, 1)
+    if wanted <= 0:
         return [], _statistics([], [], np.array([]), [], {})
-    paths = list(dict.fromkeys(os.fspath(path) for path in image_paths))
     if index is None:
-        bits = _read(paths, hash_size, n_workers or _WORKERS, show_progress)
+        bits = _read(paths, side, workers, show_progress)
     else:
-        bits = _remembered(paths, hash_size, n_workers or _WORKERS, show_progress, index)
+        bits = _remembered(paths, side, workers, show_progress, index)
     unreadable = [path for path in paths if path not in bits]
     if unreadable:
         warnings.warn(
@@ -125,18 +127,25 @@ def sample_diverse_with_stats(
             f"the first {unreadable[0]!r}",
             stacklevel=2,
         )
+    return _drawn(bits, wanted, side)
+
+
+def _drawn(
+    bits: dict[str, NDArray[np.bool_]], count: int, hash_size: int
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the paths of a sample of the images with these bits, and its statistics."""
     valid = sorted(bits, key=sort_key)
     arrays = np.array([bits[path] for path in valid])
     buckets = _buckets(arrays, hash_size)
-    keep = trim({number: len(places) for number, places in buckets.items()}, target_count)
+    keep = trim({number: len(rows) for number, rows in buckets.items()}, count)
     chosen = sorted(
-        buckets[number][place]
+        buckets[number][position]
         for number, kept in keep.items()
-        for place in stride(len(buckets[number]), kept)
+        for position in stride(len(buckets[number]), kept)
     )
     ranked = sorted(buckets, key=lambda number: (-len(buckets[number]), number))
     in_order = {number: buckets[number] for number in ranked}
-    return [valid[place] for place in chosen], _statistics(valid, chosen, arrays, in_order, keep)
+    return [valid[row] for row in chosen], _statistics(valid, chosen, arrays, in_order, keep)
 
 
 def _statistics(
@@ -158,8 +167,8 @@ def _statistics(
                 "stride": size // kept if kept else 0,
             }
         )
-        for place in buckets[number]:
-            assignments[place] = rank
+        for row in buckets[number]:
+            assignments[row] = rank
     return {
         "bucket_stats": stats,
         "all_paths": paths,
@@ -170,11 +179,11 @@ def _statistics(
 
 
 def _buckets(arrays: NDArray[np.bool_], hash_size: int) -> dict[int, list[int]]:
-    """Return the places of the images of each bucket, which the leading bits name."""
+    """Return the rows of the images of each bucket, which the leading bits name."""
     leading = min(DEFAULT_BITS, hash_size)
     buckets: dict[int, list[int]] = defaultdict(list)
-    for place, bits in enumerate(arrays):
-        buckets[int("".join("01"[bit] for bit in bits[:leading].astype(int)), 2)].append(place)
+    for row, bits in enumerate(arrays):
+        buckets[int("".join("01"[bit] for bit in bits[:leading].astype(int)), 2)].append(row)
     return dict(buckets)
 
 
@@ -204,6 +213,8 @@ def _remembered(
     """Return the bits of each file from an index, which reads those that changed."""
     if hash_size != _STORED_HASH_SIZE:
         raise SampleError(f"an index holds hashes of hash_size 8, not {hash_size}")
+    if not paths:
+        return {}
     # A new index hashes as smartdownsample does, so that both give the same buckets.
     method: Method | None = None if Path(index).exists() else "exact"
     # Threads, as in smartdownsample: a script that calls this need not be guarded.
@@ -242,11 +253,14 @@ def plot_bucket_distribution(
     if not bucket_stats:
         print("No bucket statistics available")
         return
-    ranked = sorted(bucket_stats, key=lambda one: -one["original_size"])
+    ranked = sorted(bucket_stats, key=lambda bucket: -bucket["original_size"])
     figure = charts.bucket_bars(
-        [f"Bucket {rank} ({one['original_size']} total)" for rank, one in enumerate(ranked, 1)],
-        [one["kept"] for one in ranked],
-        [one["excluded"] for one in ranked],
+        [
+            f"Bucket {rank} ({bucket['original_size']} total)"
+            for rank, bucket in enumerate(ranked, 1)
+        ],
+        [bucket["kept"] for bucket in ranked],
+        [bucket["excluded"] for bucket in ranked],
     )
     width, height = (round(side * _PIXELS_PER_INCH) for side in figsize)
     figure.update_layout(title=escape(title, quote=False), width=width, height=height)

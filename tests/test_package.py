@@ -1,10 +1,17 @@
 """The package as others meet it: its names, its version, its examples."""
 
+import doctest
+import importlib
+import pkgutil
 import rlcompleter
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import sdindex
+from sdindex import Index
 
 
 def test_its_public_names_are_shown_and_are_there() -> None:
@@ -28,3 +35,24 @@ def test_it_imports_nothing_before_it_is_used() -> None:
     code = "import sys; before = set(sys.modules); import sdindex; print(set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "{'sdindex'}"
+
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(sdindex.__path__, "sdindex.")
+    if "migrations" not in module.name and module.name != "sdindex.__main__"
+)
+
+
+def test_the_examples_of_docstrings_run(
+    archive: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    index.update(archive)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for example in doctest.DocTestFinder().find(module, extraglobs={"index": index}):
+            runner.run(example)
+    assert runner.summarize(verbose=False).failed == 0
+    assert runner.tries >= 5

@@ -191,7 +191,7 @@ def test_what_cannot_be_measured(db: Path, index: Index) -> None:
         index.quality(name="spring", bits=3)
     with pytest.raises(SampleError, match="no saved sample 'spring'"):
         index.quality(name="spring")
-    with pytest.raises(SampleError, match="at least one image"):
+    with pytest.raises(SampleError, match="count must be a whole number of at least 1"):
         index.quality(0)
 
 

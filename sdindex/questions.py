@@ -1,0 +1,323 @@
+"""What can be asked of an index: nothing here changes it."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from sdindex.arguments import (
+    DEFAULT_SECONDS,
+    DEFAULT_THUMBNAILS,
+    DEFAULT_WORKERS,
+    AnyPath,
+    choice,
+    flag,
+    optional,
+    path,
+    paths,
+    positive,
+    text,
+    whole,
+)
+from sdindex.errors import UsageError
+from sdindex.sampling.options import SampleArguments, sample_count, sample_options
+from sdindex.sampling.trim import DEFAULT_BITS
+from sdindex.store import labels, lookup, overview, samples, selection
+from sdindex.store.database import Store
+from sdindex.store.labels import LabelCount
+from sdindex.store.overview import Camera, Status, UnreadableImage
+from sdindex.store.query import Answer
+from sdindex.store.samples import SavedSample
+from sdindex.store.selection import Bucket, SampledImage
+
+if TYPE_CHECKING:
+    from sdindex.exchange.copies import FilesPut, How
+    from sdindex.sampling.quality import Quality
+
+
+class Questions:
+    """The half of `sdindex.Index` that only reads the index."""
+
+    def __init__(self, db: AnyPath = "sdindex.db") -> None:
+        self._store = Store(path("db", db))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._store)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every session; a later question opens a new one."""
+        self._store.close()
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the index is elsewhere."""
+        return self._store.file
+
+    def status(self) -> Status:
+        """Return what the index holds, archive by archive."""
+        with self._store.reading() as session:
+            return overview.status(session, str(self._store), self._store.file)
+
+    def errors(self) -> list[UnreadableImage]:
+        """Return the present files that could not be read, in natural order."""
+        with self._store.reading() as session:
+            return overview.unreadable(session)
+
+    def cameras(self) -> list[Camera]:
+        """Return the cameras, in the natural order of their folders."""
+        with self._store.reading() as session:
+            return overview.cameras(session)
+
+    def buckets(
+        self,
+        count: int | None = None,
+        *,
+        bits: int = DEFAULT_BITS,
+        under: AnyPath | Iterable[AnyPath] = (),
+    ) -> list[Bucket]:
+        """Return the buckets of look-alike images, and how many a sample of `count` keeps of each.
+
+        Without `count`, each keeps all. The other parameters, and the errors, are those of
+        `sdindex.Index.select`.
+        """
+        wanted = None if count is None else sample_count(count)
+        options = sample_options(bits=bits, under=under)
+        with self._store.reading() as session:
+            return selection.buckets(session, wanted, options)
+
+    def samples(self) -> list[SavedSample]:
+        """Return the saved samples, the oldest first."""
+        with self._store.reading() as session:
+            return samples.listing(session)
+
+    def sample(self, name: str) -> list[SampledImage]:
+        """Return the images of a saved sample that are there, in natural order.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as session:
+            return selection.saved(session, text("name", name))
+
+    def missing_of(self, name: str) -> list[str]:
+        """Return the paths of a saved sample's images that are missing, or unreadable, now.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as session:
+            return samples.missing(session, text("name", name))
+
+    def quality(
+        self,
+        count: int | None = None,
+        *,
+        name: str | None = None,
+        **options: Unpack[SampleArguments],
+    ) -> "Quality":
+        """Measure how well a sample stands for the images that it is drawn from.
+
+        Count the buckets, cameras, days, labels and bursts that it reaches, and how near it comes
+        to every image, beside random samples and a plain stride of the same size. No image is
+        opened.
+
+        Parameters
+        ----------
+        count, **options
+            As for `sdindex.Index.select`: of the sample that it would draw, beside all the
+            images that pass the filters.
+        name
+            Of a saved sample, beside all the images there are, in place of `count` and
+            `options`.
+
+        Raises
+        ------
+        SampleError, ArchiveError, QueryError
+            As `select` and `sample` do; and when there is no image to measure.
+        UsageError
+            When there is neither a count nor a name, or both.
+        """
+        from sdindex.sampling.quality import quality
+        from sdindex.store.population import population  # numpy, for this alone
+
+        with self._store.reading() as session:
+            if count is not None and name is None:
+                chosen = sample_options(**options)
+                held = population(session, chosen)
+                ids, _ = selection.drawn_from(held.candidates, sample_count(count), chosen)
+            elif name is not None and count is None and not options:
+                ids, chosen = selection.saved_ids(session, text("name", name))
+                held = population(session, chosen)
+            else:
+                raise UsageError(
+                    "quality measures a sample of so many images (-n, and the options of select), "
+                    "or a saved sample (its name alone)"
+                )
+        return quality(held, ids, bits=chosen.bits, distance=chosen.burst_distance)
+
+    def labels(self) -> list[LabelCount]:
+        """Return the labels of each source, and how many images have them."""
+        with self._store.reading() as session:
+            return labels.counts(session)
+
+    def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
+        """Return the hash, as a signed integer, of each file that the index has read."""
+        with self._store.reading() as session:
+            return selection.hashes(session, paths("files", files))
+
+    @contextmanager
+    def sql(
+        self,
+        query: str,
+        *,
+        seconds: float = DEFAULT_SECONDS,
+        when_stuck: Callable[[], object] | None = None,
+    ) -> Iterator[Answer]:
+        """Run one SQL query, and give the names of its columns and its rows as they come.
+
+        The tables and views are those that ``sdindex sql --help`` lists. Beside the functions
+        of SQLite there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and ``dhash_hex(dhash)``.
+        Nothing is written, whatever the query says. An index in another database than SQLite
+        is asked with that database's own client.
+
+        Parameters
+        ----------
+        query
+            One statement that SQLite's authorizer finds to only read.
+        seconds
+            Stop the query when SQLite has worked on it for this long; the time in which the
+            caller reads the rows does not count.
+        when_stuck
+            Called from another thread when SQLite is busy inside a single function for a
+            second longer, where it cannot be stopped.
+
+        Yields
+        ------
+        Answer
+            Its ``rows`` are an iterator, to be read inside the ``with`` block.
+
+        Raises
+        ------
+        QueryError
+            When the query has no answer, takes too long or too much memory: also while the
+            rows are read.
+
+        Examples
+        --------
+        >>> query = "SELECT camera, count(*) AS images FROM image GROUP BY camera"
+        >>> with index.sql(query) as answer:
+        ...     print(answer.columns, list(answer.rows))
+        ['camera', 'images'] [('cam0', 6), ('cam1', 6)]
+        """
+        limit = positive("seconds", seconds)
+        with self._store.asking(
+            text("query", query), seconds=limit, when_stuck=when_stuck
+        ) as answer:
+            yield answer
+
+    def put_files(
+        self,
+        sample: Collection[SampledImage],
+        folder: AnyPath,
+        *,
+        how: "How" = "copy",
+        name: str = "",
+        progress: bool | None = False,
+    ) -> "FilesPut":
+        """Put the files of a sample below a folder, each at its path in the archive.
+
+        Parameters
+        ----------
+        sample
+            As `sdindex.Index.select` and `sample` return it.
+        folder
+            It is made where it is not there; what is there already is kept, and completed.
+        how
+            ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
+        name
+            The sample's name, for the manifest.
+        progress
+            As for `sdindex.Index.update`.
+
+        Returns
+        -------
+        FilesPut
+            How many files are new, were there, and are not what the index read.
+
+        Raises
+        ------
+        OutputError
+            When an original is missing, something else has a file's name there, the disk is
+            too small, or a file cannot be put. What was put before stays, whole.
+        """
+        from sdindex.exchange.copies import put_files
+
+        target = path("folder", folder)
+        choice("how", how, ("copy", "link", "symlink"))
+        text("name", name)
+        optional(flag, "progress", progress)
+        with self._store.reading() as session:
+            indexed = lookup.recorded(session, sample)
+        return put_files(
+            sample,
+            target,
+            how=how,
+            sample=name,
+            progress=progress,
+            indexed=indexed,
+        )
+
+    def report(
+        self,
+        count: int,
+        *,
+        thumbnails: int = DEFAULT_THUMBNAILS,
+        workers: int = DEFAULT_WORKERS,
+        progress: bool | None = False,
+        **options: Unpack[SampleArguments],
+    ) -> str:
+        """Return the sample of `count` images as an HTML page, which needs no network.
+
+        Parameters
+        ----------
+        thumbnails
+            Show at most this many images of the sample, and of those left out: an even subset
+            of each. `workers` processes make them.
+        workers, progress
+            As for `sdindex.Index.update`.
+        count, **options
+            As for `sdindex.Index.select`.
+
+        Raises
+        ------
+        SampleError, ArchiveError
+            As `sdindex.Index.select` does.
+        """
+        from sdindex.pages.report import (  # plotly, numpy and Pillow, for the page alone
+            gather,
+            page,
+        )
+
+        shown, processes = whole("thumbnails", thumbnails, 0), whole("workers", workers, 1)
+        wanted, chosen = sample_count(count), sample_options(**options)
+        bars = optional(flag, "progress", progress)
+        with self._store.reading() as session:
+            gathered = gather(session, wanted, chosen)
+        # The pictures may take minutes: the index is not kept busy meanwhile.
+        return page(gathered, thumbnails=shown, workers=processes, progress=bars)

@@ -1,0 +1,118 @@
+"""The library's arguments: as forgiving and as strict as the command line's."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sdindex
+from sdindex import Index, SampleError, SdindexError, UsageError
+from tests.conftest import make_image
+
+WRONG = {
+    "no folder": (lambda index: index.update(), "update needs a folder"),
+    "a list of folders": (lambda index: index.update(["a"]), "folders must be a path"),
+    "a folder of bytes": (lambda index: index.update(b"a"), "folders must be a path"),
+    "no file": (lambda index: index.update_files([]), "update_files needs a file"),
+    "files": (lambda index: index.update_files(7), "files must be a path, or several"),
+    "workers": (lambda index: index.update("a", workers="4"), "workers must be a whole number"),
+    "no worker": (lambda index: index.update("a", workers=0), "of at least 1, not 0"),
+    "half a worker": (lambda index: index.update("a", workers=1.5), "workers must be"),
+    "method": (lambda index: index.update(".", method="best"), "method must be one of scaled"),
+    "strict": (lambda index: index.update("a", strict="no"), "strict must be True or False"),
+    "progress": (lambda index: index.update("a", progress="no"), "progress must be True or"),
+    "timeout": (lambda index: index.update("a", timeout="60"), "timeout must be a number of more"),
+    "timeout 0": (lambda index: index.update("a", timeout=0), "timeout must be a number of more"),
+    "executor": (lambda index: index.update("a", executor=4), "executor must have a submit"),
+    "pattern": (lambda index: index.update("a", camera_pattern=4), "camera_pattern must be"),
+    "count": (lambda index: index.select("10"), "count must be a whole number of at least 1"),
+    "count 0": (lambda index: index.select(0), "count must be a whole number of at least 1"),
+    "count True": (lambda index: index.select(True), "count must be a whole number"),
+    "count 2.0": (lambda index: index.select(2.0), "count must be a whole number"),
+    "option": (lambda index: index.select(2, lable="fox"), "there is no option 'lable'"),
+    "save": (lambda index: index.select(2, save=3), "save must be a text"),
+    "name": (lambda index: index.sample(3), "name must be a text"),
+    "missing": (lambda index: index.missing_of(None), "name must be a text"),
+    "drop": (lambda index: index.drop_sample(3), "name must be a text"),
+    "quality": (lambda index: index.quality("10"), "count must be a whole number"),
+    "quality of": (lambda index: index.quality(name=3), "name must be a text"),
+    "buckets": (lambda index: index.buckets(0), "count must be a whole number"),
+    "bits": (lambda index: index.buckets(bits="4"), "bits must be a whole number from 1 to 64"),
+    "thumbnails": (lambda index: index.report(2, thumbnails=-1), "thumbnails must be a whole"),
+    "report": (lambda index: index.report(2, workers=None), "workers must be a whole number"),
+    "query": (lambda index: rows(index, 3), "query must be a text"),
+    "seconds": (lambda index: rows(index, "SELECT 1", seconds="x"), "seconds must be a number"),
+    "file": (lambda index: index.import_labels(None), "file must be a path"),
+    "threshold": (lambda index: index.import_labels("a", threshold=2), "from 0 to 1, not 2"),
+    "column": (lambda index: index.import_labels("a", column=2), "column must be a text"),
+    "relative": (lambda index: index.import_labels("a", relative_to=2), "relative_to must be"),
+    "source": (lambda index: index.drop_labels(2), "source must be a text"),
+    "relocate": (lambda index: index.relocate(1, "a"), "old must be a path"),
+    "prune": (lambda index: index.prune(1), "archive must be a path"),
+    "hashes": (lambda index: index.hashes(3), "files must be a path, or several"),
+    "put": (lambda index: index.put_files([], "a", how="move"), "how must be one of copy, link"),
+}  # fmt: skip
+
+
+def rows(index: Index, query: Any, **options: Any) -> list[Any]:
+    with index.sql(query, **options) as answer:
+        return list(answer.rows)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    folder = tmp_path_factory.mktemp("made")
+    for seed in range(4):
+        make_image(folder / "archive" / f"{seed}.jpg", seed, size=(64, 48))
+    with Index(folder / "sdindex.db") as index, ThreadPoolExecutor(2) as threads:
+        index.update(folder / "archive", executor=threads)
+        yield index
+
+
+@pytest.mark.parametrize(("call", "said"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_says_what_is_allowed(
+    made: Index, call: Callable[[Any], object], said: str
+) -> None:
+    with pytest.raises(SdindexError) as raised:
+        call(made)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_index_is_named_by_a_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="db must be a path"):
+        Index(3)  # type: ignore[arg-type]
+    assert repr(Index(tmp_path / "a.db")) == f"Index({str(tmp_path / 'a.db')!r})"
+
+
+def test_no_folder_makes_no_index(index: Index, db: Path) -> None:
+    with pytest.raises(UsageError):
+        index.update()
+    with pytest.raises(UsageError):
+        index.update_files([])
+    assert not db.exists()
+
+
+def test_an_error_of_an_argument_is_a_value_error_too(made: Index) -> None:
+    with pytest.raises(ValueError, match="threshold"):
+        made.import_labels("a", threshold=2)
+    with pytest.raises(SampleError, match="since"):
+        made.select(2, since="2021-01-02", until="2021-01-01")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"target_count": "3"}, "target_count must be a whole number"),
+        ({"image_paths": 3}, "image_paths must be a path, or several"),
+        ({"image_paths": [3]}, "image_paths must be a path"),
+        ({"hash_size": 1}, "hash_size must be a whole number of at least 2"),
+        ({"n_workers": "4"}, "n_workers must be a whole number of at least 1"),
+    ],
+)
+def test_the_functions_of_smartdownsample_too(wrong: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"image_paths": [], "target_count": 3, "show_progress": False}
+    with pytest.raises(SdindexError, match=said):
+        sdindex.sample_diverse(**given | wrong)
