@@ -21,6 +21,10 @@ class ArchiveUnavailableError(ArchiveError):
     """An archive's folder is absent, empty or unreadable while the index holds images of it."""
 
 
+class ReadingError(SdindexError):
+    """Images cannot be read, for the machine's sake or the program's, and not for theirs."""
+
+
 class SampleError(SdindexError):
     """A sample that cannot be drawn as asked."""
 

@@ -1,70 +1,83 @@
-"""Processes that read images, a bounded number of files in flight, each in isolation."""
+"""Processes that do a program's work, a bounded number of calls in flight, each in isolation."""
 
-import multiprocessing
+import errno
+import logging
 import os
-import signal
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
 from itertools import islice
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from queue import Empty, SimpleQueue
-from traceback import format_exc
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-# A signal that ends an import may leave the lock of all imports taken. So no thread is to import
-# anything, and what multiprocessing would import to start a process is imported here.
-if sys.platform == "win32":
-    from multiprocessing import popen_spawn_win32  # noqa: F401
-else:
-    from multiprocessing import popen_forkserver  # noqa: F401
-
-from sdindex.errors import UsageError
+from sdindex import processes
+from sdindex.errors import ReadingError
+from sdindex.processes import Process
+from sdindex.processes import WorkerDiedError as WorkerDiedError  # part of what this module is
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
-_START_SECONDS = 30.0
 _FAILED_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-_END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf
+_SPARE_FILES = 8  # that this process can still open when all its workers have started
+# What a machine has too little of, not what is wrong with what was asked.
+LACKING = {
+    errno.EMFILE: "open files",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.ENOBUFS: "memory",
+    errno.EAGAIN: "processes",
+}
+_NO_START = "the program's own processes do not start"
+
+log = logging.getLogger("sdindex")
 
 P = ParamSpec("P")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class WorkerDiedError(Exception):
-    """The process that had the call in hand is gone."""
-
-
 class Workers:
-    """A pool of processes in which a crash or a hang costs the one file that caused it.
+    """A pool of processes in which a crash or a hang costs the one call that caused it.
 
-    Each process has a thread and a pipe of its own: what happens to one is nothing to the
-    others, and there is no doubt which call it had in hand.
+    Each process has a pipe of its own: what happens to one is nothing to the others, and
+    there is no doubt which call it had in hand. Where the machine does not give as many
+    processes as wanted, fewer do the work.
 
     Parameters
     ----------
     count
-        How many processes.
+        How many processes, at most; each starts when there is a call for it.
     timeout
         Seconds that a call may take, from when a worker has it: then the worker is killed.
         As long as it likes when it is None.
+    preload
+        Names of modules that are imported once, for all workers.
+    initializer
+        Called in each worker before anything else.
     """
 
-    def __init__(self, count: int, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        timeout: float | None = None,
+        *,
+        preload: Sequence[str] = (),
+        initializer: Callable[[], None] | None = None,
+    ) -> None:
         self._timeout = timeout
-        self._context = _context()
+        self._preload = tuple(preload)
+        self._prepare = ForkingPickler.dumps((processes.prepare, (self._preload, initializer), {}))
         self._threads = ThreadPoolExecutor(count)
-        self._own = threading.local()  # each thread's worker
-        self._all: set[_Worker] = set()
-        self._changing = threading.Lock()  # who starts a worker, or stops them all
+        self._wanted = self._most = count
+        self._count = 0  # of those that there are, or that start
+        self._all: set[Process] = set()
+        self._idle: list[Process] = []
+        self._changed = threading.Condition()
         self._stopped = False
         self._failed_starts = 0  # in a row
+        processes.get_ready(self._preload)
 
     def __enter__(self) -> Self:
         return self
@@ -79,99 +92,150 @@ class Workers:
             if kind is None:
                 self._threads.shutdown()  # when all is done
         finally:
-            with self._changing:
+            with self._changed:
                 self._stopped = True
                 for worker in self._all:
                     worker.kill()
+                self._changed.notify_all()
             self._threads.shutdown(cancel_futures=True)
             for worker in self._all:
-                worker.close()
+                processes.close(worker)
 
     def submit(
         self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs
     ) -> "Future[Result]":
         """Have a worker call the function.
 
-        The future fails with `WorkerDiedError` when the worker dies of it, and with
-        TimeoutError when it hangs.
+        The future fails with `WorkerDiedError` when the worker dies of it, with TimeoutError
+        when it hangs, and with `ReadingError` when no worker can be had.
         """
         return self._threads.submit(self._call, function, args, kwargs)
 
     def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
-        worker: _Worker | None = getattr(self._own, "worker", None)
-        if worker is None or not worker.give(function, *arguments):
-            worker = self._own.worker = self._started()
-            worker.give(function, *arguments)
+        call = ForkingPickler.dumps((function, *arguments))
+        worker = self._worker()
+        while not _give(worker, call):  # it died while it was idle
+            self._lose(worker)
+            worker = self._worker()
         try:
-            result, problem = worker.answer(self._timeout)
-        except (WorkerDiedError, TimeoutError):
-            self._own.worker = None
-            with self._changing:
-                self._all.discard(worker)
-            worker.close()
+            result, problem = _answer(worker, self._timeout)
+        except BaseException:
+            self._lose(worker)
             raise
+        with self._changed:
+            self._idle.append(worker)
+            self._changed.notify()
         if problem is not None:
             raise problem
         return result  # type: ignore[no-any-return]
 
-    def _started(self) -> "_Worker":
-        try:
-            with self._changing:
+    def _worker(self) -> Process:
+        """Return a worker that is idle, or a new one; wait where there can be no more."""
+        while True:
+            with self._changed:
+                while not self._stopped and not self._idle and self._count >= self._most:
+                    self._changed.wait()
                 if self._stopped:
                     raise WorkerDiedError
-                worker = _Worker(self._context)
-                self._all.add(worker)
-            worker.answer(_START_SECONDS)  # or its start would count as the first file's time
-        except (TimeoutError, WorkerDiedError) as problem:
+                if self._idle:
+                    return self._idle.pop()
+                self._count += 1
+            worker = self._started()
+            if worker is not None:
+                return worker
+
+    def _started(self) -> Process | None:
+        """Return a new worker; None when the machine gives no more, and others are there."""
+        try:
+            worker = self._start()
+        except (WorkerDiedError, TimeoutError) as problem:
+            self._lose(None)
             self._failed_starts += 1
             if isinstance(problem, TimeoutError) or self._failed_starts >= _FAILED_STARTS:
-                raise UsageError(
-                    "the processes that read images do not start; a script that uses them is a "
-                    'file, and calls them below: if __name__ == "__main__":'
-                ) from problem
+                raise ReadingError(f"{_NO_START}: they end, or hang, at once") from problem
             raise
+        except MemoryError:
+            self._do_with_fewer("memory")
+            return None
+        except Exception as problem:
+            if not isinstance(problem, OSError) or problem.errno not in LACKING:
+                self._lose(None)
+                raise ReadingError(f"{_NO_START}: {type(problem).__name__}: {problem}") from problem
+            self._do_with_fewer(LACKING[problem.errno])
+            return None
         self._failed_starts = 0
         return worker
 
-
-class _Worker:
-    """A process, and this end of the pipe to it."""
-
-    def __init__(self, context: Any) -> None:
-        self._pipe, its_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(its_end,), daemon=True)
+    def _start(self) -> Process:
+        """Start a worker, and wait until it is ready: that is not the first call's time."""
+        _leave_room()
+        worker = processes.started(self._preload)
+        with self._changed:
+            self._all.add(worker)  # so that it is ended with the others while it starts
         try:
-            self._process.start()
-        except (EOFError, ConnectionError) as problem:  # their server is gone
-            raise WorkerDiedError from problem
-        its_end.close()  # so that the pipe ends when the process does
+            if self._stopped or not _give(worker, self._prepare):
+                raise WorkerDiedError
+            _, problem = _answer(worker, processes.START_SECONDS)
+            if problem is not None:
+                raise problem
+        except BaseException:
+            with self._changed:
+                self._all.discard(worker)
+            processes.close(worker)
+            raise
+        return worker
 
-    def give(self, *call: object) -> bool:
-        """Have it call a function; say whether it is still there to do so."""
-        try:
-            self._pipe.send(call)
-        except OSError:
-            return False
-        return True
+    def _lose(self, worker: Process | None) -> None:
+        """Do without a worker that is gone, hangs or did not start: another may start."""
+        with self._changed:
+            self._count -= 1
+            self._all.discard(worker)
+            self._changed.notify()
+        if worker is not None:
+            processes.close(worker)
 
-    def answer(self, timeout: float | None) -> Any:
-        """Return what it answers within `timeout` seconds."""
-        try:
-            if self._pipe.poll(timeout):
-                return self._pipe.recv()
-        except (EOFError, OSError) as problem:
-            raise WorkerDiedError from problem
-        raise TimeoutError
+    def _do_with_fewer(self, lacking: str) -> None:
+        """Leave the work to the workers that there are, and say so; raise when there is none."""
+        with self._changed:
+            self._count -= 1
+            none, is_first = self._count == 0, self._most == self._wanted
+            self._most = max(1, self._count)
+            self._changed.notify_all()
+        if none:
+            raise ReadingError(
+                f"{_NO_START} for want of {lacking}: end other programs, or raise the limit"
+            )
+        if is_first:
+            log.warning("fewer than %d processes work, for want of %s", self._wanted, lacking)
 
-    def kill(self) -> None:
-        """End it at once: it has nothing to tidy up."""
-        self._process.kill()
 
-    def close(self) -> None:
-        """End it, and let go of it."""
-        self.kill()
-        self._process.join(_END_SECONDS)
-        self._pipe.close()
+def _leave_room() -> None:
+    """Raise what the system says when this process can open no more files beside a worker."""
+    spare: list[int] = []
+    try:
+        spare.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_SPARE_FILES))
+    finally:
+        for number in spare:
+            os.close(number)
+
+
+def _give(worker: Process, call: Any) -> bool:
+    """Have a worker do a call; say whether it is still there to do so."""
+    try:
+        worker.pipe.send_bytes(call)
+    except OSError:
+        return False
+    return True
+
+
+def _answer(worker: Process, timeout: float | None) -> Any:
+    """Return what a worker answers within `timeout` seconds."""
+    try:
+        if worker.pipe.poll(timeout):
+            return worker.pipe.recv()
+    except (EOFError, OSError) as problem:
+        raise WorkerDiedError from problem
+    raise TimeoutError
 
 
 def completed(
@@ -222,76 +286,5 @@ def _report(
 
 
 def get_ready(*modules: str) -> None:
-    """Have what workers are made of imported in another process, while this one goes on.
-
-    `modules` are those that are wanted beside what reads images.
-    """
-    _context(*modules)
-
-
-def _context(*modules: str) -> Any:
-    """Return how processes start: never by a fork of this one, which may have threads."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    # Imported once, not once a worker.
-    context.set_forkserver_preload(["sdindex.hashing.image", *modules])
-    resource_tracker.ensure_running()
-    with _inherited_by_workers():
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _inherited_by_workers() -> Iterator[None]:
-    """Set what the server of the workers is to start with, and take it back."""
-    # So that Ctrl-C does not meet it while it still imports; here it waits meanwhile.
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # Numpy's threads, a pool in each worker, do nothing for a hash and cost time to start.
-    threads_unsaid = _BLAS_THREADS not in os.environ
-    if threads_unsaid:
-        os.environ[_BLAS_THREADS] = "1"
-    try:
-        yield
-    finally:
-        if threads_unsaid:
-            del os.environ[_BLAS_THREADS]
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
-def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Be a worker: call what comes, and answer with the result or the error.
-
-    Ctrl-C reaches every process of the terminal, and is left to the main one.
-    """
-    from sdindex.hashing.image import note_warnings  # imported when the server was, for all workers
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    note_warnings()
-    with suppress(EOFError, ConnectionError):  # the main process is done, or gone
-        pipe.send(None)
-        while True:
-            function, args, kwargs = pipe.recv()
-            pipe.send(_answer(function, args, kwargs))
-
-
-def _answer(
-    function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Result | None, Exception | None]:
-    try:
-        return function(*args, **kwargs), None
-    except Exception as problem:  # noqa: BLE001  (it is raised where the function was wanted)
-        problem.add_note(format_exc())
-        return None, problem
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, however that ended.
-
-    One that waits for its next file sees that by itself; one that hangs in a read does not.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    """Have modules imported for workers in another process, while this one goes on."""
+    processes.get_ready(modules)

@@ -1,18 +1,29 @@
 """A crash, a hang or an I/O error costs the one file that caused it."""
 
+import errno
+import gc
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from itertools import count
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from sdindex import Index, UsageError
+from sdindex import Index, UsageError, processes
+from sdindex.errors import ReadingError
 from sdindex.hashing.image import read_image
-from sdindex.workers import WorkerDiedError, Workers, completed
+from sdindex.workers import LACKING, WorkerDiedError, Workers, completed
 from tests.conftest import make_image
 from tests.support import stalling
+from tests.support.hostile import RAN, hostile_card
 from tests.support.stalling import work
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -115,21 +126,177 @@ def test_no_workers_are_refused(index: Index, archive: Path, workers: int) -> No
 
 
 @posix
-def test_a_server_that_is_gone_is_no_fault_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multiprocessing.context import ForkServerProcess  # Windows has none
-
-    def refused(_: object) -> None:
+def test_a_server_that_is_gone_is_no_fault_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(ForkServerProcess, "_Popen", staticmethod(refused))
+    monkeypatch.setattr(processes, "send_handle", refused)
     with Workers(1) as pool:
         outcomes = [pool.submit(os.getpid).exception() for _ in range(3)]
-    assert [type(one) for one in outcomes] == [WorkerDiedError, WorkerDiedError, UsageError]
+    assert [type(one) for one in outcomes] == [WorkerDiedError, WorkerDiedError, ReadingError]
 
 
 @posix
-def test_numpy_starts_no_threads_in_workers_and_may_here() -> None:
-    before = os.environ.get("OPENBLAS_NUM_THREADS")
+def test_a_server_that_was_killed_is_started_again() -> None:
     with Workers(1) as pool:
-        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == (before or "1")
-    assert os.environ.get("OPENBLAS_NUM_THREADS") == before
+        worker = pool.submit(os.getpid).result()
+        os.kill(pool.submit(os.getppid).result(), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+        pool.submit(os.getpid).exception()  # the worker may have had it in hand
+        assert pool.submit(work, "one").result() == "one"
+
+
+@pytest.fixture
+def no_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have none that was started before; what is started is ended."""
+    monkeypatch.setattr(processes, "_server", None)
+    yield
+    processes.end_server()
+
+
+def host() -> object:
+    """Return what of this process a caller may have set, and may look at."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    return dict(os.environ), mask, handlers, sys.path[:], warnings.filters[:], gc.isenabled()
+
+
+@pytest.mark.usefixtures("no_server")
+def test_nothing_of_the_callers_process_is_changed(
+    index: Index, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for a moment: another thread may look, or start a process of its own."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before, seen = host(), []
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "sdindex" in frame.f_code.co_filename:
+            seen.append(host() == before)
+
+    threading.setprofile(look)
+    sys.setprofile(look)
+    try:
+        index.update(archive, workers=2)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    assert seen
+    assert all(seen)
+    with Workers(1) as pool:
+        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    processes.end_server()
+    with Workers(1) as pool:
+        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "3"
+
+
+@pytest.fixture(params=["forked", "alone"])
+def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, no_server: None) -> None:
+    """Start workers in each of the ways in which they can start somewhere."""
+    if request.param == "alone":
+        monkeypatch.setattr(processes, "started", lambda _: processes.Alone())
+        monkeypatch.setattr(processes, "get_ready", lambda _: None)
+    elif sys.platform == "win32":
+        pytest.skip("there is no fork")
+
+
+@pytest.mark.usefixtures("start")
+@pytest.mark.parametrize("entry", ["", ".", "here"])
+def test_no_worker_looks_for_modules_in_the_current_folder(
+    index: Index, archive: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    card = hostile_card(archive)
+    monkeypatch.chdir(card)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep)
+    for module in ("PIL", "imagehash", "sdindex"):  # nothing here looks for them anew
+        assert module in sys.modules
+    monkeypatch.setattr(sys, "path", [str(card) if entry == "here" else entry, *sys.path])
+    assert index.update(archive, workers=2).new == 12
+    assert not (card / RAN).exists()
+
+
+@pytest.mark.usefixtures("start")
+def test_each_way_of_starting_bears_a_crash_and_a_hang() -> None:
+    with Workers(2, timeout=1.5) as pool:
+        outcomes = [pool.submit(work, what) for what in ("a", "crash", "hang", "b", "c", "d")]
+        problems = [type(one.exception()) for one in outcomes]
+    nothing = type(None)
+    assert problems == [nothing, WorkerDiedError, TimeoutError, nothing, nothing, nothing]
+
+
+@pytest.mark.usefixtures("start")
+def test_the_folder_of_temporary_files_may_have_a_long_name(
+    index: Index, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert index.update(archive, workers=2).new == 12
+
+
+def test_a_script_needs_no_guard(archive: Path, tmp_path: Path) -> None:
+    """The program's processes do not run the caller's script."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('once')\n"
+        "from sdindex import Index\n"
+        f"with Index({str(tmp_path / 'a.db')!r}) as index:\n"
+        f"    print(index.update({str(archive)!r}).new)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("once\n12\n", "")
+
+
+def unprepared() -> None:
+    raise ImportError("numpy is broken")
+
+
+def test_workers_that_cannot_get_ready_are_one_line() -> None:
+    with (
+        Workers(2, initializer=unprepared) as pool,
+        pytest.raises(ReadingError, match=r"processes do not start: ImportError: numpy is broken"),
+    ):
+        pool.submit(os.getpid).result()
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_python_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Workers(2) as pool, pytest.raises(ReadingError, match=r"do not start: FileNotFoundError"):
+        pool.submit(os.getpid).result()
+
+
+@posix
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN, errno.ENOMEM])
+def test_what_the_machine_lacks_is_met_with_fewer_workers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    given, start = count(), processes.started
+
+    def scarce(modules: Sequence[str]) -> processes.Process:
+        if next(given) >= 2:
+            raise OSError(number, os.strerror(number))
+        return start(modules)
+
+    monkeypatch.setattr(processes, "started", scarce)
+    with Workers(8) as pool:
+        assert [pool.submit(work, str(i)).result() for i in range(3)] == ["0", "1", "2"]
+        assert {one.result() for one in [pool.submit(work, str(i)) for i in range(40)]} == {
+            str(i) for i in range(40)
+        }
+    assert [one.getMessage() for one in caplog.records] == [
+        f"fewer than 8 processes work, for want of {LACKING[number]}"
+    ]
+
+
+@posix
+def test_a_machine_that_gives_no_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(processes, "started", none)
+    with Workers(4) as pool:
+        problems = [pool.submit(os.getpid) for _ in range(8)]
+        assert {type(one.exception()) for one in problems} == {ReadingError}
+        assert "for want of processes" in str(problems[0].exception())

@@ -25,9 +25,10 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     @click.pass_context
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
         if "://" not in ctx.obj and not os.path.exists(ctx.obj):  # all is to be read
+            from sdindex.hashing.picture import PRELOAD
             from sdindex.workers import get_ready
 
-            get_ready()
+            get_ready(*PRELOAD)
         ctx.invoke(command, *args, **options)
 
     return update_wrapper(run, command)

@@ -40,6 +40,17 @@ class ImageRead(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+# What a process imports before it reads images.
+PRELOAD = ("sdindex.hashing.image",)
+
+
+def get_ready() -> None:
+    """Make this process one that reads images, one at a time, and does nothing else."""
+    from sdindex.hashing import image
+
+    image.note_warnings()
+
+
 def read_image(path: str, method: Method) -> ImageRead:
     """Read one image file.
 

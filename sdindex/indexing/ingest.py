@@ -13,7 +13,7 @@ from sdindex.archive.roots import Identity
 from sdindex.archive.scan import reason
 from sdindex.errors import ArchiveUnavailableError, UsageError
 from sdindex.hashing.methods import METHODS, Method
-from sdindex.hashing.picture import ImageRead, read_image
+from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import folder_identity, unavailable
 from sdindex.progress import bar
@@ -69,7 +69,9 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Sub
     """Return what gives a file to a worker."""
     from sdindex.workers import Workers
 
-    pool = reading.executor or stack.enter_context(Workers(workers, reading.timeout))
+    pool = reading.executor or stack.enter_context(
+        Workers(workers, reading.timeout, preload=PRELOAD, initializer=get_ready)
+    )
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))

@@ -43,11 +43,10 @@ def changes(session: Session, part: Part, *, strict: bool, workers: int) -> Iter
 def _in_workers(
     db: str, part: Part, spans: list[Span], *, strict: bool, workers: int
 ) -> Iterator[Change]:
-    from sdindex.workers import WorkerDiedError, Workers, get_ready, in_order
+    from sdindex.workers import WorkerDiedError, Workers, in_order
 
-    get_ready(__name__)
     place: Unlooked | TooLong | Linked | None = None
-    with Workers(workers) as pool:
+    with Workers(workers, preload=(__name__,)) as pool:
         root = part.root
         jobs = (pool.submit(compare_section, db, root, part, span, strict=strict) for span in spans)
         for future in in_order(jobs, in_flight=2 * workers):

@@ -22,8 +22,9 @@ from sdindex.arguments import DEFAULT_TIMEOUT
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
+from sdindex.hashing.picture import get_ready
 from sdindex.pages import charts
-from sdindex.pages.thumbnails import Thumbnail, thumbnail
+from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
 from sdindex.progress import bar
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.quality import Quality, quality
@@ -168,7 +169,7 @@ def _pictures(
     if not wanted:
         return made
     with (
-        Workers(workers, DEFAULT_TIMEOUT) as pool,
+        Workers(workers, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready) as pool,
         bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 

@@ -8,6 +8,8 @@ from PIL import Image, ImageOps
 
 from sdindex.hashing.image import FORMATS, explain, raise_if_systems, refuse_if_huge
 
+PRELOAD = (__name__,)  # what a process imports before it makes thumbnails
+
 
 class Thumbnail(NamedTuple):
     """A JPEG, or the reason why there is none."""

@@ -83,7 +83,7 @@ class Session:
     """
 
     def __init__(self, db: str, backend: Backend, connection: sa.Connection) -> None:
-        self.db = db
+        self.db = db if backend.file is None else str(backend.file.absolute())
         self.connection = connection
         self.execute = connection.execute
         self.scalar = connection.scalar

@@ -101,7 +101,7 @@ def test_an_archive_that_is_not_there_changes_nothing(tmp_path: Path, large: Pat
 class InThisProcess:
     """Does at once what workers do in processes of their own."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def __enter__(self) -> "InThisProcess":
