@@ -119,7 +119,7 @@ def test_an_error_of_the_system_while_decoding_is_not_the_images(
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_no_workers_are_refused(index: Index, archive: Path, workers: int) -> None:
-    with pytest.raises(UsageError, match="1 or more"):
+    with pytest.raises(UsageError, match="workers"):
         index.update(archive, workers=workers)
     with pytest.raises(UsageError, match="method must be one of"):
         index.update(archive, method="quick")  # type: ignore[arg-type]
