@@ -6,11 +6,11 @@ class SdindexError(Exception):
 
 
 class IndexMissingError(SdindexError):
-    """There is no index at that place, and the command may not make one."""
+    """There is no index there, and the command may not make one."""
 
 
 class IndexUnusableError(SdindexError):
-    """What is there is not an index that this program can use."""
+    """The file or database is no index that this program can use."""
 
 
 class ArchiveError(SdindexError):

@@ -1,4 +1,4 @@
-"""Progress bars: one place that says when there is one."""
+"""Progress bars, and when one is shown."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 def counter(what: str, unit: str, *, show: bool | None) -> "tqdm[Any]":
-    """Return a count that is moved by hand, of what nobody knows how much there is.
+    """Return a count without an end, which the caller moves.
 
     `show` is True or False, or None to show it on a terminal only.
     """
@@ -15,7 +15,7 @@ def counter(what: str, unit: str, *, show: bool | None) -> "tqdm[Any]":
 
 
 def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":
-    """Return a bar that is moved by hand, with images a second and the time left."""
+    """Return a bar that the caller moves, with images a second and the time left."""
     return tqdm(total=total, desc=what, unit=" images", disable=_disabled(show))
 
 

@@ -42,7 +42,7 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
         images,
         lambda image: image.path if image.taken_at is None else None,
         "Camtrap DP wants a time for each image, and {count} no EXIF time ({first}); "
-        "leave them out with --since 0001-01-01",
+        "leave them out: sdindex select --since 0001-01-01 (of a saved sample: --within NAME, too)",
     )
     _refuse(
         images,

@@ -1,0 +1,48 @@
+"""The commands on samples, and what they name in their messages."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sdindex.cli.main import cli
+from tests.cli.test_cli import run
+from tests.conftest import CHECKOUT
+
+
+def options(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from options(inner)
+
+
+def test_no_message_names_an_option_that_there_is_not() -> None:
+    known = {*options(cli), "--help", "--version", "--upgrade"}  # the last is pip's
+    for file in (CHECKOUT / "sdindex").rglob("*.py"):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", file.read_text(encoding="utf-8")))
+        assert named <= known, file
+
+
+def test_show_names_the_command_that_has_the_option(db: Path, archive: Path) -> None:
+    run("index", "-q", archive, db=db)
+    run("select", "-n", 3, "--save", "spring", db=db)
+    asked = ("--format", "camtrap-dp", "--utc-offset", "Z")
+    said = run("samples", "show", "spring", *asked, db=db).stderr
+    assert said.startswith("Error: ")
+    show, select = (set(options(cli.commands[name])) for name in ("samples", "select"))
+    for option in re.findall(r"--[a-z-]+", said):
+        assert option in (select if "sdindex select" in said else show)
+
+
+def test_since_after_until_is_one_line(db: Path, archive: Path) -> None:
+    run("index", "-q", archive, db=db)
+    done = run("select", "-n", 3, "--since", "2021-01-02", "--until", "2021-01-01", db=db)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: since 2021-01-02 is after until 2021-01-01: no time lies between them\n"
+    )
+    same = run("select", "-n", 3, "--since", "2021-01-02", "--until", "2021-01-02", db=db)
+    assert same.exit_code == 0
