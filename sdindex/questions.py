@@ -21,6 +21,7 @@ from sdindex.arguments import (
     whole,
 )
 from sdindex.errors import UsageError
+from sdindex.exchange import lists
 from sdindex.sampling.options import SampleArguments, sample_count, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store import labels, lookup, overview, samples, selection
@@ -159,7 +160,7 @@ class Questions:
         with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                held = population(session, chosen)
+                held = population(session, chosen, lists.resolve(session, chosen))
                 ids, _ = selection.drawn_from(held.candidates, sample_count(count), chosen)
             elif name is not None and count is None and not options:
                 ids, chosen = selection.saved_ids(session, text("name", name))
@@ -179,7 +180,9 @@ class Questions:
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""
         with self._store.reading() as session:
-            return selection.hashes(session, paths("files", files))
+            ids = lists.ids_of_files(session, paths("files", files))
+            found = selection.hashes(session, ids.values())
+        return {file: found[row] for file, row in ids.items() if row in found}
 
     @contextmanager
     def sql(

@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
 from sdindex.arguments import DEFAULT_TIMEOUT
+from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
@@ -77,7 +78,7 @@ class Gathered:
 
 def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
-    held = population(session, options)
+    held = population(session, options, resolve(session, options))
     ids, _ = selection.drawn_from(held.candidates, count, options)
     places, every = held.places_of(ids), np.arange(len(held))
     others = np.setdiff1d(every, places, assume_unique=True)

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
-from sdindex.exchange.lists import images_of, paths_of
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates
 from sdindex.store import archives, samples
 from sdindex.store.database import Session
 from sdindex.store.fetching import batched
 from sdindex.store.frames import available
+from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import archive, image, label
 
 _CHUNK = 10_000  # images taken at once
@@ -29,6 +29,7 @@ log = logging.getLogger("sdindex")
 def candidates(
     session: Session,
     options: SampleOptions,
+    listed: Listed = NOTHING_LISTED,
     *,
     with_folders: bool = False,
     also: Sequence[sa.ColumnElement[Any]] = (),
@@ -38,6 +39,8 @@ def candidates(
 
     Parameters
     ----------
+    listed
+        What the lists of the options mean.
     with_folders
         Number the folders also where no bursts are drawn.
     also, take
@@ -51,11 +54,11 @@ def candidates(
     """
     with_folders = with_folders or options.unit == "burst"
     passes = drawable(session, options)
-    excluded = _excluded(session, options)  # once: a list may be a pipe
-    fixed = _fixed(session, options, excluded)
+    excluded = _excluded(session, options, listed)
+    fixed = _fixed(session, options, listed, excluded)
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
     barred: set[int] = set() if options.unit == "burst" else excluded
-    allowed = _allowed(session, options, barred)
+    allowed = _allowed(session, options, listed, barred)
     # The fixed ones are taken whatever the filters say, in their places among the others.
     condition = available() if fixed else passes
     passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
@@ -156,13 +159,14 @@ def _labelled(session: Session, names: Sequence[str]) -> sa.Select[Any]:
     return sa.select(label.c.image_id).where(label.c.label.in_(names))
 
 
-def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[int]:
+def _fixed(
+    session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
+) -> set[int]:
     """Return the ids of the images to be taken in any case; what is not there now is named."""
     asked: set[int] = set()
     if options.extend is not None:
         asked |= samples.bursts_of(session, options.extend).keys()
-    if options.include is not None:
-        asked |= _listed(session, options.include)
+    asked |= listed.include
     fixed = samples.present(session, asked)
     if len(fixed) < len(asked):
         log.warning(
@@ -177,44 +181,28 @@ def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[
     return fixed
 
 
-def _excluded(session: Session, options: SampleOptions) -> set[int]:
-    excluded: set[int] = set()
-    known = samples.names(session)
-    for one in options.exclude:
-        excluded |= (
-            samples.bursts_of(session, one).keys() if one in known else _listed(session, one)
-        )
+def _excluded(session: Session, options: SampleOptions, listed: Listed) -> set[int]:
+    excluded = set(listed.exclude)
+    for name in samples.names(session).intersection(options.exclude):
+        excluded |= samples.bursts_of(session, name).keys()
     return excluded
 
 
 def _allowed(
-    session: Session, options: SampleOptions, excluded: set[int]
+    session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
 ) -> Callable[[int], bool] | None:
     """Return what says whether an image passes the filters that are lists; None without any."""
     lists = []
     if options.within is not None:
         lists.append(set(samples.bursts_of(session, options.within)))
-    if options.files is not None:
-        lists.append(_listed(session, options.files))
+    if listed.files is not None:
+        lists.append(set(listed.files))
     if options.where is not None:
         lists.append(session.matching(options.where))
     if not lists:
         return (lambda row: row not in excluded) if excluded else None
     allowed = set.intersection(*lists) - excluded
     return allowed.__contains__
-
-
-def _listed(session: Session, listed: str | Sequence[str]) -> set[int]:
-    paths = paths_of(listed)
-    found = images_of(session, paths)
-    unknown = [path for path in paths if path not in found]
-    if unknown:
-        named = f"{printable(unknown[0])}{', ...' if len(unknown) > 1 else ''}"
-        text = f"{len(unknown):,} of {len(paths):,} listed images are not in the index ({named})"
-        if not found:
-            raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
-        log.warning("%s", text)
-    return set().union(*found.values())
 
 
 def _columns(options: SampleOptions, *, with_folders: bool) -> list[sa.ColumnElement[Any]]:

@@ -18,6 +18,7 @@ from sdindex.sampling.sample import Candidates
 from sdindex.sampling.trim import HASH_BITS
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
+from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import image, label
 
 NONE = -1  # the number of what an image does not have
@@ -93,8 +94,12 @@ class Population:
         }
 
 
-def population(session: Session, options: SampleOptions) -> Population:
+def population(
+    session: Session, options: SampleOptions, listed: Listed = NOTHING_LISTED
+) -> Population:
     """Return the images that pass every filter of a sample, and those that are fixed.
+
+    `listed` is what the lists of the options mean.
 
     Raises
     ------
@@ -113,6 +118,7 @@ def population(session: Session, options: SampleOptions) -> Population:
     found = candidates(
         session,
         options,
+        listed,
         with_folders=True,
         also=[
             image.c.archive_id.label("in_archive"),

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sdindex.archive.names import absolute, from_text
 from sdindex.archive.natural import path_of
 from sdindex.errors import SampleError
-from sdindex.exchange.lists import images_of
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates, draw
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS, stride, trim
@@ -23,6 +22,7 @@ from sdindex.store.candidates import candidates, drawable, refuse_to_mix
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, no_garbage_collection
 from sdindex.store.frames import OrderedBucket, available, bucket_of, kept, unsigned
+from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import archive, image, label, sampling_position
 
 _COLUMNS = (
@@ -87,14 +87,18 @@ def select(
     session: Session,
     count: int,
     options: SampleOptions,
+    listed: Listed = NOTHING_LISTED,
     *,
     save: str | None = None,
 ) -> list[SampledImage]:
-    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
+    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`.
+
+    `listed` is what the lists of the options mean.
+    """
     _require(count)
     if save is not None:
         samples.require_new(session, save)
-    ids, bursts = _drawn(session, count, options)
+    ids, bursts = _drawn(session, count, options, listed)
     if save is not None:
         samples.save(session, save, count, options, ids, bursts)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
@@ -117,13 +121,13 @@ def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
 
 
 def _drawn(
-    session: Session, count: int, options: SampleOptions
+    session: Session, count: int, options: SampleOptions, listed: Listed
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample and, where it is of bursts, the burst of each."""
     order = kept(session) if options.is_plain else []
     if not order:
         with no_garbage_collection():
-            return drawn_from(candidates(session, options), count, options)
+            return drawn_from(candidates(session, options, listed), count, options)
     keep = trim({one.bucket: one.images for one in order}, count)
     return list(_at_positions(session, order, keep)), None
 
@@ -156,16 +160,13 @@ def _at_positions(
         yield from session.scalars(sa.select(image_id).where(position.in_(chunk)))
 
 
-def hashes(session: Session, files: Sequence[str]) -> dict[str, int]:
-    """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
-    ids = {file: min(ids) for file, ids in images_of(session, files).items()}
+def hashes(session: Session, ids: Iterable[int]) -> dict[int, int]:
+    """Return the hash of each of those images that was read, and is there, by its id."""
     found: dict[int, int] = {}
-    for chunk in batched(set(ids.values()), PARAMETERS):
-        rows = session.execute(
-            sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
-        )
-        found.update((row_id, dhash) for row_id, dhash in rows)
-    return {file: found[row_id] for file, row_id in ids.items() if row_id in found}
+    for chunk in batched(set(ids), PARAMETERS):
+        statement = sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
+        found.update(session.rows(statement))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
