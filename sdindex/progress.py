@@ -6,12 +6,13 @@ from typing import Any
 from tqdm import tqdm
 
 
-def counter(what: str, unit: str, *, show: bool | None) -> "tqdm[Any]":
+def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tqdm[Any]":
     """Return a count without an end, which the caller moves.
 
-    `show` is True or False, or None to show it on a terminal only.
+    `show` is True or False, or None to show it on a terminal only; for what is done in less than
+    `delay` seconds it is not shown.
     """
-    return tqdm(desc=what, unit=f" {unit}", disable=_disabled(show))
+    return tqdm(desc=what, unit=f" {unit}", delay=delay, disable=_disabled(show))
 
 
 def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":

@@ -21,7 +21,6 @@ from sdindex.arguments import (
     whole,
 )
 from sdindex.errors import UsageError
-from sdindex.exchange import lists
 from sdindex.sampling.options import SampleArguments, sample_count, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store import labels, lookup, overview, samples, selection
@@ -154,23 +153,24 @@ class Questions:
         UsageError
             When there is neither a count nor a name, or both.
         """
-        from sdindex.sampling.quality import quality
-        from sdindex.store.population import population  # numpy, for this alone
+        from sdindex.sampling.quality import QUALITY_COLUMNS, quality  # numpy, for this alone
+        from sdindex.store.candidates import candidates
 
         with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                held = population(session, chosen, lists.resolve(session, chosen))
-                ids, _ = selection.drawn_from(held.candidates, sample_count(count), chosen)
+                found = candidates(session, chosen, QUALITY_COLUMNS)
+                sampled = selection.drawn_from(found, sample_count(count), chosen).positions
             elif name is not None and count is None and not options:
                 ids, chosen = selection.saved_ids(session, text("name", name))
-                held = population(session, chosen)
+                found = candidates(session, chosen, QUALITY_COLUMNS)
+                sampled = found.frame.positions_of(ids)
             else:
                 raise UsageError(
                     "quality measures a sample of so many images (-n, and the options of select), "
                     "or a saved sample (its name alone)"
                 )
-        return quality(held, ids, bits=chosen.bits, distance=chosen.burst_distance)
+        return quality(found.frame, sampled, bits=chosen.bits, distance=chosen.burst_distance)
 
     def labels(self) -> list[LabelCount]:
         """Return the labels of each source, and how many images have them."""
@@ -180,9 +180,7 @@ class Questions:
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""
         with self._store.reading() as session:
-            ids = lists.ids_of_files(session, paths("files", files))
-            found = selection.hashes(session, ids.values())
-        return {file: found[row] for file, row in ids.items() if row in found}
+            return selection.hashes(session, paths("files", files))
 
     @contextmanager
     def sql(

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sdindex import Index, SampledImage
 from sdindex.hashing.image import read_image
+from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.quality import nearest
 from sdindex.sampling.sample import Candidates, draw
 from sdindex.store.query import hamming
@@ -197,15 +198,17 @@ def drawn(
     every: list[SampledImage], there: list[int], fixed: set[int], distance: int | None
 ) -> set[int]:
     """Return a tenth of what is there, with what is fixed, fair to cameras."""
-    found = Candidates()
     cameras = sorted({one.camera for one in every})
-    folders = [os.path.dirname(one.path) for one in every]
-    found.ids.extend(there)
-    found.hashes.extend(
-        int.from_bytes(bytes.fromhex(every[one].dhash), signed=True) for one in there
+    folders = sorted({os.path.dirname(one.path) for one in every})
+    number_of = [folders.index(os.path.dirname(every[one].path)) for one in there]
+    found = Candidates(
+        Frame(
+            np.array(there),
+            np.array([int(every[one].dhash, 16) for one in there], np.uint64),
+            folders=Coded(np.array(number_of, np.int32), [(1, folder) for folder in folders]),
+        ),
+        np.array([cameras.index(every[one].camera) for one in there], np.int32),
+        np.array([there.index(one) for one in sorted(fixed)], np.int64),
     )
-    found.strata.extend(cameras.index(every[one].camera) for one in there)
-    found.folders.extend(sorted(set(folders)).index(folders[one]) for one in there)
-    found.fixed.update(there.index(one) for one in fixed)
-    places = draw(found, round(len(there) / 10), bits=4, distance=distance).places
+    places = draw(found, round(len(there) / 10), bits=4, distance=distance).positions.tolist()
     return {there[place] for place in places}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdindex import IndexUnusableError
 from sdindex.hashing.image import read_image
 from sdindex.hashing.methods import METHODS, Method
 from tests.conftest import CHECKOUT
@@ -18,7 +19,7 @@ from tests.torture import harms
 from tests.torture.battery import PARTS, part
 from tests.torture.oracle import judge
 from tests.torture.scenes import SCENES
-from tests.torture.states import first_difference, state, update
+from tests.torture.states import State, first_difference, state, update
 from tests.torture.support import HANGS, images
 
 KINDS = [harms.made(kind, options) for kind in harms.KINDS for options in harms.KINDS[kind]]
@@ -88,6 +89,13 @@ def test_a_broken_image_has_the_right_hash_or_an_error(
         assert read.picture.dhash in judged.right(method)
 
 
+def difference(db: Path, expected: State) -> str:
+    try:
+        return first_difference(state(db), expected)
+    except IndexUnusableError as problem:
+        return str(problem)
+
+
 def test_the_check_sees_what_is_lost(tmp_path: Path) -> None:
     """What compares is not blind: a row changed, and one in the wrong place."""
     archive = images(tmp_path / "archive", 20)
@@ -96,14 +104,15 @@ def test_the_check_sees_what_is_lost(tmp_path: Path) -> None:
     expected = state(db)
     for change in (
         "UPDATE image SET mtime_ns = mtime_ns + 1 WHERE id = 3",
-        "UPDATE sampling_position SET image_id = 25 - image_id WHERE image_id IN (12, 13)",
+        "UPDATE frame_column SET data = CAST(substr(data, 9) || substr(data, 1, 8) AS BLOB) "
+        "WHERE name LIKE 'ids-%'",
         "DELETE FROM image WHERE id = 7",
     ):
         copy = tmp_path / "copy.db"
         shutil.copy(db, copy)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             connection.execute(change)
-        assert first_difference(state(copy), expected)
+        assert difference(copy, expected)
     assert not first_difference(state(db), expected)
 
 

@@ -10,8 +10,7 @@ import click
 from sdindex.arguments import moment
 from sdindex.cli.options import PATH, Command, bits_option, under_option, with_options
 from sdindex.errors import UsageError
-from sdindex.sampling.bursts import DEFAULT_DISTANCE
-from sdindex.sampling.options import UNITS, SampleOptions
+from sdindex.sampling.options import DEFAULT_DISTANCE, UNITS, SampleOptions
 from sdindex.sampling.trim import HASH_BITS
 
 

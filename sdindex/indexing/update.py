@@ -108,10 +108,11 @@ def _update(
             session.commit()
             summary.add(part, surveyed)
             if surveyed.to_read:
+                images.expect(session, part.archive, surveyed.to_read)
                 read_listed(session, part, surveyed.to_read, reading, summary)
             registry.stamp(session, part.archive)
             session.commit()
-        images.frame_up_to_date(session)
+        images.frame_up_to_date(session, progress=reading.progress)
         session.commit()
     summary.seconds = time.monotonic() - started
     return summary

@@ -19,7 +19,6 @@ from plotly.offline import get_plotlyjs
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
 from sdindex.arguments import DEFAULT_TIMEOUT
-from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
@@ -27,12 +26,14 @@ from sdindex.hashing.picture import get_ready
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
 from sdindex.progress import bar
+from sdindex.sampling.blocks import NO_TIME
+from sdindex.sampling.frame import Frame, Numbers, as_date, days, needed
 from sdindex.sampling.options import SampleOptions
-from sdindex.sampling.quality import Quality, quality
+from sdindex.sampling.quality import QUALITY_COLUMNS, Quality, quality
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
+from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
-from sdindex.store.population import NONE, Numbers, Population, population
 from sdindex.store.selection import SampledImage
 from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
 
@@ -78,59 +79,61 @@ class Gathered:
 
 def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
-    held = population(session, options, resolve(session, options))
-    ids, _ = selection.drawn_from(held.candidates, count, options)
-    places, every = held.places_of(ids), np.arange(len(held))
-    others = np.setdiff1d(every, places, assume_unique=True)
+    found = candidates(session, options, QUALITY_COLUMNS)
+    frame, drawn = found.frame, selection.drawn_from(found, count, options).positions
+    others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
     sample, left = (
-        selection.by_id(session, some, options.bits, {}) for some in (ids, held.ids[shown].tolist())
+        selection.by_id(session, frame.ids[some].tolist(), options.bits, {})
+        for some in (drawn, shown)
     )
-    names = _camera_names(session, held)
-    cameras = Counter[str]()
-    for name, images in zip(names, np.bincount(held.cameras).tolist(), strict=True):
-        cameras[name] += images
+    cameras, times = needed(frame.cameras), needed(frame.times)
+    names = _camera_names(session, cameras.names)
+    by_camera = Counter[str]()
+    counted = np.bincount(cameras.numbers, minlength=len(names)).tolist()
+    for name, images in zip(names, counted, strict=True):
+        by_camera[name] += images
+    dated, on_days = times != NO_TIME, days(times)
+    dated_drawn = drawn[dated[drawn]]
     return Gathered(
         count=count,
         bits=options.bits,
         sample=sample,
         left=left,
-        quality=quality(held, ids, bits=options.bits, distance=options.burst_distance)
-        if ids
+        quality=quality(frame, drawn, bits=options.bits, distance=options.burst_distance)
+        if len(drawn)
         else None,
-        buckets=_buckets(held.buckets(options.bits), places, options.bits),
-        undated=int((held.days == NONE).sum()),
-        cameras=cameras,
-        cells=_cells(held, names, every),
-        sampled_cells=_cells(held, names, places),
+        buckets=_buckets(frame, drawn, options.bits),
+        undated=len(frame) - int(dated.sum()),
+        cameras=+by_camera,
+        cells=_cells(cameras.numbers[dated], on_days[dated], names),
+        sampled_cells=_cells(cameras.numbers[dated_drawn], on_days[dated_drawn], names),
     )
 
 
-def _buckets(numbers: NDArray[np.uint64], places: Numbers, bits: int) -> list[_Bucket]:
-    held, images = np.unique(numbers, return_counts=True)
-    keeps = Counter(numbers[places].tolist())
+def _buckets(frame: Frame, drawn: Numbers, bits: int) -> list[_Bucket]:
+    keeps = Counter(frame.buckets(bits)[drawn].tolist())
     return [
         _Bucket(number, f"{number:0{bits}b}", size, keeps[number])
-        for number, size in zip(held.tolist(), images.tolist(), strict=True)
+        for number, size in frame.bucket_sizes(bits)[0].items()
     ]
 
 
-def _cells(held: Population, names: Sequence[str], places: Numbers) -> Counter[tuple[str, date]]:
-    """Return how many of those images each camera took on each day."""
-    dated = places[held.days[places] != NONE]
-    numbers = held.cameras[dated] * len(held.dates) + held.days[dated]
-    found, images = np.unique(numbers, return_counts=True)
+def _cells(
+    cameras: NDArray[np.int32], on_days: Numbers, names: Sequence[str]
+) -> Counter[tuple[str, date]]:
+    """Return how many images each camera took on each day."""
+    found, images = np.unique(np.stack([cameras, on_days]), axis=1, return_counts=True)
     cells = Counter[tuple[str, date]]()
-    for number, count in zip(found.tolist(), images.tolist(), strict=True):
-        camera, day = divmod(number, len(held.dates))
-        cells[names[camera], held.dates[day]] += count
+    for camera, day, count in zip(*found.tolist(), images.tolist(), strict=True):
+        cells[names[camera], as_date(day)] += count
     return cells
 
 
-def _camera_names(session: Session, held: Population) -> list[str]:
+def _camera_names(session: Session, cameras: Sequence[tuple[int, str]]) -> list[str]:
     roots = {one.id: one.root for one in archives.all_archives(session)}
-    naming = Naming(roots[of] for of, _ in held.camera_names)
-    return [naming.camera_name(roots[of], from_text(camera)) for of, camera in held.camera_names]
+    naming = Naming(roots[of] for of, _ in cameras)
+    return [naming.camera_name(roots[of], from_text(camera)) for of, camera in cameras]
 
 
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:

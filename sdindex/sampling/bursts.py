@@ -2,38 +2,80 @@
 
 from collections.abc import Sequence
 
-DEFAULT_DISTANCE = 10  # bits
+import numpy as np
+from numpy.typing import NDArray
+
+_WINDOW = 4  # images looked at first for the end of a burst
+_FEW = 64  # stretches, beyond which a step of numpy for all at once is worth its price
 
 
-def bursts(hashes: Sequence[int], folders: Sequence[int], distance: int) -> list[range]:
-    """Return the bursts of images in natural order, each as a range of their places.
+def burst_starts(
+    hashes: NDArray[np.uint64], folder_starts: NDArray[np.int64], distance: int
+) -> NDArray[np.int64]:
+    """Return the positions at which bursts begin.
 
     A burst is images next to each other in one folder, each at most so many bits from the
     burst's first.
 
+    Two images that follow each other and differ in more than twice the distance cannot both be
+    near one first image: there a burst begins, whatever the first image is. This cuts the
+    images into stretches, most of them one burst, that are gone through side by side.
+
     Parameters
     ----------
     hashes
-        Signed 64-bit integers.
-    folders
-        A number for each image, another one where the folder is another than the image's
-        before it.
+        Of images in natural order.
+    folder_starts
+        The positions at which a folder begins, in order; the first is 0.
     distance
         In bits, 0 to 64.
     """
-    starts = []
-    first, folder = 0, -1
-    for place, (dhash, in_folder) in enumerate(zip(hashes, folders, strict=True)):
-        # Python's integers are unbounded: the sign bits of two hashes differ as one bit each
-        # only when both are cut to 64.
-        apart = ((first ^ dhash) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
-        if in_folder != folder or apart > distance:
-            starts.append(place)
-            first, folder = dhash, in_folder
-    ends = [*starts[1:], len(hashes)]
-    return [range(start, end) for start, end in zip(starts, ends, strict=True)] if starts else []
+    images = len(hashes)
+    is_start = np.zeros(images, bool)
+    if images:
+        is_start[1:] = np.bitwise_count(hashes[1:] ^ hashes[:-1]) > min(2 * distance, 64)
+        is_start[folder_starts] = True
+        if distance:
+            _divide(hashes, is_start, distance)
+    return np.flatnonzero(is_start)
 
 
-def middle(burst: Sequence[int]) -> int:
-    """Return the place of the image that stands for a burst."""
-    return burst[len(burst) // 2]
+def _divide(hashes: NDArray[np.uint64], is_start: NDArray[np.bool_], distance: int) -> None:
+    """Find the bursts in each stretch of images that begins with a start that is known."""
+    first = np.flatnonzero(is_start)
+    end = np.append(first[1:], len(hashes))
+    longer = end - first > 1
+    first, end = first[longer], end[longer]
+    at, width = first + 1, np.full(len(first), _WINDOW)
+    while len(first) > _FEW:
+        window = at[:, None] + np.arange(width.max())
+        inside = (window < end[:, None]) & (window < (at + width)[:, None])
+        window[~inside] = 0
+        apart = np.bitwise_count(hashes[window] ^ hashes[first][:, None]) > distance
+        apart &= inside
+        found = apart.any(axis=1)
+        place = at + np.where(found, apart.argmax(axis=1), width)
+        is_start[place[found]] = True
+        first = np.where(found, place, first)
+        at = np.where(found, place + 1, place)
+        width = np.where(found, _WINDOW, np.minimum(2 * width, 256))
+        open_still = at < end
+        first, end, at, width = (
+            first[open_still],
+            end[open_still],
+            at[open_still],
+            width[open_still],
+        )
+    for one, stop, begin in zip(first.tolist(), end.tolist(), at.tolist(), strict=True):
+        _divide_one(hashes[one:stop].tolist(), is_start[one:stop], begin - one, distance)
+
+
+def _divide_one(
+    hashes: Sequence[int], is_start: NDArray[np.bool_], begin: int, distance: int
+) -> None:
+    """Find the bursts of one stretch, image by image from `begin` on."""
+    head = hashes[0]
+    for position in range(begin, len(hashes)):
+        if (head ^ hashes[position]).bit_count() > distance:
+            is_start[position] = True
+            head = hashes[position]

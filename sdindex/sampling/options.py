@@ -12,11 +12,11 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from sdindex.arguments import AnyPath, choice, moment, path, paths, text, texts, whole
 from sdindex.errors import SampleError, UsageError
-from sdindex.sampling.bursts import DEFAULT_DISTANCE
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
 
 Unit = Literal["image", "burst"]
 UNITS: tuple[Unit, ...] = ("image", "burst")
+DEFAULT_DISTANCE = 10  # bits
 FOLDER = "folder:"  # and so many of the leading folders of a path
 
 _DEEPEST = 10_000  # folders; no path has more

@@ -5,21 +5,22 @@ images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits tak
 usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64 dimensions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.errors import SampleError
+from sdindex.sampling.blocks import LABELS, NO_TIME
+from sdindex.sampling.frame import Frame, Hashes, Numbers, days, distinct, needed
+from sdindex.sampling.sample import bursts_of
 from sdindex.sampling.trim import HASH_BITS, stride
-from sdindex.store.population import Kind, Numbers, Population
 
 DRAWS = 30  # random samples, whose mean a sample is held against
 MOST = 20_000  # images, and sampled ones, between which distances are measured
 SEED = 1
-
-Hashes = NDArray[np.uint64]
+QUALITY_COLUMNS = ("time", "folder", "camera", LABELS)  # of the frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,15 @@ class Quality:
         )
 
 
-def quality(population: Population, ids: Sequence[int], *, bits: int, distance: int) -> Quality:
+def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Quality:
     """Measure a sample, and others of its size.
 
     Parameters
     ----------
-    ids
-        Of the sampled images in the population.
+    frame
+        The images that it stands for: with folders, cameras, times and labels.
+    sampled
+        The positions of its images, in order.
     bits
         Leading bits of the hash that make a bucket.
     distance
@@ -113,36 +116,56 @@ def quality(population: Population, ids: Sequence[int], *, bits: int, distance: 
     SampleError
         When there is none of them.
     """
-    places = population.places_of(ids)
-    images, sampled = len(population), len(places)
-    if not sampled:
+    if not len(sampled):
         raise SampleError("none of the sample's images is there now: nothing can be measured")
     random = np.random.default_rng(SEED)
-    kinds = population.kinds(bits)
-    measured = population.hashes[_one_of_each_part(images, random)]
+    count, images = len(sampled), len(frame)
+    kinds = _kinds(frame, bits, distance)
+    measured = frame.hashes[_one_of_each_part(images, random)]
 
     def figures(chosen: Numbers) -> list[float]:
-        hashes = population.hashes[chosen[stride(sampled, min(sampled, MOST))]]
+        hashes = frame.hashes[chosen[stride(count, min(count, MOST))]]
         apart = nearest(measured, hashes)
         return [
-            *(reached(kind, chosen, images) for kind in kinds.values()),
+            *(reached(kind, chosen) for kind in kinds.values()),
             float(apart.mean()),
             int(apart.max()),
             near_duplicates(hashes, distance),
         ]
 
-    draws = [figures(np.sort(random.choice(images, sampled, replace=False))) for _ in range(DRAWS)]
+    draws = [figures(np.sort(random.choice(images, count, replace=False))) for _ in range(DRAWS)]
     names = [*kinds, "mean distance in bits", "greatest distance in bits", "near-duplicates"]
-    held = [*(len(np.unique(kind.numbers)) for kind in kinds.values()), None, None, None]
-    columns = figures(places), np.mean(draws, axis=0).tolist(), figures(_even(images, sampled))
+    of = [*(distinct(kind.numbers) for kind in kinds.values()), None, None, None]
+    columns = figures(sampled), np.mean(draws, axis=0).tolist(), figures(_even(images, count))
     return Quality(
         images=images,
-        sampled=sampled,
+        sampled=count,
         measured_images=len(measured),
-        measured_sampled=min(sampled, MOST),
+        measured_sampled=min(count, MOST),
         distance=distance,
-        measures=tuple(Measure(*row) for row in zip(names, held, *columns, strict=True)),
+        measures=tuple(Measure(*row) for row in zip(names, of, *columns, strict=True)),
     )
+
+
+class Kind(NamedTuple):
+    """What images belong to: positions of images, in order, and what each is of, as a number."""
+
+    positions: Numbers
+    numbers: NDArray[np.int64 | np.uint64 | np.int32]
+
+
+def _kinds(frame: Frame, bits: int, distance: int) -> dict[str, Kind]:
+    """Return what a sample may reach."""
+    every, times = np.arange(len(frame)), needed(frame.times)
+    dated, labels = np.flatnonzero(times != NO_TIME), needed(frame.labels)
+    starts = bursts_of(frame, distance).starts
+    return {
+        "buckets": Kind(every, frame.buckets(bits)),
+        "cameras": Kind(every, needed(frame.cameras).numbers),
+        "days": Kind(dated, days(times[dated])),
+        "labels": Kind(labels.positions, labels.numbers),
+        "bursts": Kind(every, np.searchsorted(starts, every, side="right")),
+    }
 
 
 def nearest(images: Hashes, sample: Hashes) -> NDArray[np.uint8]:
@@ -164,11 +187,17 @@ def near_duplicates(sample: Hashes, distance: int) -> float:
     return float(has_one.mean())
 
 
-def reached(kind: Kind, sample: Numbers, images: int) -> int:
-    """Return how many of a kind have one of the sampled images."""
-    chosen = np.zeros(images, bool)
-    chosen[sample] = True
-    return len(np.unique(kind.numbers[chosen[kind.places]]))
+def reached(kind: Kind, sample: Numbers) -> int:
+    """Return how many of a kind have one of the sampled images, whose positions are in order."""
+    first = np.searchsorted(kind.positions, sample)
+    after = np.searchsorted(kind.positions, sample, side="right")
+    found = np.repeat(first, after - first) + _within(after - first)
+    return distinct(kind.numbers[found])
+
+
+def _within(lengths: Numbers) -> Numbers:
+    """Return 0, 1, .. up to each length in turn."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _even(images: int, count: int) -> Numbers:

@@ -1,63 +1,82 @@
-"""Which images a sample takes: pure, from what is known of each, in natural order.
+"""Which images a sample takes: pure, from columns of numbers, in natural order.
 
 From the top: over the strata that are to be balanced (cameras, folders, labels; or one for
 all), then over the buckets in each, then evenly along natural order in each bucket. What is
 drawn is images or whole bursts.
 """
 
-from array import array
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sdindex.errors import SampleError
-from sdindex.sampling.bursts import bursts, middle
-from sdindex.sampling.trim import HASH_BITS, fill, trim
+from sdindex.sampling.bursts import burst_starts
+from sdindex.sampling.frame import Frame, Mask, Numbers, folder_starts, in_order, needed
+from sdindex.sampling.trim import fill, trim
 
 
-def _numbers() -> "array[int]":
-    return array("q")
-
-
-@dataclass
-class Candidates:
-    """The images that a sample is drawn from, in natural order; each column has one number each.
-
-    Attributes
-    ----------
-    ids
-        Of the rows of ``image``.
-    hashes
-        Signed 64-bit integers.
-    strata
-        What is to be balanced, numbered; empty when nothing is.
-    folders
-        For bursts only: a number for each folder, as they follow each other.
-    fixed
-        The places of the images that the sample takes in any case.
-    excluded
-        The places of images that it does not take, and that are here for their bursts alone.
-    """
-
-    ids: "array[int]" = field(default_factory=_numbers)
-    hashes: "array[int]" = field(default_factory=_numbers)
-    strata: "array[int]" = field(default_factory=_numbers)
-    folders: "array[int]" = field(default_factory=_numbers)
-    fixed: set[int] = field(default_factory=set)
-    excluded: set[int] = field(default_factory=set)
-
-    def __len__(self) -> int:
-        return len(self.ids)
+def _none() -> Numbers:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A sample: places among the candidates, in order, and each one's burst, if there are any."""
+class Candidates:
+    """The images that a sample is drawn from.
 
-    places: list[int]
-    bursts: list[int] | None = None
+    Attributes
+    ----------
+    frame
+        The images, in natural order.
+    strata
+        The number of each image's stratum; None when nothing is to be balanced.
+    fixed
+        The positions, in order, of the images that the sample takes in any case.
+    excluded
+        The positions of images that it does not take, and that are here for their bursts alone.
+    """
+
+    frame: Frame
+    strata: NDArray[np.int32] | None = None
+    fixed: Numbers = field(default_factory=_none)
+    excluded: Numbers = field(default_factory=_none)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+class Drawn(NamedTuple):
+    """A sample: positions among the candidates, in order, and the burst of each, if any."""
+
+    positions: Numbers
+    bursts: Numbers | None = None
+
+
+class Bursts(NamedTuple):
+    """Bursts of images that a sample may take.
+
+    The images are at `positions` among the candidates; a burst's begin at its entry of
+    `starts` among these.
+    """
+
+    positions: Numbers
+    starts: Numbers
+
+    @property
+    def lengths(self) -> Numbers:
+        """How many images each burst has."""
+        return np.diff(self.starts, append=len(self.positions))
+
+    @property
+    def middles(self) -> Numbers:
+        """The positions of the images that stand for the bursts."""
+        middles: Numbers = self.positions[self.starts + self.lengths // 2]
+        return middles
+
+    def numbers_of(self, positions: Numbers) -> Numbers:
+        """Return the number of the burst in which each of these positions is."""
+        return np.searchsorted(self.positions[self.starts], positions, side="right") - 1
 
 
 def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None = None) -> Drawn:
@@ -85,114 +104,180 @@ def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None 
         )
     if distance is None:
         return Drawn(_draw_images(candidates, count, bits))
-    found = _open(candidates, bursts(candidates.hashes, candidates.folders, distance), count)
-    number_of = _numbers_of(found)
-    places = _draw_bursts(candidates, found, count, bits)
-    return Drawn(places, [number_of(place) for place in places])
+    found = _open(candidates, bursts_of(candidates.frame, distance), count)
+    positions = _draw_bursts(candidates, found, count, bits)
+    return Drawn(positions, found.numbers_of(positions))
 
 
-def _numbers_of(found: Sequence[Sequence[int]]) -> Callable[[int], int]:
-    """Return what says in which burst a place is."""
-    starts = [burst[0] for burst in found]
-    return lambda place: bisect_right(starts, place) - 1
+def bursts_of(frame: Frame, distance: int) -> Bursts:
+    """Return the bursts of a frame whose folders were read."""
+    starts = burst_starts(frame.hashes, folder_starts(needed(frame.folders)), distance)
+    return Bursts(np.arange(len(frame)), starts)
 
 
-def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
-    places = range(len(candidates))
-    strata = _by_stratum(candidates, [one for one in places if one not in candidates.excluded])
-    sizes = {stratum: len(places) for stratum, places in strata.items()}
-    fixed = candidates.fixed
-    keep = trim(sizes, count, _held(strata, fixed))
-    return sorted(
-        chain.from_iterable(
-            _of_buckets(_by_bucket(candidates, places, bits), keep[stratum], fixed)
-            for stratum, places in strata.items()
-        )
-    )
+def _draw_images(candidates: Candidates, count: int, bits: int) -> Numbers:
+    buckets, strata = candidates.frame.buckets(bits), candidates.strata
+    if not len(candidates.excluded):
+        return _drawn(strata, buckets, candidates.fixed, count)
+    others = np.setdiff1d(np.arange(len(candidates)), candidates.excluded, assume_unique=True)
+    fixed = np.searchsorted(others, candidates.fixed)
+    return others[_drawn(_at(strata, others), buckets[others], fixed, count)]
 
 
-def _draw_bursts(
-    candidates: Candidates, found: Sequence[Sequence[int]], count: int, bits: int
-) -> list[int]:
-    """Return places of the bursts' middle images; of all bursts, and more, where there is room.
+def _draw_bursts(candidates: Candidates, found: Bursts, count: int, bits: int) -> Numbers:
+    """Return the positions of the bursts' middle images; of all bursts, and more, if that fits.
 
     A burst that holds a fixed image is taken by it. While not all bursts can be taken, it is
     bursts that are balanced and trimmed; then, with one of each, images.
     """
-    fixed = candidates.fixed
-    burst_of = {middle(burst): burst for burst in found}
-    number_of = _numbers_of(found)
-    taken = {middle(found[number_of(place)]) for place in fixed}
-    strata = _by_stratum(candidates, burst_of)
+    fixed, middles = candidates.fixed, found.middles
+    taken = np.unique(found.numbers_of(fixed))
     room = count - len(fixed) + len(taken)
-    drawn: set[int] = set()
-    if room <= len(found):
-        sizes = {one: len(middles) for one, middles in strata.items()}
-        keep = trim(sizes, room, _held(strata, taken))
-        for one, middles in strata.items():
-            drawn.update(_of_buckets(_by_bucket(candidates, middles, bits), keep[one], taken))
-        return sorted(drawn - taken | fixed)
-    one_of_each = fixed | (burst_of.keys() - taken)
-    in_strata = {
-        one: {number: burst_of[place] for number, place in enumerate(middles)}
-        for one, middles in strata.items()
-    }
-    images = {one: list(chain.from_iterable(bursts.values())) for one, bursts in in_strata.items()}
-    sizes = {one: len(places) for one, places in images.items()}
-    keep = trim(sizes, count, _held(images, one_of_each))
-    for one, as_buckets in in_strata.items():
-        drawn.update(_of_buckets(as_buckets, keep[one], one_of_each))
-    return sorted(drawn)
+    strata = _at(candidates.strata, middles)
+    if room <= len(middles):
+        buckets = candidates.frame.buckets(bits)[middles]
+        drawn = np.setdiff1d(_drawn(strata, buckets, taken, room), taken, assume_unique=True)
+        return np.union1d(middles[drawn], fixed)
+    one_of_each = np.union1d(fixed, np.delete(middles, taken))
+    of = np.repeat(np.arange(len(middles)), found.lengths)
+    fixed_among = np.searchsorted(found.positions, one_of_each)
+    return found.positions[_drawn(_at(strata, of), of.astype(np.uint64), fixed_among, count)]
 
 
-def _open(candidates: Candidates, found: Sequence[range], count: int) -> Sequence[Sequence[int]]:
+def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
     """Return the bursts without those of excluded images, which are shown enough by these.
 
     Where that leaves too few, these bursts come back, without the excluded images.
     """
     excluded = candidates.excluded
-    if not excluded:
+    if not len(excluded):
         return found
-    number_of = _numbers_of(found)
-    held = {number_of(place) for place in candidates.fixed}
-    shown = {number_of(place) for place in excluded} - held
-    rests = [[place for place in burst if place not in excluded] for burst in found]
-    others = [rest for number, rest in enumerate(rests) if number not in shown]
-    enough = count - len(candidates.fixed) <= len(others) - len(held)
-    return others if enough else [rest for rest in rests if rest]
+    holds_fixed = np.zeros(len(found.starts), bool)
+    holds_fixed[found.numbers_of(candidates.fixed)] = True
+    is_shown = np.zeros(len(found.starts), bool)
+    is_shown[found.numbers_of(excluded)] = True
+    is_shown &= ~holds_fixed
+    of = np.repeat(np.arange(len(found.starts)), found.lengths)
+    stays = np.ones(len(of), bool)
+    stays[excluded] = False
+    enough = count - len(candidates.fixed) <= (~is_shown).sum() - holds_fixed.sum()
+    if enough:
+        stays &= ~is_shown[of]
+    of = of[stays]
+    starts = np.flatnonzero(np.diff(of, prepend=-1))
+    return Bursts(np.flatnonzero(stays), starts)
 
 
-def _by_stratum(candidates: Candidates, places: Iterable[int]) -> dict[int, Sequence[int]]:
-    """Return the places by what is to be balanced; all are of one stratum when nothing is."""
-    if not candidates.strata:
-        return {0: array("q", places)}
-    groups: dict[int, array[int]] = defaultdict(_numbers)
-    for place in places:
-        groups[candidates.strata[place]].append(place)
-    return dict(groups)
+def _at(strata: NDArray[np.int32] | None, positions: Numbers) -> NDArray[np.int32] | None:
+    return None if strata is None else strata[positions]
 
 
-def _by_bucket(candidates: Candidates, places: Iterable[int], bits: int) -> "dict[int, array[int]]":
-    groups: dict[int, array[int]] = defaultdict(_numbers)
-    hashes, shift, mask = candidates.hashes, HASH_BITS - bits, (1 << bits) - 1
-    for place in places:
-        groups[hashes[place] >> shift & mask].append(place)
-    return groups
+class _Groups(NamedTuple):
+    """Groups of images within strata, both in the order of their numbers.
+
+    `order` has the images' positions group by group, each in natural order; a group begins in
+    it at `starts`, has `sizes` images, and `fixed` of them are taken in any case. `strata` are
+    the groups with which the strata begin.
+    """
+
+    order: Numbers
+    starts: Numbers
+    sizes: Numbers
+    fixed: Numbers
+    strata: Numbers
 
 
-def _held(groups: Mapping[int, Iterable[int]], fixed: Collection[int]) -> dict[int, int]:
-    """Return how many places of each group are fixed."""
-    if not fixed:
-        return dict.fromkeys(groups, 0)
-    return {key: sum(place in fixed for place in places) for key, places in groups.items()}
+def _drawn(
+    strata: NDArray[np.int32] | None,
+    groups: NDArray[np.uint64],
+    fixed: Numbers,
+    count: int,
+) -> Numbers:
+    """Return so many positions, in order: trimmed over strata, over groups in each, and even.
+
+    `groups` and `strata` have a number for each image; `fixed` positions are taken in any case.
+    """
+    if not len(groups):
+        return _none()
+    grouped = _grouped(strata, groups, fixed)
+    sizes, held = (np.add.reduceat(some, grouped.strata) for some in (grouped.sizes, grouped.fixed))
+    keep = trim(dict(enumerate(sizes.tolist())), count, dict(enumerate(held.tolist())))
+    keeps = trim_each(
+        grouped.sizes, grouped.fixed, grouped.strata, np.array([*keep.values()], np.int64)
+    )
+    return np.sort(_even(grouped, keeps, fixed))
 
 
-def _of_buckets(
-    buckets: Mapping[int, Sequence[int]], count: int, fixed: Collection[int]
-) -> Iterator[int]:
-    """Yield so many places: every small bucket whole, the largest trimmed, each one evenly."""
-    sizes = {bucket: len(places) for bucket, places in buckets.items()}
-    keep = trim(sizes, count, _held(buckets, fixed))
-    for bucket, places in buckets.items():
-        held = [number for number, place in enumerate(places) if place in fixed] if fixed else []
-        yield from (places[number] for number in fill(len(places), keep[bucket], held))
+def _grouped(
+    strata: NDArray[np.int32] | None, groups: NDArray[np.uint64], fixed: Numbers
+) -> _Groups:
+    order = in_order([groups] if strata is None else [strata, groups])
+    begins, begins_stratum = _turns(groups[order]), _turns(np.zeros(len(order), bool))
+    if strata is not None:
+        begins_stratum = _turns(strata[order])
+        begins |= begins_stratum
+    starts = np.flatnonzero(begins)
+    is_fixed = np.zeros(len(order), bool)
+    is_fixed[fixed] = True
+    of_fixed = np.searchsorted(starts, np.flatnonzero(is_fixed[order]), side="right") - 1
+    return _Groups(
+        order,
+        starts,
+        np.diff(starts, append=len(order)),
+        np.bincount(of_fixed, minlength=len(starts)),
+        np.flatnonzero(begins_stratum[starts]),
+    )
+
+
+def _turns(numbers: NDArray[Any]) -> Mask:
+    """Say of each number whether it is another than the one before; the first one is."""
+    turns = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=turns[1:])
+    return turns
+
+
+def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) -> Numbers:
+    """Return how many images of each group a sample keeps: the trim in each stratum.
+
+    What `sdindex.sampling.trim.trim` says of one stratum, for all of them at once.
+
+    Parameters
+    ----------
+    sizes, fixed
+        Of the groups, in the order of their numbers, stratum by stratum.
+    strata
+        The groups with which the strata begin.
+    counts
+        The images that are wanted of each stratum.
+    """
+    groups = np.diff(strata, append=len(sizes))
+    low, high = np.zeros(len(strata), np.int64), np.full(len(strata), sizes.max())
+    while (low < high).any():  # the greatest level at which not too many are kept
+        level = (low + high + 1) // 2
+        kept = np.maximum(fixed, np.minimum(sizes, np.repeat(level, groups)))
+        fits = np.add.reduceat(kept, strata) <= counts
+        low, high = np.where(fits, level, low), np.where(fits, high, level - 1)
+    level = np.repeat(low, groups)
+    keeps: Numbers = np.maximum(fixed, np.minimum(sizes, level))
+    left = counts - np.add.reduceat(keeps, strata)
+    above = np.flatnonzero((fixed <= level) & (level < sizes))
+    stratum = np.repeat(np.arange(len(strata)), groups)[above]
+    largest_first = np.lexsort((-sizes[above], stratum))
+    above, stratum = above[largest_first], stratum[largest_first]
+    rank = np.arange(len(above)) - np.searchsorted(stratum, stratum)
+    keeps[above[rank < left[stratum]]] += 1
+    return keeps
+
+
+def _even(grouped: _Groups, keeps: Numbers, fixed: Numbers) -> Numbers:
+    """Return the positions that are kept of each group, even along natural order."""
+    free = np.where(grouped.fixed > 0, 0, keeps)
+    of = np.repeat(np.arange(len(free)), free)
+    rank = np.arange(len(of)) - np.repeat(np.cumsum(free) - free, free)
+    chosen = [grouped.order[grouped.starts[of] + rank * grouped.sizes[of] // free[of]]]
+    for group in np.flatnonzero(grouped.fixed):
+        start, size = grouped.starts[group], grouped.sizes[group]
+        members = grouped.order[start : start + size]
+        ranks = np.flatnonzero(np.isin(members, fixed, assume_unique=True))
+        chosen.append(members[fill(int(size), int(keeps[group]), ranks.tolist())])
+    return np.concatenate(chosen)

@@ -1,50 +1,47 @@
-"""The images that a sample may be drawn from: the options as questions to the database."""
+"""The images that a sample may be drawn from: its options as questions to the frame."""
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time
-from itertools import accumulate, chain, count
-from operator import ne
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, time
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
+from sdindex.exchange.lists import images_of, paths_of
+from sdindex.sampling.blocks import LABELS, NO_TIME
+from sdindex.sampling.frame import (
+    NONE,
+    Coded,
+    Frame,
+    Labelled,
+    Mask,
+    by_appearance,
+    coarser,
+    main_labels,
+    needed,
+)
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates
 from sdindex.store import archives, samples
 from sdindex.store.database import Session
-from sdindex.store.fetching import batched
-from sdindex.store.frames import available
-from sdindex.store.lookup import NOTHING_LISTED, Listed
-from sdindex.store.tables import archive, image, label
-
-_CHUNK = 10_000  # images taken at once
+from sdindex.store.frames import methods, refuse_to_mix
+from sdindex.store.loading import load
+from sdindex.store.tables import label
 
 log = logging.getLogger("sdindex")
 
 
-def candidates(
-    session: Session,
-    options: SampleOptions,
-    listed: Listed = NOTHING_LISTED,
-    *,
-    with_folders: bool = False,
-    also: Sequence[sa.ColumnElement[Any]] = (),
-    take: Callable[[Sequence[Sequence[Any]]], object] | None = None,
-) -> Candidates:
+def candidates(session: Session, options: SampleOptions, also: Collection[str] = ()) -> Candidates:
     """Return the images that pass every filter, and those that are fixed, in natural order.
 
     Parameters
     ----------
-    listed
-        What the lists of the options mean.
-    with_folders
-        Number the folders also where no bursts are drawn.
-    also, take
-        What else is asked of each image, and what takes these columns, some images at a time.
+    also
+        Columns of the frame that are wanted beside those that the options need.
 
     Raises
     ------
@@ -52,121 +49,138 @@ def candidates(
         When a filter means nothing in this index, images are both fixed and excluded, or
         hashes of two methods would be mixed.
     """
-    with_folders = with_folders or options.unit == "burst"
-    passes = drawable(session, options)
-    excluded = _excluded(session, options, listed)
-    fixed = _fixed(session, options, listed, excluded)
+    excluded = _excluded(session, options)  # once: a list may be a pipe
+    fixed = _fixed(session, options, excluded)
+    mixed = len(methods(session)) > 1
+    frame = load(session, {*_columns(options), *also, *(["method"] if mixed else [])})
+    chosen = _passing(session, frame, options)
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
-    barred: set[int] = set() if options.unit == "burst" else excluded
-    allowed = _allowed(session, options, listed, barred)
-    # The fixed ones are taken whatever the filters say, in their places among the others.
-    condition = available() if fixed else passes
-    passed: sa.ColumnElement[int] = sa.case((passes, 1), else_=0) if fixed else sa.literal(1)
-    statement = (
-        sa.select(
-            image.c.id,
-            image.c.dhash,
-            image.c.method,
-            passed,
-            *also,
-            *_columns(options, with_folders=with_folders),
-        )
-        .join(archive, archive.c.id == image.c.archive_id)
-        .where(condition)
-        .order_by(archive.c.sort_key, image.c.sort_key)
+    if excluded and options.unit == "image":
+        chosen &= ~frame.among(excluded)
+    if fixed:  # whatever the filters say, in their places among the others
+        chosen |= frame.among(fixed)
+    frame = frame.take(chosen)
+    del chosen
+    if frame.methods is not None:
+        counted = np.bincount(frame.methods.numbers, minlength=len(frame.methods.names))
+        refuse_to_mix(_by_method(frame.methods, counted.tolist()))
+    return Candidates(
+        frame,
+        _strata(frame, options),
+        frame.positions_of(fixed),
+        frame.positions_of(excluded),
     )
-    found, methods = Candidates(), Counter[str]()
-    stratum, folder = _strata(session, options), _folders() if with_folders else None
-    for rows in batched(session.rows(statement), _CHUNK):
-        if fixed or allowed is not None:
-            rows = [
-                row
-                for row in rows
-                if row[0] in fixed or (row[3] and (allowed is None or allowed(row[0])))
-            ]
-        if not rows:
-            continue
-        ids, hashes, named, _, *others = zip(*rows, strict=True)
-        found.ids.extend(ids)
-        found.hashes.extend(hashes)
-        methods.update(named)
-        if take is not None:
-            take(others[: len(also)])
-        others = others[len(also) :]
-        if stratum is not None:
-            found.strata.extend(stratum(ids, others))
-        if folder is not None:
-            found.folders.extend(folder(others))
-    refuse_to_mix(methods)
-    if fixed:
-        found.fixed.update(place for place, one in enumerate(found.ids) if one in fixed)
-    if excluded and not barred:
-        found.excluded.update(place for place, one in enumerate(found.ids) if one in excluded)
-    return found
 
 
-def drawable(session: Session, options: SampleOptions) -> sa.ColumnElement[Any]:
-    """Return the condition that an image passes the filters that are questions in SQL.
+def _by_method(methods: Coded, counted: Sequence[int]) -> Counter[str]:
+    images = Counter[str]()
+    for (_, method), count in zip(methods.names, counted, strict=True):
+        images[method] += count
+    return +images
 
-    Raises
-    ------
-    ArchiveError, SampleError
-        When the index has no such folder, or no such label.
-    """
-    conditions = [available()]
+
+def _columns(options: SampleOptions) -> set[str]:
+    """Return the columns of the frame that the options ask about."""
+    asked = {
+        "folder": options.unit == "burst" or options.under or options.folders is not None,
+        "camera": options.balance == "camera",
+        "time": options.since is not None or options.until is not None,
+        LABELS: options.balance == "label" or options.labels or options.not_labels,
+    }
+    return {name for name, is_asked in asked.items() if is_asked}
+
+
+def _passing(session: Session, frame: Frame, options: SampleOptions) -> Mask:
+    """Say of each image whether it passes every filter."""
+    passing = np.ones(len(frame), bool)
     if options.under:
-        parts = archives.parts_under(session, options.under)
-        conditions.append(sa.or_(*(part.images() for part in parts)))
-    if options.since is not None:
-        conditions.append(image.c.taken_at >= _moment(options.since, time.min))
-    if options.until is not None:
-        conditions.append(image.c.taken_at <= _moment(options.until, time.max))
+        passing &= _under(session, frame, options.under)
+    if options.since is not None or options.until is not None:
+        passing &= _taken(frame, options.since, options.until)
     if options.labels:
-        conditions.append(image.c.id.in_(_labelled(session, options.labels)))
+        passing &= _labelled(session, frame, options.labels)
     if options.not_labels:
-        conditions.append(image.c.id.not_in(_labelled(session, options.not_labels)))
-    return sa.and_(*conditions)
+        passing &= ~_labelled(session, frame, options.not_labels)
+    if options.within is not None:
+        passing &= frame.among(samples.bursts_of(session, options.within))
+    if options.files is not None:
+        passing &= frame.among(_listed(session, options.files))
+    if options.where is not None:
+        passing &= frame.among(session.matching(options.where))
+    return passing
 
 
-def refuse_to_mix(methods: Mapping[str, int]) -> None:
-    """Refuse a sample from hashes of several methods, given the images of each.
-
-    Raises
-    ------
-    SampleError
-        When there is more than one.
-    """
-    if len(methods) > 1:
-        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
-        raise SampleError(
-            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
-            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
-        )
+def _under(session: Session, frame: Frame, under: Sequence[str]) -> Mask:
+    folders, parts = needed(frame.folders), archives.parts_under(session, under)
+    inside = [
+        any(part.archive.id == archive_id and f"{folder}/".startswith(part.under) for part in parts)
+        for archive_id, folder in folders.names
+    ]
+    passing: Mask = np.array(inside, bool)[folders.numbers]
+    return passing
 
 
-def _moment(day: date, at: time) -> datetime:
-    return day if isinstance(day, datetime) else datetime.combine(day, at)
+def _taken(frame: Frame, since: date | None, until: date | None) -> Mask:
+    times = needed(frame.times)
+    passing: Mask = times != NO_TIME
+    if since is not None:
+        passing &= times >= _seconds(since, time.min)
+    if until is not None:
+        passing &= times <= _seconds(until, time.max)
+    return passing
 
 
-def _labelled(session: Session, names: Sequence[str]) -> sa.Select[Any]:
-    known = set(session.scalars(sa.select(label.c.label).distinct()))
+def _seconds(day: date, at: time) -> float:
+    """Return a moment of a camera's clock in seconds since 1970; of a day, the one at `at`."""
+    moment = day if isinstance(day, datetime) else datetime.combine(day, at)
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def _labelled(session: Session, frame: Frame, names: Sequence[str]) -> Mask:
+    """Say of each image whether it has one of these labels."""
+    labels = needed(frame.labels)
+    _require_labels(session, labels, names)
+    wanted = np.array([name in names for name in labels.names], bool)
+    passing = np.zeros(len(frame), bool)
+    passing[labels.positions[wanted[labels.numbers]]] = True
+    return passing
+
+
+def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) -> None:
+    if set(names) <= set(labels.names):
+        return
+    known = set(session.scalars(sa.select(label.c.label).distinct()))  # of missing images, too
     for name in names:
         if name not in known:
-            held = ", ".join(sorted(printable(one) for one in known if one)) or "none"
+            there = ", ".join(sorted(printable(one) for one in known if one)) or "none"
             raise SampleError(
-                f"no image has the label {printable(name)!r}; the labels of this index: {held}"
+                f"no image has the label {printable(name)!r}; the labels of this index: {there}"
             )
-    return sa.select(label.c.image_id).where(label.c.label.in_(names))
 
 
-def _fixed(
-    session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
-) -> set[int]:
+def _strata(frame: Frame, options: SampleOptions) -> NDArray[np.int32] | None:
+    """Return the number of each image's stratum, in the order in which the strata appear."""
+    if options.balance is None:
+        return None
+    if options.balance == "label":
+        labels = needed(frame.labels)
+        numbers = (main_labels(labels, len(frame)) - NONE).astype(np.int32)
+        return by_appearance(numbers, len(labels.names) + 1)
+    if options.balance == "camera":
+        cameras = needed(frame.cameras)
+        return by_appearance(cameras.numbers, len(cameras.names))
+    depth, folders = options.folders, needed(frame.folders)
+    numbers = coarser(folders, lambda name: (name[0], *name[1].split("/")[:depth]))
+    return by_appearance(numbers, len(folders.names))
+
+
+def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[int]:
     """Return the ids of the images to be taken in any case; what is not there now is named."""
     asked: set[int] = set()
     if options.extend is not None:
         asked |= samples.bursts_of(session, options.extend).keys()
-    asked |= listed.include
+    if options.include is not None:
+        asked |= _listed(session, options.include)
     fixed = samples.present(session, asked)
     if len(fixed) < len(asked):
         log.warning(
@@ -181,89 +195,24 @@ def _fixed(
     return fixed
 
 
-def _excluded(session: Session, options: SampleOptions, listed: Listed) -> set[int]:
-    excluded = set(listed.exclude)
-    for name in samples.names(session).intersection(options.exclude):
-        excluded |= samples.bursts_of(session, name).keys()
+def _excluded(session: Session, options: SampleOptions) -> set[int]:
+    excluded: set[int] = set()
+    known = samples.names(session)
+    for one in options.exclude:
+        excluded |= (
+            samples.bursts_of(session, one).keys() if one in known else _listed(session, one)
+        )
     return excluded
 
 
-def _allowed(
-    session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
-) -> Callable[[int], bool] | None:
-    """Return what says whether an image passes the filters that are lists; None without any."""
-    lists = []
-    if options.within is not None:
-        lists.append(set(samples.bursts_of(session, options.within)))
-    if listed.files is not None:
-        lists.append(set(listed.files))
-    if options.where is not None:
-        lists.append(session.matching(options.where))
-    if not lists:
-        return (lambda row: row not in excluded) if excluded else None
-    allowed = set.intersection(*lists) - excluded
-    return allowed.__contains__
-
-
-def _columns(options: SampleOptions, *, with_folders: bool) -> list[sa.ColumnElement[Any]]:
-    """Return what else is asked of each image: its archive first, its path last."""
-    columns: list[sa.ColumnElement[Any]] = []
-    if options.balance == "camera":
-        columns.append(image.c.camera)
-    if with_folders or options.folders is not None:
-        columns.append(image.c.path)
-    return [image.c.archive_id, *columns] if columns else []
-
-
-_Columns = Sequence[Sequence[Any]]  # those of `_columns`, of many images
-
-
-def _strata(
-    session: Session, options: SampleOptions
-) -> Callable[[Sequence[int], _Columns], Iterable[int]] | None:
-    """Return what numbers the strata of many images; None when nothing is to be balanced."""
-    if options.balance is None:
-        return None
-    numbers: dict[Hashable, int] = defaultdict(count().__next__)
-    labels = _main_labels(session) if options.balance == "label" else {}
-    folders = options.folders
-
-    def of(ids: Sequence[int], columns: _Columns) -> Iterable[int]:
-        if options.balance == "label":
-            keys: Iterable[Hashable] = map(labels.get, ids)
-        elif folders is None:
-            keys = zip(columns[0], columns[1], strict=True)
-        else:
-            keys = zip(columns[0], _leading(columns[-1], folders), strict=True)
-        return map(numbers.__getitem__, keys)
-
-    return of
-
-
-def _leading(paths: Iterable[str], folders: int) -> Iterator[tuple[str, ...]]:
-    return (tuple(path.split("/", folders)[:-1]) for path in paths)
-
-
-def _folders() -> Callable[[_Columns], list[int]]:
-    """Return what numbers folders, anew wherever an image is in another than the one before."""
-    number, last = 0, (0, "")
-
-    def of(columns: _Columns) -> list[int]:
-        nonlocal number, last
-        folders = [path.rpartition("/")[0] for path in columns[-1]]
-        ones = list(zip(columns[0], folders, strict=True))
-        numbers = list(accumulate(map(ne, ones, chain([last], ones)), initial=number))[1:]
-        number, last = numbers[-1], ones[-1]
-        return numbers
-
-    return of
-
-
-def _main_labels(session: Session) -> dict[int, str]:
-    """Return each image's label: the surest (one without a confidence is), then by name."""
-    statement = (
-        sa.select(label.c.image_id, label.c.label)
-        .where(label.c.label.is_not(None))
-        .order_by(sa.func.coalesce(label.c.confidence, 1), label.c.label.desc())
-    )
-    return dict(session.rows(statement))
+def _listed(session: Session, listed: str | Sequence[str]) -> set[int]:
+    paths = paths_of(listed)
+    found = images_of(session, paths)
+    unknown = [path for path in paths if path not in found]
+    if unknown:
+        named = f"{printable(unknown[0])}{', ...' if len(unknown) > 1 else ''}"
+        text = f"{len(unknown):,} of {len(paths):,} listed images are not in the index ({named})"
+        if not found:
+            raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
+        log.warning("%s", text)
+    return set().union(*found.values())

@@ -91,9 +91,12 @@ class Session:
         self.commit = connection.commit
         self._backend = backend
 
-    def rows(self, statement: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yield rows as plain tuples, in half the time of `execute`: for thousands and more."""
-        return chain.from_iterable(self._chunks(statement))
+    def rows(self, statement: sa.Select[Any], *, chunk: int = _CHUNK) -> Iterator[tuple[Any, ...]]:
+        """Yield rows as plain tuples, in half the time of `execute`: for thousands and more.
+
+        `chunk` rows are fetched at once.
+        """
+        return chain.from_iterable(self._chunks(statement, chunk))
 
     def matching(self, expression: str) -> set[int]:
         """Return the ids of the images for which an expression in SQL, from outside, is true.
@@ -105,7 +108,7 @@ class Session:
         """
         return self._backend.matching(self.connection, expression)
 
-    def _chunks(self, statement: sa.Select[Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    def _chunks(self, statement: sa.Select[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
         dialect = self.connection.dialect
         processors = [
             one["type"].dialect_impl(dialect).result_processor(dialect, None)
@@ -114,7 +117,7 @@ class Session:
         converted = {place: one for place, one in enumerate(processors) if one is not None}
         cursor = self.connection.execute(statement).cursor
         try:
-            while rows := cursor.fetchmany(_CHUNK):
+            while rows := cursor.fetchmany(chunk):
                 yield [_converted(row, converted) for row in rows] if converted else rows
         except dialect.loaded_dbapi.Error as problem:  # as SQLAlchemy says it of its own
             raise DatabaseError(str(statement), None, problem) from problem

@@ -1,27 +1,71 @@
-"""The images in sampling order, kept so that a sample costs what it takes, not what there is.
+"""The sampling frame, kept so that a sample costs what it takes, not what there is.
 
-`sampling_position` numbers the images bucket by bucket, each bucket in natural order, at
-the default number of bits; `sampling_bucket` says where each bucket begins. Whoever changes
-an image empties `sampling_bucket` in the same transaction, so that what is kept is never
-stale: where it is empty, a sample is drawn from the images themselves.
+For each archive the images that can be sampled lie in blocks of packed columns (see
+`sdindex.sampling.blocks`): `frame_block` lists them, `frame_column` has their columns, and
+`frame_bucket` counts the images of each bucket. Whoever changes an image notes it in
+`frame_change`, in the same transaction. A reader makes the blocks in which something changed
+anew in memory, so that what it sees is never stale; a writer stores them before it ends.
 """
 
-from typing import NamedTuple
+import json
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
 from sdindex.errors import SampleError
-from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
+from sdindex.sampling.blocks import (
+    BUCKET_BITS,
+    COLUMNS,
+    FRAME_VERSION,
+    LABELS,
+    Block,
+    FrameRow,
+    Labels,
+    blocks,
+    ids_column,
+    ids_in_order,
+    labels_column,
+)
 from sdindex.store.database import Session
-from sdindex.store.tables import archive, image, sampling_bucket, sampling_position
+from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.tables import (
+    archive,
+    frame_block,
+    frame_bucket,
+    frame_change,
+    frame_column,
+    image,
+    label,
+)
+
+_MOST_CHANGED = 8  # where more than one in so many images changed, all blocks are made anew
+
+_first_key = itemgetter(2)
 
 
-class OrderedBucket(NamedTuple):
-    """A bucket: its number, where it begins in sampling order, and how many images it has."""
+class StoredBlock(NamedTuple):
+    """A block as `frame_block` lists it; `methods` is JSON."""
 
-    bucket: int
-    first_position: int
+    id: int
+    archive_id: int
+    first_key: bytes
     images: int
+    methods: str
+
+
+class Repair(NamedTuple):
+    """Blocks that follow each other and are to be made anew, of these images.
+
+    Where there are no `ids`, all the archive's images are meant.
+    """
+
+    archive_id: int
+    blocks: list[StoredBlock]
+    ids: set[int] | None
 
 
 def available() -> sa.ColumnElement[bool]:
@@ -29,61 +73,291 @@ def available() -> sa.ColumnElement[bool]:
     return image.c.dhash.is_not(None) & image.c.missing_since.is_(None)
 
 
-def bucket_of(bits: int) -> sa.ColumnElement[int]:
-    """Return the SQL for an image's bucket at that many bits, 1 to 64.
+def note(session: Session, images: sa.ColumnElement[bool]) -> None:
+    """Note images of which something that the frame has changes, in the same transaction.
 
-    At 64 bits it is signed, as databases have no unsigned numbers: see `unsigned`.
+    It is called before the change, and after it for what is new or has another path.
     """
-    if not 1 <= bits <= HASH_BITS:
-        raise SampleError(f"bits must be from 1 to {HASH_BITS}, not {bits}")
-    if bits == HASH_BITS:
-        return image.c.dhash
-    return image.c.dhash.bitwise_rshift(HASH_BITS - bits).bitwise_and((1 << bits) - 1)
-
-
-def unsigned(bucket: int) -> int:
-    """Return a bucket number from the database as the unsigned number that it is."""
-    return bucket % (1 << HASH_BITS)
-
-
-def discard(session: Session) -> None:
-    """Say that the order is no longer the images': for whoever changes one, before the commit."""
-    session.execute(sampling_bucket.delete())
-
-
-def kept(session: Session) -> list[OrderedBucket]:
-    """Return the buckets by their numbers; none where the order is to be made anew."""
-    rows = session.execute(sa.select(sampling_bucket).order_by(sampling_bucket.c.bucket))
-    return [OrderedBucket(*row) for row in rows]
-
-
-def bring_up_to_date(session: Session) -> None:
-    """Make the order anew where it was discarded; about two seconds for a million images.
-
-    While hashes of two methods are mixed there is none: no sample may be drawn from them.
-    """
-    if kept(session):
-        return
-    methods = session.scalars(sa.select(image.c.method).where(available()).distinct()).all()
-    if len(methods) != 1:
-        return
-    bucket = bucket_of(DEFAULT_BITS)
-    in_order = sa.func.row_number().over(order_by=(bucket, archive.c.sort_key, image.c.sort_key))
-    session.execute(sampling_position.delete())
+    made = sa.select(archive.c.id).where(archive.c.frame_version.is_not(None))
+    noted = sa.select(image.c.archive_id, image.c.sort_key, image.c.id).where(
+        images, image.c.archive_id.in_(made)
+    )
     session.execute(
-        sampling_position.insert().from_select(
-            ["position", "image_id"],
-            sa.select(in_order - 1, image.c.id)
-            .join(archive, archive.c.id == image.c.archive_id)
-            .where(available()),
+        frame_change.insert().from_select(["archive_id", "sort_key", "image_id"], noted)
+    )
+
+
+def expect(session: Session, archive_id: int, changes: int) -> None:
+    """Forget the frame of an archive of which so many images will change, where that is quicker."""
+    of_archive = frame_block.c.archive_id == archive_id
+    images = session.scalar(sa.select(sa.func.sum(frame_block.c.images)).where(of_archive)) or 0
+    if changes * _MOST_CHANGED > images:
+        forget(session, archive_id)
+
+
+def forget(session: Session, archive_id: int) -> None:
+    """Forget an archive's frame: it is made anew from all its images."""
+    of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
+    for table in (frame_column, frame_bucket):
+        session.execute(table.delete().where(table.c.block.in_(of_archive)))
+    session.execute(frame_block.delete().where(frame_block.c.archive_id == archive_id))
+    session.execute(frame_change.delete().where(frame_change.c.archive_id == archive_id))
+    session.execute(archive.update().where(archive.c.id == archive_id).values(frame_version=None))
+
+
+def forget_cameras(session: Session, archive_id: int) -> None:
+    """Forget an archive's column of cameras: it is made anew for the blocks that there are."""
+    of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
+    session.execute(
+        frame_column.delete().where(
+            frame_column.c.name == "camera", frame_column.c.block.in_(of_archive)
         )
     )
-    sizes = session.execute(
-        sa.select(bucket, sa.func.count()).where(available()).group_by(bucket).order_by(bucket)
-    )
-    first = 0
-    for number, images in sizes.all():
+
+
+def forget_labels(session: Session, ids: Iterable[int]) -> None:
+    """Forget the column of labels of the blocks with these images: it is made anew."""
+    stored = _by_archive(_stored(session))
+    touched: set[int] = set()
+    for chunk in batched(ids, PARAMETERS):
+        labelled = session.rows(
+            sa.select(image.c.archive_id, image.c.sort_key).where(image.c.id.in_(chunk))
+        )
+        touched.update(_block_at(stored[of], key).id for of, key in labelled if of in stored)
+    for chunk in batched(sorted(touched), PARAMETERS):
         session.execute(
-            sampling_bucket.insert().values(bucket=number, first_position=first, images=images)
+            frame_column.delete().where(
+                frame_column.c.name == LABELS, frame_column.c.block.in_(chunk)
+            )
         )
-        first += images
+
+
+def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda _: None) -> None:
+    """Store the blocks in which something changed; the caller commits.
+
+    `counted` is told how many images the blocks have that are made.
+    """
+    repairs = [found for found in arranged(session) if isinstance(found, Repair)]
+    for repair in repairs:  # all before the first new one: an image may begin another block
+        if repair.ids is None:
+            forget(session, repair.archive_id)
+        _delete(session, repair.blocks)
+    for repair in repairs:
+        for made in remade(session, repair):
+            _insert(session, repair.archive_id, made)
+            counted(made.images)
+    session.execute(frame_change.delete())
+    session.execute(
+        archive.update()
+        .where(archive.c.frame_version.is_distinct_from(FRAME_VERSION))
+        .values(frame_version=FRAME_VERSION)
+    )
+    for name in (*COLUMNS, LABELS):
+        for block_id in _lacking(session, name):
+            data = column_of(session, block_id, name)
+            session.execute(frame_column.insert().values(block=block_id, name=name, data=data))
+
+
+def is_current(session: Session) -> bool:
+    """Say whether every block is stored, and nothing changed since."""
+    if session.scalar(sa.select(sa.exists(sa.select(frame_change.c.id)))):
+        return False
+    other = archive.c.frame_version.is_distinct_from(FRAME_VERSION)
+    return not session.scalar(sa.select(sa.exists(sa.select(archive.c.id).where(other))))
+
+
+def arranged(session: Session) -> list[StoredBlock | Repair]:
+    """Return the blocks of the frame in natural order, and those that are to be made anew."""
+    stored = _by_archive(_stored(session))
+    noted: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
+    changes = sa.select(frame_change.c.archive_id, frame_change.c.sort_key, frame_change.c.image_id)
+    for archive_id, key, image_id in session.rows(changes):
+        noted[archive_id].append((key, image_id))
+    found: list[StoredBlock | Repair] = []
+    for archive_id, version in session.execute(
+        sa.select(archive.c.id, archive.c.frame_version).order_by(archive.c.sort_key)
+    ):
+        there, changed = stored[archive_id], noted[archive_id]
+        images = sum(one.images for one in there)
+        is_quicker = not there or len(changed) * _MOST_CHANGED > images
+        if version != FRAME_VERSION or (changed and is_quicker):
+            found.append(Repair(archive_id, there, None))
+        elif changed:
+            found += _repairs(session, archive_id, there, changed)
+        else:
+            found += there
+    return found
+
+
+def methods(session: Session) -> set[str]:
+    """Return the methods of the hashes that the stored blocks have."""
+    stored = session.scalars(sa.select(frame_block.c.methods).distinct())
+    return {method for one in stored for method in json.loads(one)}
+
+
+def refuse_to_mix(methods: Mapping[str, int]) -> None:
+    """Refuse a sample from hashes of several methods, given the images of each.
+
+    Raises
+    ------
+    SampleError
+        When there is more than one.
+    """
+    if len(methods) > 1:
+        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
+        raise SampleError(
+            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
+            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
+        )
+
+
+def _repairs(
+    session: Session,
+    archive_id: int,
+    there: Sequence[StoredBlock],
+    noted: Sequence[tuple[bytes, int]],
+) -> Iterator[StoredBlock | Repair]:
+    """Yield an archive's blocks, those in which something changed as repairs."""
+    changed = {image_id for _, image_id in noted}
+    touched = {_block_at(there, key).id for key, _ in noted}
+    now: dict[int, set[int]] = defaultdict(set)  # the changed images, by the block they are in
+    for chunk in batched(sorted(changed), PARAMETERS):
+        for image_id, key in session.rows(
+            sa.select(image.c.id, image.c.sort_key).where(
+                image.c.id.in_(chunk), image.c.archive_id == archive_id, available()
+            )
+        ):
+            now[_block_at(there, key).id].add(image_id)
+    groups: list[list[StoredBlock]] = []
+    for one in there:
+        if groups and one.id in changed:  # it may no longer be what begins a block
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    for members in groups:
+        if touched.isdisjoint(one.id for one in members):
+            yield from members
+        else:
+            were = {row for one in members for row in _ids_of(session, one.id)}
+            ids = (were - changed).union(*(now[one.id] for one in members))
+            yield Repair(archive_id, members, ids)
+
+
+def remade(session: Session, repair: Repair) -> Iterator[Block]:
+    """Yield the blocks that take the place of those to be repaired."""
+    if repair.ids is None:
+        of_archive = available() & (image.c.archive_id == repair.archive_id)
+        rows = session.rows(_rows(of_archive).order_by(image.c.sort_key))
+    else:
+        rows = iter(sorted(_rows_of(session, sorted(repair.ids)), key=itemgetter(1)))
+    yield from blocks(cast("Iterator[FrameRow]", rows), lambda ids: _labels(session, ids))
+
+
+def _rows(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Select what `sdindex.sampling.blocks.FrameRow` has."""
+    seconds = sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger)
+    return sa.select(
+        image.c.id, image.c.sort_key, image.c.dhash, image.c.path, image.c.camera, seconds,
+        image.c.method,
+    ).where(condition)  # fmt: skip
+
+
+def _rows_of(session: Session, ids: Iterable[int]) -> Iterator[Any]:
+    for chunk in batched(ids, PARAMETERS):
+        yield from session.rows(_rows(image.c.id.in_(chunk)))
+
+
+def column_of(session: Session, block_id: int, name: str) -> bytes:
+    """Return a column of a stored block as it is to be, made from its images."""
+    ids = _ids_of(session, block_id)
+    if name == LABELS:
+        return labels_column(ids, _labels(session, ids))
+    rows = {row[0]: row for row in _rows_of(session, ids)}
+    return COLUMNS[name]([rows[image_id] for image_id in ids])
+
+
+def _ids_of(session: Session, block_id: int) -> list[int]:
+    """Return the ids of a stored block's images, in natural order."""
+    columns = dict(
+        session.rows(
+            sa.select(frame_column.c.name, frame_column.c.data).where(
+                frame_column.c.block == block_id,
+                frame_column.c.name.in_(["hash", *map(ids_column, range(1 << BUCKET_BITS))]),
+            )
+        )
+    )
+    return ids_in_order(columns)
+
+
+def _labels(session: Session, ids: Sequence[int]) -> Labels:
+    """Return the labels of images: the surest first (one without a confidence is), then by name."""
+    found: dict[int, dict[str, None]] = defaultdict(dict)
+    surest_first = sa.func.coalesce(label.c.confidence, 1).desc(), label.c.label
+    for chunk in batched(ids, PARAMETERS):
+        statement = (
+            sa.select(label.c.image_id, label.c.label)
+            .where(label.c.label.is_not(None), label.c.image_id.in_(chunk))
+            .order_by(*surest_first)
+        )
+        for image_id, name in session.rows(statement):
+            found[image_id][name] = None  # each once
+    return {image_id: [*names] for image_id, names in found.items()}
+
+
+def _lacking(session: Session, name: str) -> list[int]:
+    """Return the blocks that have no column of that name."""
+    has_it = sa.exists().where(
+        frame_column.c.block == frame_block.c.id, frame_column.c.name == name
+    )
+    return list(session.scalars(sa.select(frame_block.c.id).where(~has_it)))
+
+
+def _stored(session: Session) -> Iterator[StoredBlock]:
+    statement = (
+        sa.select(*(frame_block.c[name] for name in StoredBlock._fields))
+        .join(archive, archive.c.id == frame_block.c.archive_id)
+        .order_by(archive.c.sort_key, frame_block.c.first_key)
+    )
+    return map(StoredBlock._make, session.rows(statement))
+
+
+def _by_archive(stored: Iterable[StoredBlock]) -> dict[int, list[StoredBlock]]:
+    found: dict[int, list[StoredBlock]] = defaultdict(list)
+    for one in stored:
+        found[one.archive_id].append(one)
+    return found
+
+
+def _block_at(of_archive: Sequence[StoredBlock], key: bytes) -> StoredBlock:
+    """Return the block in whose range a key is; the first one's range has no beginning."""
+    return of_archive[max(bisect_right(of_archive, key, key=_first_key) - 1, 0)]
+
+
+def _insert(session: Session, archive_id: int, made: Block) -> None:
+    session.execute(
+        frame_block.insert().values(
+            id=made.id,
+            archive_id=archive_id,
+            first_key=made.first_key,
+            images=made.images,
+            methods=json.dumps(made.methods),
+        )
+    )
+    session.execute(
+        frame_bucket.insert(),
+        [
+            {"block": made.id, "bucket": bucket, "images": images, "first_id": first_id}
+            for bucket, (images, first_id) in made.buckets.items()
+        ],
+    )
+    session.execute(
+        frame_column.insert(),
+        [{"block": made.id, "name": name, "data": data} for name, data in made.columns.items()],
+    )
+
+
+def _delete(session: Session, some: Sequence[StoredBlock]) -> None:
+    for chunk in batched((one.id for one in some), PARAMETERS):
+        for table in (frame_column, frame_bucket):
+            session.execute(table.delete().where(table.c.block.in_(chunk)))
+        session.execute(frame_block.delete().where(frame_block.c.id.in_(chunk)))

@@ -14,6 +14,7 @@ from sdindex.archive.names import from_text
 from sdindex.archive.natural import sort_key
 from sdindex.hashing.methods import stored_name
 from sdindex.hashing.picture import ImageRead
+from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.database import Session
 from sdindex.store.fetching import batched
@@ -42,8 +43,8 @@ def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> 
         for path, result in read.items()
     ]
     if rows:
-        frames.discard(session)
         session.execute(image.insert(), rows)
+        frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
 
 
 def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead]) -> None:
@@ -76,8 +77,8 @@ def shift_times(session: Session, ids: sa.Select[tuple[int]], by_ns: int) -> tup
 
     Return how many images have them, and how many of these could not be read.
     """
-    frames.discard(session)  # some may have been missing
     chosen = image.c.id.in_(ids)
+    frames.note(session, chosen & image.c.missing_since.is_not(None))
     shifted = session.execute(
         image.update().where(chosen).values(mtime_ns=image.c.mtime_ns + by_ns, missing_since=None)
     ).rowcount
@@ -92,8 +93,9 @@ def find_cameras(session: Session, archive: "Archive") -> None:
     while rows := session.execute(
         of_archive.where(image.c.id > last).order_by(image.c.id).limit(_CHUNK)
     ).all():
-        _set(session, [{"row": row.id, "camera": archive.camera_of(row.path)} for row in rows])
+        _change(session, [{"row": row.id, "camera": archive.camera_of(row.path)} for row in rows])
         last = rows[-1].id
+    frames.forget_cameras(session, archive.id)
 
 
 def delete_missing(session: Session) -> int:
@@ -105,18 +107,22 @@ def delete_missing(session: Session) -> int:
 
 def delete_all(session: Session, archive: "Archive") -> int:
     """Delete the rows of an archive's images; return how many."""
-    frames.discard(session)
+    frames.forget(session, archive.id)
     return session.execute(image.delete().where(image.c.archive_id == archive.id)).rowcount
 
 
-def archive_renamed(session: Session) -> None:
-    """Record that an archive has another root: archives are in the order of these."""
-    frames.discard(session)
+def expect(session: Session, archive: "Archive", changes: int) -> None:
+    """Prepare for so many changes of an archive's images, one after the other."""
+    frames.expect(session, archive.id, changes)
 
 
-def frame_up_to_date(session: Session) -> None:
-    """Make the sampling frame what the images are now: at the end of every change."""
-    frames.bring_up_to_date(session)
+def frame_up_to_date(session: Session, *, progress: bool | None = False) -> None:
+    """Make the sampling frame what the images are now: at the end of every change.
+
+    `progress` shows a count on stderr, always, never, or (None) on a terminal alone.
+    """
+    with counter("making the frame", "images", show=progress, delay=1) as shown:
+        frames.bring_up_to_date(session, shown.update)
 
 
 def present(session: Session, part: "Part", most: int) -> int:
@@ -174,7 +180,14 @@ def _set(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Change columns of rows, each of which is named by its id as ``row``."""
     if not rows:
         return
-    frames.discard(session)
+    changed = image.c.id.in_([row["row"] for row in rows])
+    frames.note(session, changed)
+    _change(session, rows)
+    if "path" in rows[0]:
+        frames.note(session, changed)
+
+
+def _change(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     columns: dict[str, Any] = {
         name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "row"
     }

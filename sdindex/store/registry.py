@@ -73,8 +73,6 @@ def relocate(session: Session, old: str, new: str) -> None:
     session.execute(
         archive_table.update().where(archive_table.c.id == moved.id).values(**named(root))
     )
-    images.archive_renamed(session)
-    images.frame_up_to_date(session)
 
 
 def set_method(session: Session, archive: Archive, method: Method) -> Archive:

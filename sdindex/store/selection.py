@@ -1,29 +1,29 @@
 """Drawing a sample: bucket sizes from SQL, the trim, an even stride through natural order."""
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
-from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from sdindex.archive.names import absolute, from_text
-from sdindex.archive.natural import path_of
-from sdindex.errors import SampleError
+from sdindex.errors import IndexUnusableError, SampleError
+from sdindex.exchange.lists import images_of
 from sdindex.sampling.options import SampleOptions
-from sdindex.sampling.sample import Candidates, draw
-from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS, stride, trim
-from sdindex.store import samples
-from sdindex.store.candidates import candidates, drawable, refuse_to_mix
+from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS, trim
+from sdindex.store import archives, frames, plain, samples
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched, no_garbage_collection
-from sdindex.store.frames import OrderedBucket, available, bucket_of, kept, unsigned
-from sdindex.store.lookup import NOTHING_LISTED, Listed
-from sdindex.store.tables import archive, image, label, sampling_position
+from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.frames import available
+from sdindex.store.tables import archive, image, label
+
+if TYPE_CHECKING:
+    from sdindex.sampling.sample import Candidates, Drawn
+
+_PLAIN = 20_000  # images of a plain sample that are quicker looked up than taken from the frame
 
 _COLUMNS = (
     image.c.path,
@@ -83,33 +83,68 @@ class SampledImage:
         return self.path
 
 
-def select(
-    session: Session,
-    count: int,
-    options: SampleOptions,
-    listed: Listed = NOTHING_LISTED,
-    *,
-    save: str | None = None,
-) -> list[SampledImage]:
-    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`.
+@dataclass(frozen=True, slots=True)
+class ImagePath:
+    """Where an image is: `archive` is its root, `stored` its path there, in stored form."""
 
-    `listed` is what the lists of the options mean.
-    """
+    archive: str
+    stored: str
+
+    @property
+    def path(self) -> str:
+        """Absolute, as ``os`` functions take it."""
+        return absolute(self.archive, self.stored)
+
+    @property
+    def relative_path(self) -> str:
+        """Relative to the archive's root, with forward slashes."""
+        return from_text(self.stored)
+
+
+def select(
+    session: Session, count: int, options: SampleOptions, *, save: str | None = None
+) -> list[SampledImage]:
+    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
+    ids, bursts = _kept(session, count, options, save)
+    burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
+    return by_id(session, ids, options.bits, burst_of)
+
+
+def paths(
+    session: Session, count: int, options: SampleOptions, *, save: str | None = None
+) -> Iterator[ImagePath]:
+    """Yield where the images of a sample are, as they are fetched; see `sdindex.Index.paths`."""
+    ids, _ = _kept(session, count, options, save)
+    roots = {one.id: one.root for one in archives.all_archives(session)}
+    for chunk in batched(ids, PARAMETERS):
+        statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
+            image.c.id.in_(chunk)
+        )
+        found = {row_id: (of, path) for row_id, of, path in session.rows(statement)}
+        _require_all(chunk, found)
+        for row_id in chunk:
+            of, path = found[row_id]
+            yield ImagePath(roots[of], path)
+
+
+def _kept(
+    session: Session, count: int, options: SampleOptions, save: str | None
+) -> tuple[list[int], list[int] | None]:
     _require(count)
     if save is not None:
         samples.require_new(session, save)
-    ids, bursts = _drawn(session, count, options, listed)
+    ids, bursts = _drawn(session, count, options)
     if save is not None:
         samples.save(session, save, count, options, ids, bursts)
-    burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
-    return by_id(session, ids, options.bits, burst_of)
+    return ids, bursts
 
 
 def saved(session: Session, name: str) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     bits = samples.options_of(session, name).get("bits", DEFAULT_BITS)
     burst_of = samples.bursts_of(session, name)
-    return by_id(session, samples.present(session, burst_of), bits, burst_of)
+    ids = _in_order(session, samples.present(session, burst_of))
+    return by_id(session, ids, bits, burst_of)
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
@@ -121,25 +156,29 @@ def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
 
 
 def _drawn(
-    session: Session, count: int, options: SampleOptions, listed: Listed
+    session: Session, count: int, options: SampleOptions
 ) -> tuple[list[int], list[int] | None]:
-    """Return the ids of a sample and, where it is of bursts, the burst of each."""
-    order = kept(session) if options.is_plain else []
-    if not order:
-        with no_garbage_collection():
-            return drawn_from(candidates(session, options, listed), count, options)
-    keep = trim({one.bucket: one.images for one in order}, count)
-    return list(_at_positions(session, order, keep)), None
+    """Return the ids of a sample, in natural order, and the burst of each where it is of bursts."""
+    if options.is_plain and count <= _PLAIN and frames.is_current(session):
+        sizes = plain.bucket_sizes(session)
+        plain.refuse_mixed_methods(session)
+        ids = plain.ids_by_stride(session, sizes, trim(sizes, count))
+        return _in_order(session, ids), None
+    from sdindex.store.candidates import candidates  # numpy
+
+    found = candidates(session, options)
+    drawn = drawn_from(found, count, options)
+    bursts = None if drawn.bursts is None else drawn.bursts.tolist()
+    return found.frame.ids[drawn.positions].tolist(), bursts
 
 
-def drawn_from(
-    found: Candidates, count: int, options: SampleOptions
-) -> tuple[list[int], list[int] | None]:
-    """Return the ids of a sample of these images and, where it is of bursts, the burst of each."""
+def drawn_from(found: "Candidates", count: int, options: SampleOptions) -> "Drawn":
+    """Return the sample of these images."""
+    from sdindex.sampling.sample import draw
+
     _require(count)
     distance = options.burst_distance if options.unit == "burst" else None
-    chosen = draw(found, count, bits=options.bits, distance=distance)
-    return [found.ids[place] for place in chosen.places], chosen.bursts
+    return draw(found, count, bits=options.bits, distance=distance)
 
 
 def _require(count: int) -> None:
@@ -147,26 +186,30 @@ def _require(count: int) -> None:
         raise SampleError(f"a sample has at least one image, not {count}")
 
 
-def _at_positions(
-    session: Session, order: Sequence[OrderedBucket], keep: dict[int, int]
-) -> Iterator[int]:
-    """Yield the ids of the sample where the images are kept in sampling order."""
-    position, image_id = sampling_position.c
-    places = chain.from_iterable(
-        (one.first_position + place for place in stride(one.images, keep[one.bucket]))
-        for one in order
-    )
-    for chunk in batched(places, PARAMETERS):
-        yield from session.scalars(sa.select(image_id).where(position.in_(chunk)))
+def _in_order(session: Session, ids: Iterable[int]) -> list[int]:
+    """Return ids in the natural order of their images."""
+    keys = [
+        row
+        for chunk in batched(ids, PARAMETERS)
+        for row in session.rows(
+            sa.select(archive.c.sort_key, image.c.sort_key, image.c.id)
+            .join(archive, archive.c.id == image.c.archive_id)
+            .where(image.c.id.in_(chunk))
+        )
+    ]
+    return [row_id for _, _, row_id in sorted(keys)]
 
 
-def hashes(session: Session, ids: Iterable[int]) -> dict[int, int]:
-    """Return the hash of each of those images that was read, and is there, by its id."""
+def hashes(session: Session, files: Sequence[str]) -> dict[str, int]:
+    """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
+    ids = {file: min(ids) for file, ids in images_of(session, files).items()}
     found: dict[int, int] = {}
-    for chunk in batched(set(ids), PARAMETERS):
-        statement = sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
-        found.update(session.rows(statement))
-    return found
+    for chunk in batched(set(ids.values()), PARAMETERS):
+        rows = session.execute(
+            sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
+        )
+        found.update((row_id, dhash) for row_id, dhash in rows)
+    return {file: found[row_id] for file, row_id in ids.items() if row_id in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,55 +239,57 @@ class Bucket:
 
 def buckets(session: Session, count: int | None, options: SampleOptions) -> list[Bucket]:
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
-    held = _buckets(session, options.bits, drawable(session, options))
-    sizes = {number: images for number, (images, _) in held.items()}
+    from sdindex.store.candidates import candidates  # numpy
+
+    sizes, first_ids = candidates(session, options).frame.bucket_sizes(options.bits)
+    paths = _paths(session, first_ids.values())
     keeps = sizes if count is None else trim(sizes, count)
     return [
-        Bucket(number, f"{number:0{options.bits}b}", images, keeps[number], first_path)
-        for number, (images, first_path) in sorted(held.items())
+        Bucket(
+            number, f"{number:0{options.bits}b}", images, keeps[number], paths[first_ids[number]]
+        )
+        for number, images in sizes.items()
     ]
 
 
-def _buckets(
-    session: Session, bits: int, condition: sa.ColumnElement[bool]
-) -> dict[int, tuple[int, str]]:
-    """Return the images, and the path of the first, of each bucket by its unsigned number."""
-    bucket = bucket_of(bits)
-    rows = session.execute(
-        sa.select(bucket, image.c.method, sa.func.count(), sa.func.min(image.c.sort_key))
-        .join(archive, archive.c.id == image.c.archive_id)
-        .where(condition)
-        .group_by(archive.c.sort_key, bucket, image.c.method)
-        .order_by(archive.c.sort_key)
-    )
-    held: dict[int, tuple[int, str]] = {}
-    methods = Counter[str]()
-    for number, method, images, first_key in rows:
-        others, first_path = held.get(unsigned(number), (0, path_of(first_key)))
-        held[unsigned(number)] = (others + images, first_path)
-        methods[method] += images
-    refuse_to_mix(methods)
-    return held
+def _paths(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """Return the relative paths of images, by their ids."""
+    return {
+        row_id: from_text(path)
+        for chunk in batched(ids, PARAMETERS)
+        for row_id, path in session.rows(
+            sa.select(image.c.id, image.c.path).where(image.c.id.in_(chunk))
+        )
+    }
 
 
 def by_id(
     session: Session, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
 ) -> list[SampledImage]:
-    """Return the images of those ids in natural order."""
-    placed = []
+    """Return the images of those ids, in their order."""
+    found: list[SampledImage] = []
     for chunk in batched(ids, PARAMETERS):
         labels = _labels(session, chunk)
-        rows = session.execute(
-            sa.select(archive.c.sort_key, image.c.sort_key, image.c.id, archive.c.root, *_COLUMNS)
+        rows = session.rows(
+            sa.select(image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
             .where(image.c.id.in_(chunk))
         )
-        placed += [
-            (root_key, key, _image(row, bits, labels.get(row_id, ()), burst_of.get(row_id)))
-            for root_key, key, row_id, *row in rows
-        ]
-    placed.sort(key=itemgetter(0, 1))
-    return [one for _, _, one in placed]
+        images = {
+            row_id: _image(row, bits, labels.get(row_id, ()), burst_of.get(row_id))
+            for row_id, *row in rows
+        }
+        _require_all(chunk, images)
+        found += [images[row_id] for row_id in chunk]
+    return found
+
+
+def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
+    if not set(ids) <= set(images):
+        raise IndexUnusableError(
+            "the index is damaged: its frame lists images that it does not have, as when another "
+            "program deletes rows; restore a copy, or name another with --db"
+        )
 
 
 def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -265,7 +310,7 @@ def _image(
 ) -> SampledImage:
     stored_root, stored_path, dhash, taken_at, width, height, brightness, camera = row
     root = os.path.normpath(from_text(stored_root))
-    pattern = unsigned(dhash)
+    pattern = dhash % (1 << HASH_BITS)
     return SampledImage(
         path=absolute(root, stored_path),
         relative_path=from_text(stored_path),

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test holds it against the revisions.
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -47,6 +47,7 @@ archive = Table(
     Column("updated_at", DateTime),
     Column("camera_pattern", Text),
     Column("camera_rule", Integer, nullable=False, server_default="1"),
+    Column("frame_version", Integer),
 )
 
 # See sdindex.store.devices.
@@ -84,20 +85,41 @@ image = Table(
     sqlite_autoincrement=True,  # the id of a forgotten image never means another one
 )
 
-# See sdindex.store.frames.
-sampling_position = Table(
-    "sampling_position",
+# See sdindex.store.frames. A block has the id of its first image.
+frame_block = Table(
+    "frame_block",
     metadata,
-    Column("position", RowId, primary_key=True, autoincrement=False),
-    Column("image_id", RowId, nullable=False),
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("archive_id", RowId, ForeignKey("archive.id"), nullable=False, index=True),
+    Column("first_key", LargeBinary, nullable=False),
+    Column("images", RowId, nullable=False),
+    Column("methods", Text, nullable=False),
 )
 
-sampling_bucket = Table(
-    "sampling_bucket",
+frame_bucket = Table(
+    "frame_bucket",
     metadata,
+    Column("block", RowId, primary_key=True, autoincrement=False),
     Column("bucket", RowId, primary_key=True, autoincrement=False),
-    Column("first_position", RowId, nullable=False),
     Column("images", RowId, nullable=False),
+    Column("first_id", RowId, nullable=False),
+)
+
+frame_column = Table(
+    "frame_column",
+    metadata,
+    Column("block", RowId, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+frame_change = Table(
+    "frame_change",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("archive_id", RowId, nullable=False),
+    Column("sort_key", LargeBinary, nullable=False),
+    Column("image_id", RowId, nullable=False),
 )
 
 # See sdindex.store.samples.

@@ -20,7 +20,7 @@ from sdindex.sampling import quality
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Store
 from sdindex.store.tables import image, label
-from tests.store.test_selection import image_row, write_index
+from tests.store.test_selection import forget_frames, image_row, write_index
 
 hashes = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), min_size=1, max_size=30)
 
@@ -65,6 +65,7 @@ def write_archives(db: Path) -> None:
                 if not number % step:  # None: a failure
                     values = {"image_id": row_id, "source": "me", "label": name}
                     connection.execute(label.insert(), values)
+        forget_frames(connection)
         connection.commit()
 
 

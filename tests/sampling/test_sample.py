@@ -2,16 +2,20 @@
 
 from array import array
 from collections import Counter, defaultdict
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdindex.errors import SampleError
-from sdindex.sampling.bursts import bursts, middle
-from sdindex.sampling.sample import Candidates, Drawn, draw
+from sdindex.sampling.bursts import burst_starts
+from sdindex.sampling.frame import Coded, Frame
+from sdindex.sampling.sample import Candidates, draw, trim_each
 from sdindex.sampling.trim import fill, stride, trim
+from tests.support import plain_rule
+from tests.support.plain_rule import bursts, middle
 
 sizes_and_fixed = st.dictionaries(
     st.integers(0, 1000),
@@ -71,26 +75,63 @@ def test_within_a_gap_they_are_even(size: int, data: st.DataObject) -> None:
     assert max(steps) - min(steps) <= 1
 
 
-some_hashes = st.lists(
-    st.sampled_from([0, 1, 0b111, -1, -2, 1 << 62, -(1 << 63), 0x0F0F << 20]), max_size=40
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1), min_size=1),
+    st.data(),
+)
+def test_each_stratum_is_trimmed_as_it_would_be_alone(
+    strata: list[list[tuple[int, int]]], data: st.DataObject
+) -> None:
+    groups = [[(size, min(fixed, size)) for size, fixed in one] for one in strata]
+    counts = [
+        data.draw(st.integers(sum(fixed for _, fixed in one), sum(size for size, _ in one)))
+        for one in groups
+    ]
+    flat = [group for one in groups for group in one]
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    sizes, fixed = np.array(flat).T
+    found = trim_each(sizes, fixed, starts, np.array(counts)).tolist()
+    expected = [
+        kept
+        for one, count in zip(groups, counts, strict=True)
+        for kept in trim(
+            {number: size for number, (size, _) in enumerate(one)},
+            count,
+            {number: least for number, (_, least) in enumerate(one)},
+        ).values()
+    ]
+    assert found == expected
+
+
+# Close to each other, as bursts are, and far, as scenes are.
+hashes_of_scenes = st.lists(
+    st.builds(
+        lambda scene, noise: scene ^ noise,
+        st.sampled_from([0, -1, 0x0F0F << 20, 1 << 62, -(1 << 63)]),
+        st.sampled_from([0, 1, 0b111, 0x3FF, 0xFFFF]),
+    ),
+    max_size=150,
 )
 
 
-@given(some_hashes, st.data())
-def test_bursts_by_the_definition(hashes: list[int], data: st.DataObject) -> None:
-    folders = data.draw(
-        st.lists(st.integers(0, 1), min_size=len(hashes), max_size=len(hashes)).map(_runs)
+@given(hashes_of_scenes, st.integers(0, 64), st.sampled_from([0, 64]), st.data())
+def test_bursts_by_the_definition(
+    hashes: list[int], distance: int, few: int, data: st.DataObject
+) -> None:
+    folders = _runs(
+        data.draw(st.lists(st.integers(0, 1), min_size=len(hashes), max_size=len(hashes)))
     )
-    distance = data.draw(st.integers(0, 64))
-    found = bursts(hashes, folders, distance)
-    assert [place for burst in found for place in burst] == list(range(len(hashes)))
-    for burst, after in zip_longest(found, found[1:]):
-        first = burst[0]
-        for place in burst:
-            assert folders[place] == folders[first]
-            assert bin((hashes[place] ^ hashes[first]) % 2**64).count("1") <= distance
-        if after is not None and folders[after[0]] == folders[first]:
-            assert bin((hashes[after[0]] ^ hashes[first]) % 2**64).count("1") > distance
+    starts = [
+        position
+        for position in range(len(hashes))
+        if not position or folders[position] != folders[position - 1]
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sdindex.sampling.bursts._FEW", few)  # side by side, or one after the other
+        found = burst_starts(
+            np.array(hashes, np.int64).view(np.uint64), np.array(starts, np.int64), distance
+        )
+    assert found.tolist() == [burst[0] for burst in bursts(hashes, folders, distance)]
 
 
 def _runs(bits: list[int]) -> list[int]:
@@ -99,7 +140,7 @@ def _runs(bits: list[int]) -> list[int]:
 
 
 @st.composite
-def candidates(draw_one: st.DrawFn) -> Candidates:
+def candidates(draw_one: st.DrawFn) -> plain_rule.Candidates:
     size = draw_one(st.integers(1, 60))
     some = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4)
     pool = draw_one(some)
@@ -109,33 +150,79 @@ def candidates(draw_one: st.DrawFn) -> Candidates:
     )
     folders = _runs(draw_one(st.lists(st.integers(0, 1), min_size=size, max_size=size)))
     fixed = draw_one(st.sets(st.integers(0, size - 1), max_size=5))
-    return Candidates(
-        array("q", range(size)), array("q", hashes), array("q", strata), array("q", folders), fixed
+    excluded = draw_one(st.sets(st.integers(0, size - 1), max_size=20)) - fixed
+    return plain_rule.Candidates(
+        array("q", range(size)),
+        array("q", hashes),
+        array("q", strata),
+        array("q", folders),
+        fixed,
+        excluded,
     )
+
+
+def as_columns(plain: plain_rule.Candidates) -> Candidates:
+    folders = Coded(
+        np.array(plain.folders, np.int32), [(1, str(number)) for number in set(plain.folders)]
+    )
+    return Candidates(
+        Frame(
+            np.array(plain.ids, np.int64),
+            np.array(plain.hashes, np.int64).view(np.uint64),
+            folders=folders,
+        ),
+        np.array(plain.strata, np.int32) if plain.strata else None,
+        np.array(sorted(plain.fixed), np.int64),
+        np.array(sorted(plain.excluded), np.int64),
+    )
+
+
+@settings(max_examples=500)
+@given(
+    candidates(),
+    st.integers(1, 70),
+    st.sampled_from([1, 4, 17, 63, 64]),
+    st.sampled_from([None, 0, 9, 32, 64]),
+)
+def test_a_sample_is_that_of_the_rule_in_plain_python(
+    plain: plain_rule.Candidates, count: int, bits: int, distance: int | None
+) -> None:
+    if len(plain.fixed) > count:
+        with pytest.raises(SampleError, match="fixed already"):
+            draw(as_columns(plain), count, bits=bits, distance=distance)
+        return
+    found = draw(as_columns(plain), count, bits=bits, distance=distance)
+    expected = plain_rule.draw(plain, count, bits=bits, distance=distance)
+    assert found.positions.tolist() == expected.positions
+    assert (None if found.bursts is None else found.bursts.tolist()) == expected.bursts
 
 
 @settings(max_examples=300)
 @given(candidates(), st.integers(1, 70), st.sampled_from([1, 4, 64]), st.sampled_from([None, 0, 9]))
 def test_every_promise_of_a_sample(
-    given_ones: Candidates, count: int, bits: int, distance: int | None
+    given_ones: plain_rule.Candidates, count: int, bits: int, distance: int | None
 ) -> None:
     if len(given_ones.fixed) > count:
-        with pytest.raises(SampleError, match="fixed already"):
-            draw(given_ones, count, bits=bits, distance=distance)
         return
-    drawn = draw(given_ones, count, bits=bits, distance=distance)
-    assert len(drawn.places) == len(set(drawn.places)) == min(count, len(given_ones))
-    assert drawn.places == sorted(drawn.places)
-    assert given_ones.fixed <= set(drawn.places)
-    assert draw(given_ones, count, bits=bits, distance=distance) == drawn
+    given_ones.excluded = set()
+    drawn = plain_rule.draw(given_ones, count, bits=bits, distance=distance)
+    assert len(drawn.positions) == len(set(drawn.positions)) == min(count, len(given_ones))
+    assert drawn.positions == sorted(drawn.positions)
+    assert given_ones.fixed <= set(drawn.positions)
+    assert plain_rule.draw(given_ones, count, bits=bits, distance=distance) == drawn
     _assert_fair(given_ones, drawn, distance)
 
 
-def _assert_fair(given_ones: Candidates, drawn: Drawn, distance: int | None) -> None:
+def _assert_fair(
+    given_ones: plain_rule.Candidates, drawn: plain_rule.Drawn, distance: int | None
+) -> None:
     """No stratum that was cut has fewer than another one got beyond what was fixed in it."""
     if not given_ones.strata or distance is not None:
         return
-    size, kept = Counter(given_ones.strata), Counter(given_ones.strata[one] for one in drawn.places)
+    size, kept = (
+        Counter(given_ones.strata),
+        Counter(given_ones.strata[one] for one in drawn.positions),
+    )
     fixed = Counter(given_ones.strata[one] for one in given_ones.fixed)
     for one in size:
         for other in size:
@@ -145,7 +232,10 @@ def _assert_fair(given_ones: Candidates, drawn: Drawn, distance: int | None) -> 
 
 @settings(max_examples=300)
 @given(candidates(), st.data())
-def test_bursts_are_taken_once_until_all_are(given_ones: Candidates, data: st.DataObject) -> None:
+def test_bursts_are_taken_once_until_all_are(
+    given_ones: plain_rule.Candidates, data: st.DataObject
+) -> None:
+    given_ones.excluded = set()
     found = bursts(given_ones.hashes, given_ones.folders, 9)
     taken = sum(not given_ones.fixed.isdisjoint(burst) for burst in found)
     room = len(found) - taken
@@ -153,11 +243,11 @@ def test_bursts_are_taken_once_until_all_are(given_ones: Candidates, data: st.Da
     if not count:
         return
     given_ones.strata = array("q")
-    drawn = draw(given_ones, count, bits=4, distance=9)
+    drawn = plain_rule.draw(given_ones, count, bits=4, distance=9)
     assert drawn.bursts is not None
-    new = set(drawn.places) - given_ones.fixed
+    new = set(drawn.positions) - given_ones.fixed
     by_burst = defaultdict(list)
-    for place, burst in zip(drawn.places, drawn.bursts, strict=True):
+    for place, burst in zip(drawn.positions, drawn.bursts, strict=True):
         assert place in found[burst]
         by_burst[burst].append(place)
     for burst, places in by_burst.items():
@@ -168,12 +258,12 @@ def test_bursts_are_taken_once_until_all_are(given_ones: Candidates, data: st.Da
 
 
 @given(candidates())
-def test_beyond_the_number_of_bursts_each_has_its_share(given_ones: Candidates) -> None:
-    given_ones.fixed = set()
+def test_beyond_the_number_of_bursts_each_has_its_share(given_ones: plain_rule.Candidates) -> None:
+    given_ones.fixed, given_ones.excluded = set(), set()
     found = bursts(given_ones.hashes, given_ones.folders, 9)
     count = min(len(found) + 3, len(given_ones))
-    drawn = draw(given_ones, count, bits=4, distance=9)
-    assert {middle(burst) for burst in found} <= set(drawn.places)
+    drawn = plain_rule.draw(given_ones, count, bits=4, distance=9)
+    assert {middle(burst) for burst in found} <= set(drawn.positions)
     if not given_ones.strata:
         kept = Counter(drawn.bursts or [])
         sizes = {number: len(burst) for number, burst in enumerate(found)}
@@ -182,7 +272,7 @@ def test_beyond_the_number_of_bursts_each_has_its_share(given_ones: Candidates) 
 
 @given(candidates(), st.data())
 def test_bursts_of_excluded_images_are_the_last(
-    given_ones: Candidates, data: st.DataObject
+    given_ones: plain_rule.Candidates, data: st.DataObject
 ) -> None:
     size = len(given_ones)
     excluded = data.draw(st.sets(st.integers(0, size - 1), min_size=1)) - given_ones.fixed
@@ -193,25 +283,20 @@ def test_bursts_of_excluded_images_are_the_last(
     count = len(given_ones.fixed) + data.draw(st.integers(0, len(others) + 2))
     if not count or size == len(excluded):
         return
-    drawn = set(draw(given_ones, count, bits=4, distance=9).places)
+    drawn = set(plain_rule.draw(given_ones, count, bits=4, distance=9).positions)
     assert len(drawn) == min(count, size - len(excluded))
     assert not drawn & excluded
     assert given_ones.fixed <= drawn
     if count - len(given_ones.fixed) <= len(others):
         assert drawn - given_ones.fixed <= {middle(found[number]) for number in others}
-    single = set(draw(given_ones, count, bits=4).places)
+    single = set(plain_rule.draw(given_ones, count, bits=4).positions)
     assert not single & excluded
     assert len(single) == min(count, size - len(excluded))
 
 
 def test_a_camera_with_many_frames_does_not_drown_one_with_few() -> None:
     size = 100_000
-    given_ones = Candidates(
-        array("q", range(size + 200)),
-        array("q", [number << 60 for number in range(-8, 8)] * ((size + 200) // 16 + 1))[
-            : size + 200
-        ],
-        array("q", [0] * size + [1] * 200),
-    )
-    drawn = draw(given_ones, 300, bits=4)
-    assert Counter(given_ones.strata[place] for place in drawn.places) == {0: 150, 1: 150}
+    strata = np.array([0] * size + [1] * 200, np.int32)
+    hashes = np.arange(size + 200, dtype=np.uint64) << np.uint64(60)
+    drawn = draw(Candidates(Frame(np.arange(size + 200), hashes), strata), 300, bits=4)
+    assert Counter(strata[drawn.positions].tolist()) == {0: 150, 1: 150}

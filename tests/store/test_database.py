@@ -199,7 +199,7 @@ connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("PRAGMA cache_size = 1")
 connection.execute("BEGIN IMMEDIATE")
 connection.execute("UPDATE image SET dhash = 1, sort_key = zeroblob(1000), missing_since = 1")
-connection.execute("DELETE FROM sampling_bucket")
+connection.execute("DELETE FROM frame_bucket")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -386,7 +386,8 @@ def test_without_room_for_the_copy_nothing_is_upgraded(
 
 
 def questions(index: Index) -> list[Callable[[], object]]:
-    return [index.status, index.errors, index.buckets, lambda: index.select(10**6)]
+    samples = [lambda: index.select(5), lambda: index.select(10**6)]
+    return [index.status, index.errors, index.buckets, *samples]
 
 
 def refusal(question: Callable[[], object]) -> str:
@@ -402,10 +403,11 @@ def refusal(question: Callable[[], object]) -> str:
     [
         "UPDATE image SET path = CAST(x'c1' AS TEXT) WHERE id = 3",
         "UPDATE image SET path = x'41' WHERE id = 3",
-        "UPDATE image SET sort_key = 'a text' WHERE id = 3",
+        "UPDATE frame_column SET data = 'a text' WHERE name = 'hash'",
+        "UPDATE frame_column SET data = x'00' WHERE name = 'hash'",
         "UPDATE image SET taken_at = 'never' WHERE id = 3",
         "UPDATE image SET dhash = 'a text' WHERE id = 3",
-        "UPDATE sampling_bucket SET images = 'a text'",
+        "UPDATE frame_bucket SET images = 'a text'",
         "UPDATE archive SET root = x'ff'",
     ],
 )

@@ -17,12 +17,13 @@ from click.testing import CliRunner, Result
 from sdindex import ArchiveError, Index, IndexUnusableError, QueryError, SampledImage, SampleError
 from sdindex.archive.cameras import camera_of
 from sdindex.cli.main import cli
-from sdindex.store import candidates, frames
+from sdindex.sampling import blocks
+from sdindex.store import frames
 from sdindex.store.database import Store
 from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import image as image_table
 from sdindex.store.tables import label as label_table
-from tests.store.test_selection import NOW, image_row, write_index
+from tests.store.test_selection import NOW, forget_frames, image_row, write_index
 
 MISSING = {"missing_since": NOW}
 BACK = {"missing_since": None}
@@ -35,7 +36,7 @@ def add(db: Path, paths: dict[str, int], **columns: object) -> None:
             for path, dhash in paths.items()
         ]
         connection.execute(image_table.insert(), rows)
-        frames.discard(connection)
+        forget_frames(connection)
         connection.commit()
 
 
@@ -44,7 +45,7 @@ def change(db: Path, paths: list[str], **columns: object) -> None:
         connection.execute(
             image_table.update().where(image_table.c.path.in_(paths)).values(**columns)
         )
-        frames.discard(connection)
+        forget_frames(connection)
         connection.commit()
 
 
@@ -58,6 +59,7 @@ def put_labels(db: Path, labels: dict[str, str | None], confidence: float | None
                 "failure": None if label else "broken",
             }
             connection.execute(label_table.insert(), {"image_id": row, "source": "test", **said})
+        forget_frames(connection)
         connection.commit()
 
 
@@ -514,10 +516,14 @@ def test_every_promise_holds_over_a_random_history(tmp_path: Path, seed: int) ->
     History(tmp_path / "sdindex.db", seed).run(steps=12)
 
 
-def test_a_burst_goes_on_where_the_rows_are_fetched_anew(
+def test_a_burst_goes_on_where_a_block_of_the_frame_ends(
     index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = index.select(12, unit="burst", balance="camera")
     for size in (1, 3, 7):
-        monkeypatch.setattr(candidates, "_CHUNK", size)
+        monkeypatch.setattr(blocks, "MEAN_IMAGES", size)
+        with Store(cameras).writing() as session:
+            forget_frames(session)
+            frames.bring_up_to_date(session)
+            session.commit()
         assert index.select(12, unit="burst", balance="camera") == whole

@@ -1,0 +1,220 @@
+"""The sampling frame as it is stored: blocks of consecutive images, each a few packed columns.
+
+Where a block begins is told by the images alone, not by how they came: so a frame that was
+kept true through any number of changes is, byte for byte, the one that is made from nothing.
+"""
+
+import json
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+FRAME_VERSION = 1  # rises when the same images would make another frame
+MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
+BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
+NO_TIME = -(1 << 63)
+
+# Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).
+_GOLDEN = 0x9E37_79B9_7F4A_7C15
+_WORD = (1 << 64) - 1
+
+
+class FrameRow(NamedTuple):
+    """An image of the frame as the index holds it.
+
+    `dhash` is signed, `folder` and `camera` are in stored form, `seconds` is the camera's local
+    time since 1970 (None without a time), `method` the hash's method and version.
+    """
+
+    id: int
+    sort_key: bytes
+    dhash: int
+    path: str
+    camera: str
+    seconds: int | None
+    method: str
+
+
+# The labels of an image, the one that counts for balancing first.
+Labels = dict[int, list[str]]
+
+
+class Block(NamedTuple):
+    """Consecutive images of an archive.
+
+    Attributes
+    ----------
+    id
+        The id of its first image.
+    first_key
+        The first image's sort key.
+    images
+        How many there are.
+    methods
+        The methods of their hashes, each once.
+    buckets
+        For each bucket that has images here: how many, and the id of the first.
+    columns
+        Packed: see `COLUMNS` and `ids_column`.
+    """
+
+    id: int
+    first_key: bytes
+    images: int
+    methods: tuple[str, ...]
+    buckets: dict[int, tuple[int, int]]
+    columns: dict[str, bytes]
+
+
+def ids_column(bucket: int) -> str:
+    """Return the name of the column that lists a bucket's images, in natural order."""
+    return f"ids-{bucket}"
+
+
+def starts_block(image_id: int) -> bool:
+    """Say whether a block begins with this image, wherever it stands: one in `MEAN_IMAGES`."""
+    return (image_id * _GOLDEN & _WORD) * MEAN_IMAGES >> 64 == 0
+
+
+def blocks(
+    rows: Iterable[FrameRow], labels_of: Callable[[Sequence[int]], Labels]
+) -> Iterator[Block]:
+    """Yield the blocks of images in natural order, all of one archive.
+
+    `labels_of` is asked for the labels of one block's images at a time.
+    """
+    current: list[FrameRow] = []
+    for row in rows:
+        if current and starts_block(row[0]):
+            yield block(current, labels_of)
+            current = []
+        current.append(row)
+    if current:
+        yield block(current, labels_of)
+
+
+def block(rows: Sequence[FrameRow], labels_of: Callable[[Sequence[int]], Labels]) -> Block:
+    """Return the block of these images."""
+    ids, keys, hashes, *_ = zip(*rows, strict=True)
+    members: dict[int, array[int]] = defaultdict(lambda: array("q"))
+    for image_id, dhash in zip(ids, hashes, strict=True):
+        members[_bucket(dhash)].append(image_id)
+    columns = {name: column(name, rows) for name in COLUMNS}
+    columns[LABELS] = labels_column(ids, labels_of(ids))
+    columns |= {ids_column(bucket): _packed(members[bucket]) for bucket in sorted(members)}
+    return Block(
+        id=ids[0],
+        first_key=keys[0],
+        images=len(ids),
+        methods=tuple(dict.fromkeys(row[6] for row in rows)),
+        buckets={bucket: (len(found), found[0]) for bucket, found in sorted(members.items())},
+        columns=columns,
+    )
+
+
+def column(name: str, rows: Sequence[FrameRow]) -> bytes:
+    """Return a column of these images, packed."""
+    return COLUMNS[name](rows)
+
+
+def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
+    """Return which of the images have which labels: positions in the block, and names."""
+    numbers: dict[str, int] = {}
+    positions, of = array("q"), array("q")
+    for position, image_id in enumerate(ids):
+        for name in labels.get(image_id, ()):
+            positions.append(position)
+            of.append(numbers.setdefault(name, len(numbers)))
+    return _with_names(numbers, positions, of)
+
+
+def _hashes(rows: Sequence[FrameRow]) -> bytes:
+    return _packed(array("q", [row[2] for row in rows]))
+
+
+def _times(rows: Sequence[FrameRow]) -> bytes:
+    return _packed(array("q", [NO_TIME if row[5] is None else row[5] for row in rows]))
+
+
+def _folders(rows: Sequence[FrameRow]) -> bytes:
+    return _runs([row[3].rpartition("/")[0] for row in rows])
+
+
+def _cameras(rows: Sequence[FrameRow]) -> bytes:
+    return _runs([row[4] for row in rows])
+
+
+def _methods(rows: Sequence[FrameRow]) -> bytes:
+    return _runs([row[6] for row in rows])
+
+
+LABELS = "label"
+COLUMNS: dict[str, Callable[[Sequence[FrameRow]], bytes]] = {
+    "hash": _hashes,
+    "time": _times,
+    "folder": _folders,
+    "camera": _cameras,
+    "method": _methods,
+}
+
+
+def _runs(values: Sequence[str]) -> bytes:
+    """Return values of which many in a row are equal: each run's length, and its value."""
+    turns = [
+        position for position, (one, next_one) in enumerate(pairwise(values), 1) if one != next_one
+    ]
+    starts = [0, *turns]
+    lengths = array("q", [end - start for start, end in pairwise([*starts, len(values)])])
+    numbers: dict[str, int] = {}
+    of = array("q", [numbers.setdefault(values[start], len(numbers)) for start in starts])
+    return _with_names(numbers, lengths, of)
+
+
+def _with_names(numbers: dict[str, int], one: "array[int]", other: "array[int]") -> bytes:
+    """Return two arrays of one length, behind that length, and the names that they speak of."""
+    return (
+        _packed(array("q", [len(one)]))
+        + _packed(one)
+        + _packed(other)
+        + json.dumps([*numbers]).encode()
+    )
+
+
+def with_names(data: bytes) -> tuple[memoryview, memoryview, list[str]]:
+    """Return the two packed arrays and the names of a column of runs, or of labels."""
+    size = 8 * int.from_bytes(data[:8], "little")
+    view = memoryview(data)
+    return view[8 : 8 + size], view[8 + size : 8 + 2 * size], json.loads(data[8 + 2 * size :])
+
+
+def id_at(ids: bytes, rank: int) -> int:
+    """Return the id that stands at a rank in a column of ids."""
+    return int.from_bytes(ids[8 * rank : 8 * rank + 8], "little")
+
+
+def ids_in_order(columns: Mapping[str, bytes]) -> list[int]:
+    """Return the ids of a block's images in natural order, from its lists and its hashes."""
+    listed = {name: iter(_unpacked(data)) for name, data in columns.items() if name != "hash"}
+    return [next(listed[ids_column(_bucket(dhash))]) for dhash in _unpacked(columns["hash"])]
+
+
+def _bucket(dhash: int) -> int:
+    return dhash >> (64 - BUCKET_BITS) & (1 << BUCKET_BITS) - 1
+
+
+def _unpacked(data: bytes) -> "array[int]":
+    numbers = array("q", data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _packed(numbers: "array[int]") -> bytes:
+    """Return numbers as signed 64-bit integers, little-endian on every machine."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
