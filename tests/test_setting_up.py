@@ -124,3 +124,29 @@ def test_every_dependency_has_a_lowest_version_that_can_be_asked_for() -> None:
         name, _, version = one.partition(">=")
         assert name.isidentifier()
         assert version.replace(".", "").isdecimal()
+
+
+WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_do_little_and_ends(path: Path) -> None:
+    workflow = pytest.importorskip("yaml").safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 45
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False
+            assert "${{" not in step.get("run", "")  # what others name is no part of a command
+
+
+def test_each_python_that_is_promised_is_tested_on_three_systems() -> None:
+    text = (CHECKOUT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    matrix = pytest.importorskip("yaml").safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = "Programming Language :: Python :: 3."
+    promised = [one.split(" :: ")[-1] for one in project["classifiers"] if one.startswith(named)]
+    assert matrix["python"] == promised
+    assert project["requires-python"] == f">={promised[0]}"
+    assert len(matrix["os"]) == 3

@@ -28,6 +28,9 @@ def test_it_holds_the_package_and_the_revisions_and_nothing_else(wheel: Path) ->
     assert packed == here
     assert {name.split("/")[0].split("-")[0] for name in names} == {"sdindex"}
     assert "sdindex/py.typed" in names
+    assert "sdindex/pages/templates/report.html.j2" in names
+    topics = {path.name for path in (CHECKOUT / "sdindex" / "help").glob("*.md")}
+    assert {Path(name).name for name in names if "/help/" in name} == topics
 
 
 def test_installed_it_makes_an_index_and_samples(wheel: Path, tmp_path: Path) -> None:
@@ -37,16 +40,22 @@ def test_installed_it_makes_an_index_and_samples(wheel: Path, tmp_path: Path) ->
     subprocess.run(install, check=True, capture_output=True)
     for seed in range(5):
         make_image(tmp_path / "archive" / f"{seed}.jpg", seed)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    for arguments in (["index", "archive"], ["select", "-n", "3"]):
-        done = subprocess.run(
-            [str(programs / "sdindex"), *arguments],
+
+    def run(program: str, *arguments: str) -> str:
+        """Return what an installed program prints, run where no checkout is found."""
+        clean = {name: value for name, value in os.environ.items() if "PYTHON" not in name}
+        return subprocess.run(
+            [str(programs / program), *arguments],
             cwd=tmp_path, env=clean, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    assert len(done.stdout.splitlines()) == 3
-    where = "import sdindex.store.schema as d; print(d.migrations_folder())"
-    done = subprocess.run(
-        [str(programs / "python"), "-c", where],
-        cwd=tmp_path, env=clean, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert Path(done.stdout.strip()).is_relative_to(tmp_path / "venv")
+        ).stdout  # fmt: skip
+
+    run("sdindex", "index", "archive")
+    assert len(run("sdindex", "select", "-n", "3").splitlines()) == 3
+    run("sdindex", "report", "-n", "3", "-o", "report.html")
+    assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    for topic in (CHECKOUT / "sdindex" / "help").glob("*.md"):
+        assert len(run("sdindex", "help", topic.stem)) > 100
+    for name in ("", ".store", ".api"):
+        where = f"import sdindex{name} as module; print(module.__file__)"
+        assert Path(run("python", "-c", where).strip()).is_relative_to(tmp_path / "venv")
+    assert run("python", "-c", "import sdindex; print(sdindex.__version__)").strip() in wheel.name
