@@ -1,4 +1,4 @@
-"""What an archive's files say against what the index holds: pure, and in one pass over both."""
+"""Compare an archive's files with what the index knows of them, in one pass over both: pure."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ class Doubt(IntFlag):
 
 
 class KnownImage(NamedTuple):
-    """What the index holds of a file: what tells whether it changed, and its row's `id`.
+    """What the index knows of a file: all that tells whether it changed, and its row's `id`.
 
     `doubts` is 0 for an image that is unchanged when its file is: see `Doubt`.
     """
@@ -53,6 +53,10 @@ class KnownImage(NamedTuple):
     inode: int
     id: int
     doubts: int
+
+
+# The same as a plain tuple: of a million unchanged files, none has to be made a `KnownImage`.
+KnownRow = tuple[str, int, int, int, int, int, int]
 
 
 class ToRead(NamedTuple):
@@ -88,14 +92,14 @@ _doubts = itemgetter(KnownImage._fields.index("doubts"))
 
 def compare(
     found: Iterable[Found],
-    known: Iterable[KnownImage],
+    known: Iterable[KnownRow],
     *,
     strict: bool = False,
 ) -> Iterator[Change]:
     """Yield what became of each file, found or known.
 
-    Both sides come in the order of their paths' bytes, and neither is held in memory. What
-    is known of a place that could not be looked at, or was not entered, is left as it is.
+    Both sides come in the order of their paths' bytes, and neither is kept in memory. What
+    is known of a folder that could not be looked at, or was not entered, is left as it is.
 
     Parameters
     ----------
@@ -138,21 +142,21 @@ def _judged(file: FoundFile, known: KnownImage | None, *, strict: bool) -> ToRea
 
 
 class _Rows:
-    """The known images in order, of which some can be given back."""
+    """The known images in order; those taken can be given back."""
 
-    def __init__(self, known: Iterable[KnownImage]) -> None:
+    def __init__(self, known: Iterable[KnownRow]) -> None:
         self._coming = iter(known)
         self._back: deque[KnownImage] = deque()
 
-    def take(self, count: int) -> list[KnownImage]:
+    def take(self, count: int) -> list[KnownRow]:
         """Return the next `count`, or fewer at the end."""
-        taken = [self._back.popleft() for _ in range(min(count, len(self._back)))]
+        taken: list[KnownRow] = [self._back.popleft() for _ in range(min(count, len(self._back)))]
         taken += islice(self._coming, count - len(taken))
         return taken
 
-    def give_back(self, taken: list[KnownImage]) -> None:
+    def give_back(self, taken: list[KnownRow]) -> None:
         """Have them come again."""
-        self._back.extendleft(reversed(taken))
+        self._back.extendleft(map(KnownImage._make, reversed(taken)))
 
     def before(self, path: str) -> Iterator[KnownImage]:
         """Yield those that come before a path."""
@@ -160,17 +164,17 @@ class _Rows:
             yield self._back.popleft()
 
     def at(self, path: str) -> KnownImage | None:
-        """Return the one of that path, if it is next."""
+        """Return the image of that path, if it is next."""
         row = self._peek()
         return self._back.popleft() if row is not None and row.path == path else None
 
-    def skip(self, place: str) -> int:
-        """Pass over those at a place, below it where it is a folder.
+    def skip(self, path: str) -> int:
+        """Pass over the image of a path, or all below it where it is a folder.
 
         Return how many of them are not missing.
         """
         skipped = 0
-        while (row := self._peek()) is not None and _is_at(place, row.path):
+        while (row := self._peek()) is not None and _is_at(path, row.path):
             self._back.popleft()
             skipped += not row.doubts & Doubt.MISSING
         return skipped
@@ -178,11 +182,11 @@ class _Rows:
     def rest(self) -> Iterator[KnownImage]:
         """Yield all that are left."""
         yield from self._back
-        yield from self._coming
+        yield from map(KnownImage._make, self._coming)
 
     def _peek(self) -> KnownImage | None:
         if not self._back:
-            self._back.extend(islice(self._coming, 1))
+            self._back.extend(map(KnownImage._make, islice(self._coming, 1)))
         return self._back[0] if self._back else None
 
 
@@ -219,12 +223,14 @@ def shift(reasons: "Counter[Reason]", unchanged: int) -> Reason | None:
     unchanged
         How many files are as they were.
     """
-    shifted = [one for one in _SHIFTS.values() if reasons[one]]
-    others = unchanged + sum(reasons[one] for one in (Reason.MTIME, Reason.CTIME, Reason.INODE))
+    shifted = [reason for reason in _SHIFTS.values() if reasons[reason]]
+    others = unchanged + reasons[Reason.MTIME] + reasons[Reason.CTIME] + reasons[Reason.INODE]
     if len(shifted) != 1 or others or reasons[shifted[0]] < _SHIFTED_FILES:
         return None
     return shifted[0]
 
 
-def _is_at(place: str, path: str) -> bool:
-    return path.startswith(place) if place.endswith("/") else path == place
+def _is_at(file_or_folder: str, path: str) -> bool:
+    if file_or_folder.endswith("/"):
+        return path.startswith(file_or_folder)
+    return path == file_or_folder

@@ -4,8 +4,8 @@ A file name need not be valid Unicode. Python shows what it cannot decode as lon
 surrogates (PEP 383), which no database stores as text. Here such a byte is written
 ``\xff``, any other lone surrogate (Windows) ``\ud800``, and a backslash that is part of a
 name ``\\``; every other name stays as it is. So each stored path can be read and searched
-as SQL text, two names never become one, and the way back is exact. What is stored are the
-bytes as UTF-8, also where a locale has Python decode names in another way.
+as SQL text, two names never become one, and the way back is exact. The bytes are
+stored as UTF-8, also where a locale has Python decode names in another way.
 """
 
 import os
@@ -54,9 +54,9 @@ def printable(name: str) -> str:
 
 
 def absolute(root: str, path: str) -> str:
-    """Return the place of a file, as ``os`` functions take it, from its stored path."""
-    place = os.path.join(root, from_text(path))
-    return place if os.sep == "/" else place.replace("/", os.sep)
+    """Return the location of a file, as ``os`` functions take it, from its stored path."""
+    location = os.path.join(root, from_text(path))
+    return location if os.sep == "/" else location.replace("/", os.sep)
 
 
 def is_inside(path: str, folder: str) -> bool:

@@ -32,8 +32,8 @@ def sort_key(path: str) -> bytes:
     path = as_utf8(path)
     parts = _NUMBER.split(unicodedata.normalize("NFD", path))
     key = bytearray()
-    for place, part in enumerate(parts):
-        key += _number(part) if place % 2 else part.encode("utf-8", "surrogatepass") + _END
+    for number, part in enumerate(parts):
+        key += _number(part) if number % 2 else part.encode("utf-8", "surrogatepass") + _END
     return bytes(key + _END + _tie(path))
 
 

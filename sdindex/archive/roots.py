@@ -1,4 +1,4 @@
-"""Where an archive's images are: whatever lists, opens or stats one does so through a root.
+"""Where an archive's images are: they are listed, opened and stat'ed through a root alone.
 
 Adding a kind of root is a class with the methods of `Root` that passes
 ``tests/contracts/test_root.py``, and a line in `KINDS`.
@@ -36,7 +36,7 @@ class Root(Protocol):
         ...
 
     def links(self, under: str) -> Links:
-        """Return the memory of links for one look at what is below a folder."""
+        """Return a memory of the links that one scan below a folder meets."""
         ...
 
     def state(self, path: str) -> FileState:
@@ -77,7 +77,7 @@ class LocalRoot:
         return scan.look_at(self.folder, paths)
 
     def links(self, under: str) -> Links:
-        """Return the memory of links for one look at what is below a folder."""
+        """Return a memory of the links that one scan below a folder meets."""
         return Links(self.folder, self.location(under))
 
     def state(self, path: str) -> FileState:

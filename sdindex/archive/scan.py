@@ -1,4 +1,4 @@
-"""A folder's image files and what the file system says of each, without opening one."""
+"""List a folder's image files, each with its state, without opening any."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ class Unlooked(NamedTuple):
     """A folder or file that could not be looked at.
 
     `path` ends with a slash where it is a folder, and then stands for all that is below it.
-    `only_if_known` says that it is of no account where the index holds nothing of it: a link
+    `only_if_known` says that it is of no account where the index knows nothing of it: a link
     that leads nowhere is either litter, or the way to a disk that is not mounted. `failing`
     says that the disk failed, and did not refuse this file alone; `way_out` what to do.
     """
@@ -95,9 +95,9 @@ ALL_PATHS = Span()
 
 
 class Links:
-    """The links to folders that a scan meets, of which it enters each place once.
+    """The links to folders that a scan meets: it enters each folder behind them once.
 
-    A link is entered where it leads out of the archive to a place that no other link has
+    A link is entered where it leads out of the archive to a folder that no other link has
     led to: so loops end, and no file is found twice.
     """
 
@@ -106,10 +106,10 @@ class Links:
 
     def is_new(self, link: str) -> bool:
         """Say whether a link is to be entered, and remember where it leads."""
-        place = os.path.realpath(link)
-        if any(is_inside(place, other) or is_inside(other, place) for other in self._entered):
+        folder = os.path.realpath(link)
+        if any(is_inside(folder, other) or is_inside(other, folder) for other in self._entered):
             return False
-        self._entered.append(place)
+        self._entered.append(folder)
         return True
 
 
@@ -141,7 +141,7 @@ def scan(
         Only these paths; all by default.
     links
         Which links to folders are followed. None are where it is not given: they are
-        yielded, in their places.
+        yielded, in their order.
     """
     top = absolute(root, under)
     device = _device(top)
@@ -202,11 +202,11 @@ _Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
 
 
 def _contents(
-    place: str, prefix: str, span: Span
+    location: str, prefix: str, span: Span
 ) -> Iterator[list[FoundFile] | Unlooked | TooLong | _Subfolder]:
-    """Yield what is directly in a folder: runs of files, and the folders between them."""
+    """Yield the contents of a folder: runs of files, and the folders between them."""
     try:
-        files, others = _listed(place, prefix, None if span.covers(prefix) else span)
+        files, others = _listed(location, prefix, None if span.covers(prefix) else span)
     except OSError as problem:
         yield _refused(prefix, problem)
         return
@@ -223,7 +223,7 @@ def _contents(
 
 
 def _listed(
-    place: str, prefix: str, span: Span | None
+    location: str, prefix: str, span: Span | None
 ) -> tuple[list[FoundFile], list[Unlooked | TooLong | _Subfolder]]:
     """Return a folder's images, and its subfolders and what could not be looked at.
 
@@ -231,7 +231,7 @@ def _listed(
     """
     files: list[FoundFile] = []
     others: list[Unlooked | TooLong | _Subfolder] = []
-    with os.scandir(place) as listing:
+    with os.scandir(location) as listing:
         for entry in listing if span is None else _reaching(listing, prefix, span):
             name = entry.name
             path = _path_of(prefix, name)
@@ -261,8 +261,8 @@ def _reaching(
     for entry in listing:
         path = _path_of(prefix, entry.name)
         # What stands for all below it belongs where that does: "a/" comes after "a-1/".
-        is_place = _is_folder(entry) or (_leads_nowhere(entry) and not is_image(entry.name))
-        if span.touches(path + "/") if is_place else span.holds(path):
+        is_folder = _is_folder(entry) or (_leads_nowhere(entry) and not is_image(entry.name))
+        if span.touches(path + "/") if is_folder else span.holds(path):
             yield entry
 
 
@@ -271,7 +271,7 @@ def _path_of(prefix: str, name: str) -> str:
 
 
 def _beside_images(path: str, entry: "os.DirEntry[str]") -> Iterator[Unlooked | _Subfolder]:
-    """Yield what is to be said of an entry that is not named as an image is."""
+    """Yield an entry that is not named as an image is, if it is a folder or leads to one."""
     if _is_folder(entry):
         yield path, entry
     elif _leads_nowhere(entry):

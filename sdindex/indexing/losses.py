@@ -1,4 +1,4 @@
-"""What a survey found gone at once: told, and kept as it was, unless the user confirms it."""
+"""Tell folders that lost most of their images at once, and keep them unless it is confirmed."""
 
 import shlex
 from collections import Counter
@@ -42,10 +42,11 @@ class Losses:
         self._since = since
         self._gone = gone
         known = devices.remembered(session, part)
+        unseen = [refused.path for refused in unlooked if refused.path.endswith("/")]
         self._unseen = {
             path: number
             for path, number in known.items()
-            if any(path.startswith(one.path) for one in unlooked if one.path.endswith("/"))
+            if any(path.startswith(folder) for folder in unseen)
         }
         self._mounted = mounted
         self._away = {

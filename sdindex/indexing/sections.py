@@ -1,12 +1,12 @@
-"""An archive's files compared with its rows: as one, or, if it is large, in sections at once.
+"""Compare an archive's files with its rows: as one, or, if it is large, in sections at once.
 
-What a million unchanged files cost is listing folders, fetching rows and comparing them. A
-section is a span of paths, of which all three are done in a process of their own.
+A million unchanged files cost listing folders, fetching rows and comparing them. A section
+is a span of paths: a process of its own does all three for it.
 """
 
 from collections.abc import Iterator
 
-from sdindex.archive.changes import AllUnchanged, Change, Vanished, compare
+from sdindex.archive.changes import AllUnchanged, Change, KnownImage, Vanished, compare
 from sdindex.archive.roots import Root
 from sdindex.archive.scan import ALL_PATHS, Linked, Links, Span, TooLong, Unlooked
 from sdindex.errors import IndexUnusableError
@@ -45,7 +45,7 @@ def _in_workers(
 ) -> Iterator[Change]:
     from sdindex.workers import WorkerDiedError, Workers, in_order
 
-    place: Unlooked | TooLong | Linked | None = None
+    last: Unlooked | TooLong | Linked | None = None
     with Workers(workers, preload=(__name__,)) as pool:
         root = part.root
         jobs = (pool.submit(compare_section, db, root, part, span, strict=strict) for span in spans)
@@ -59,9 +59,9 @@ def _in_workers(
                 ) from problem
             for change in found:
                 if isinstance(change, Unlooked | TooLong | Linked):
-                    if change == place:  # a folder that reaches over several sections
+                    if change == last:  # a folder that reaches over several sections
                         continue
-                    place = change
+                    last = change
                 yield change
 
 
@@ -94,7 +94,8 @@ def _behind(
     if links.is_new(behind.folder):
         yield from _compared(session, behind.root, behind, links=links, strict=strict)
     else:
-        yield from map(Vanished, known.files(session, behind, ALL_PATHS, strict=strict))
+        for row in known.files(session, behind, ALL_PATHS, strict=strict):
+            yield Vanished(KnownImage._make(row))
 
 
 def _compared(

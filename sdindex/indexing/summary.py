@@ -41,7 +41,8 @@ class Summary:
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
         self.unlooked += [
-            one._replace(path=absolute(part.archive.root, one.path)) for one in surveyed.unlooked
+            refused._replace(path=absolute(part.archive.root, refused.path))
+            for refused in surveyed.unlooked
         ]
 
     def unlooked_line(self) -> str:

@@ -1,6 +1,6 @@
-"""An archive's folder against its rows, before a single image is opened.
+"""Compare an archive with its rows, before a single image is opened.
 
-What is gone, back or moved is recorded, and what is to be read is listed.
+Images that are gone, back or moved are recorded, and files to be read are listed.
 """
 
 import logging
@@ -47,8 +47,8 @@ class Survey:
     """What a survey found, in numbers of files: each found one counts once.
 
     `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
-    `back` are the ids of images that went missing, or came back; `unlooked` are the places
-    that could not be looked at, or are kept as they were; `too_long` those whose names the
+    `back` are the ids of images that went missing, or came back; `unlooked` are files and
+    folders that could not be looked at, or are kept as they were; `too_long` those whose names the
     system does not open; `devices` tells where disks are mounted; `reasons` counts the files to
     be read by theirs.
     """

@@ -94,17 +94,17 @@ def all_archives(session: Session) -> list[Archive]:
 
 
 def locate(path: str, archives: Iterable[Archive]) -> Part | None:
-    """Return the archive that a path lies in, by its name or, through links, by its place.
+    """Return the archive that a path lies in, by its name or through links.
 
     The innermost, where one archive is made of single files of the whole disk.
     """
     innermost_first = sorted(archives, key=lambda archive: -len(archive.root))
     for resolve in (os.path.abspath, os.path.realpath):
-        place = resolve(path)
+        location = resolve(path)
         for archive in innermost_first:
             root = resolve(archive.root)
-            if is_inside(place, root):
-                relative = to_text(place[len(root) :].strip(os.sep).replace(os.sep, "/"))
+            if is_inside(location, root):
+                relative = to_text(location[len(root) :].strip(os.sep).replace(os.sep, "/"))
                 return Part(archive, relative + "/" if relative else "")
     return None
 
@@ -147,12 +147,12 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
     archives = all_archives(session)
     listed: dict[Archive, set[str]] = defaultdict(set)
     for file in files:
-        place = os.path.abspath(file)
-        part = locate(place, archives)
+        location = os.path.abspath(file)
+        part = locate(location, archives)
         if part is None:
-            root = Path(place).anchor
+            root = Path(location).anchor
             archives.append(insert(session, root, method_for_new(archives, method)))
-            part = Part(archives[-1], to_text(Path(place).relative_to(root).as_posix()) + "/")
+            part = Part(archives[-1], to_text(Path(location).relative_to(root).as_posix()) + "/")
         listed[part.archive].add(part.under[:-1])
     return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 

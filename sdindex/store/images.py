@@ -29,7 +29,7 @@ _OF_PICTURE = ("dhash", "brightness", "width", "height", "taken_at")
 
 
 class KnownFile(NamedTuple):
-    """What the index holds of a file: its path in stored form, size and time."""
+    """What the index knows of a file: its path in stored form, size and time."""
 
     path: str
     size: int

@@ -1,22 +1,16 @@
-"""What the index holds of an archive's files, in the order in which a scan finds them."""
+"""Fetch what the index knows of an archive's files, in the order in which a scan finds them."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import cast
 
 import sqlalchemy as sa
 
-from sdindex.archive.changes import Doubt, KnownImage
+from sdindex.archive.changes import Doubt, KnownRow
 from sdindex.archive.scan import Span
 from sdindex.hashing.methods import stored_name
 from sdindex.store.archives import Part
 from sdindex.store.database import Session
 from sdindex.store.tables import image
-
-# Makes a named tuple without going through its own constructor: there may be millions.
-_known_image = cast(
-    "Callable[[tuple[object, ...]], KnownImage]", partial(tuple.__new__, KnownImage)
-)
 
 
 def spans(session: Session, part: Part, images: int) -> list[Span]:
@@ -33,8 +27,10 @@ def spans(session: Session, part: Part, images: int) -> list[Span]:
     return [Span(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
-def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator[KnownImage]:
+def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator[KnownRow]:
     """Yield what is known of the files of a part, in the order of their paths' bytes.
+
+    The columns are those of a `KnownImage`.
 
     Their ctime and inode are 0 unless `strict`: each column costs, and these are compared by
     that alone.
@@ -60,10 +56,10 @@ def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator
         .where(part.images(), *_within(span))
         .order_by(image.c.path)
     )
-    known = map(_known_image, rows)
+    known = cast("Iterator[KnownRow]", rows)
     if part.files is None:
         return known
-    return (row for row in known if row.path in part.files)
+    return (row for row in known if row[0] in part.files)
 
 
 def _within(span: Span) -> Iterator[sa.ColumnElement[bool]]:

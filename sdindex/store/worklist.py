@@ -67,7 +67,7 @@ def begin(session: Session) -> None:
 def add(session: Session, files: Iterable[ToRead]) -> None:
     """List files to be read."""
     for chunk in batched(files, _CHUNK):
-        session.execute(_to_read.insert(), [_row(one) for one in chunk])
+        session.execute(_to_read.insert(), [_row(listed) for listed in chunk])
 
 
 def files(session: Session) -> Iterator[FileToRead]:
