@@ -1,9 +1,9 @@
 """Tell folders that lost most of their images at once, and keep them unless it is confirmed."""
 
 import shlex
+from array import array
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Set
 
 from sdindex.archive.losses import Loss, by_folder, lossy
 from sdindex.archive.names import printable
@@ -15,13 +15,14 @@ from sdindex.store.database import Session
 
 
 class Losses:
-    """The images of a part that this survey recorded as missing.
+    """The images of a part that are gone since the last update, before that is recorded.
 
     Parameters
     ----------
     gone
-        The ids of the images that are missing since `since`, but for those that turned up
-        elsewhere.
+        The ids of the images.
+    alike
+        Those of them that turned up elsewhere, or may have: see `worklist.list_gone`.
     mounted
         Where disks are mounted now: see `sdindex.store.devices.remembered`.
     unlooked
@@ -32,31 +33,28 @@ class Losses:
         self,
         session: Session,
         part: Part,
-        gone: list[int],
-        since: datetime,
+        gone: "array[int]",
+        alike: Set[int],
         mounted: dict[str, int],
         unlooked: list[Unlooked],
     ) -> None:
         self._session = session
         self._part = part
-        self._since = since
         self._gone = gone
+        self._alike = alike
         known = devices.remembered(session, part)
-        unseen = [refused.path for refused in unlooked if refused.path.endswith("/")]
-        self._unseen = {
-            path: number
-            for path, number in known.items()
-            if any(path.startswith(folder) for folder in unseen)
-        }
+        unseen = tuple(refused.path for refused in unlooked if refused.path.endswith("/"))
+        self._unseen = {path: known[path] for path in known if path.startswith(unseen)}
         self._mounted = mounted
         self._away = {
             path: number
             for path, number in known.items()
             if path not in self._unseen and mounted.get(path) != number
         }
+        self._kept: list[Loss] = []
 
     def keep(self, *, confirmed: bool) -> tuple[list[Unlooked], int]:
-        """Take back the losses that need to be confirmed, and remember where disks are.
+        """Find the losses that need to be confirmed, and remember where disks are.
 
         A disk that is away is confirmed by its own folder's name, or one below it: who names
         the whole archive need not mean it.
@@ -64,8 +62,8 @@ class Losses:
         Returns
         -------
         list of Unlooked, int
-            The folders that are kept as they were, and how many files that were to be read
-            are no longer.
+            The folders that are kept as they were, and how many files of them were taken off
+            the list of those to be read.
 
         Raises
         ------
@@ -73,35 +71,41 @@ class Losses:
             When the part itself is such a folder.
         """
         under = self._part.under
-        disks = {path for path in self._away if not (confirmed and under.startswith(path))}
-        lost = self._lost()
-        kept = self._kept(Counter({path: lost[path] for path in disks & lost.keys()}))
-        if kept:
-            lost = self._lost()
+        self._find({path for path in self._away if not (confirmed and under.startswith(path))})
         if not confirmed:
-            kept += self._kept(lost)
-        dropped = sum(worklist.drop_below(self._session, loss.folder) for loss in kept)
-        still_away = {loss.folder: self._away[loss.folder] for loss in kept if loss.disk}
+            self._find()
+        dropped = sum(worklist.drop_below(self._session, loss.folder) for loss in self._kept)
+        still_away = {loss.folder: self._away[loss.folder] for loss in self._kept if loss.disk}
         devices.remember(self._session, self._part, self._unseen | still_away | self._mounted)
-        return [self._told(loss) for loss in kept], dropped
+        return [self._told(loss) for loss in self._kept], dropped
 
-    def _lost(self) -> "Counter[str]":
-        return by_folder((path for _, path in self._paths()), self._part.under)
+    def missing(self) -> "array[int]":
+        """Return the images that are missing from now on: all but those of the kept folders."""
+        return array("q", (row for row, _ in self._not_kept())) if self._kept else self._gone
 
-    def _paths(self) -> Iterator[tuple[int, str]]:
-        return images.paths_of(self._session, self._gone, self._since)
+    def _find(self, among: Set[str] | None = None) -> None:
+        """Add to the folders that are kept, from among some folders or all."""
+        gone = by_folder((path for _, path in self._not_kept()), self._part.under)
+        lost = by_folder(
+            (path for row, path in self._not_kept() if row not in self._alike), self._part.under
+        )
+        if among is not None:
+            lost = Counter({folder: lost[folder] for folder in among & lost.keys()})
 
-    def _kept(self, lost: "Counter[str]") -> list[Loss]:
-        kept = lossy(lost, self._left, self._is_there, self._away)
-        for loss in kept:
+        def left(folder: str, most: int) -> int:
+            part = self._part._replace(under=folder)
+            return images.present(self._session, part, most + gone[folder]) - gone[folder]
+
+        for loss in lossy(lost, left, self._is_there, self._away):
             if loss.folder == self._part.under:
                 raise _part_lost(self._part, loss)
-            back = [row for row, path in self._paths() if path.startswith(loss.folder)]
-            images.set_back(self._session, back)
-        return kept
+            self._kept.append(loss)
 
-    def _left(self, folder: str, most: int) -> int:
-        return images.present(self._session, self._part._replace(under=folder), most)
+    def _not_kept(self) -> Iterator[tuple[int, str]]:
+        folders = tuple(loss.folder for loss in self._kept)
+        for row, path in images.paths_of(self._session, self._gone):
+            if not path.startswith(folders):
+                yield row, path
 
     def _is_there(self, folder: str) -> bool:
         try:

@@ -8,7 +8,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import (
@@ -104,18 +103,19 @@ def survey(
     whole = part.files is None  # single files say nothing of a disk
     if whole and not result.found and not result.unlooked and not (part.under and accept_loss):
         raise _empty(session, part)
-    now = utc_now()
-    images.set_missing(session, result.gone, now)
-    images.set_back(session, result.back)
     if result.too_long:
         _tell_too_long(part, result.too_long)
+    alike = worklist.list_gone(session, part.archive, result.gone)
+    if whole:
+        _judge_losses(session, part, result, alike, accept=accept_loss)
+    images.set_missing(session, result.gone, utc_now())
+    images.set_back(session, result.back)
     if whole:
         _judge_shift(session, part, result, accept=accept_shift)
-    result.moved = worklist.record_moves(session, part.archive, strict=strict)
+    moved = worklist.record_moves(session, part.archive, strict=strict)
+    result.moved = len(moved)
     result.to_read -= result.moved
-    if whole:
-        _keep_losses(session, part, result, now, accept=accept_loss)
-    result.missing = sum(1 for _ in images.paths_of(session, result.gone, now))
+    result.missing = len(result.gone) - len(moved.intersection(result.gone))
     return result
 
 
@@ -205,16 +205,15 @@ def _judge_shift(session: Session, part: Part, result: Survey, *, accept: bool) 
         )  # fmt: skip
 
 
-def _keep_losses(
-    session: Session, part: Part, result: Survey, now: datetime, *, accept: bool
+def _judge_losses(
+    session: Session, part: Part, result: Survey, alike: set[int], *, accept: bool
 ) -> None:
     """Keep the folders that lost too much at once as they were, and remember where disks are."""
-    turned_up = worklist.like_new_files(session)
-    gone = [row for row in result.gone if row not in turned_up]
-    losses = Losses(session, part, gone, now, result.devices, result.unlooked)
+    losses = Losses(session, part, result.gone, alike, result.devices, result.unlooked)
     kept, dropped = losses.keep(confirmed=accept)
     result.unlooked += kept
     result.to_read -= dropped
+    result.gone = losses.missing()
 
 
 def _accept(session: Session, shifted: Reason, result: Survey) -> None:

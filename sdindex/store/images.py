@@ -144,14 +144,10 @@ def spread(session: Session, archive: "Archive", count: int) -> Sequence[KnownFi
     return [KnownFile(*row) for row in rows]
 
 
-def paths_of(session: Session, ids: Iterable[int], since: datetime) -> Iterator[tuple[int, str]]:
-    """Yield the id and the path of those of some images that are missing since then."""
+def paths_of(session: Session, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yield the id and the path of some images."""
     for chunk in batched(ids, _CHUNK):
-        rows = session.execute(
-            sa.select(image.c.id, image.c.path).where(
-                image.c.id.in_(chunk), image.c.missing_since == since
-            )
-        )
+        rows = session.execute(sa.select(image.c.id, image.c.path).where(image.c.id.in_(chunk)))
         yield from ((row.id, row.path) for row in rows)
 
 

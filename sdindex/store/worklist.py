@@ -4,6 +4,7 @@ They lie on disk, not in memory, and are gone when the session is.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -102,49 +103,50 @@ def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, in
     return accepted
 
 
-def record_moves(session: Session, archive: Archive, *, strict: bool) -> int:
-    """Give rows of missing files the path of the new file that each has become.
+def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[int]:
+    """List the images that a new file may be, if there is one: those missing, and those gone now.
 
-    A new file is a moved one when size, mtime and base name are those of exactly one
-    missing file, and of no other new file. It is taken off the list. Return how many there
-    are.
+    Return those gone that have the size, mtime and base name of a new file. It may be one of
+    several: then which is which cannot be told, but none of them is lost.
     """
     if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
-        return 0
+        return set()
     missing = (image.c.archive_id == archive.id) & image.c.missing_since.is_not(None)
-    rows = session.rows(sa.select(image.c.id, image.c.path).where(missing))
-    for chunk in batched(rows, _CHUNK):
+    earlier = session.rows(sa.select(image.c.id, image.c.path).where(missing))
+    for chunk in batched(chain(earlier, images.paths_of(session, gone)), _CHUNK):
         session.execute(
             _gone.insert(), [{"image_id": row, "name": _base_name(path)} for row, path in chunk]
         )
+    new = sa.select(_to_read.c.name, _to_read.c.size, _to_read.c.mtime_ns)
+    alike = session.scalars(
+        sa.select(_gone.c.image_id)
+        .join(image, image.c.id == _gone.c.image_id)
+        .where(
+            image.c.missing_since.is_(None),
+            sa.tuple_(_gone.c.name, image.c.size, image.c.mtime_ns).in_(
+                new.where(_to_read.c.image_id.is_(None))
+            ),
+        )
+    )
+    return set(alike)
+
+
+def record_moves(session: Session, archive: Archive, *, strict: bool) -> set[int]:
+    """Give the images that `list_gone` listed the path of the new file that each has become.
+
+    A new file is a moved one when size, mtime and base name are those of exactly one of
+    them, and of no other new file. It is taken off the list. Return the images that moved.
+    """
+    moved = sa.select(_moved.c.image_id, _moved.c.path)
     session.execute(
         _moved.insert().from_select(
             ["to_read_id", "image_id", "path"], _moves(archive, strict=strict)
         )
     )
-    moves = sa.select(_moved.c.image_id, _moved.c.path)
-    images.move(session, archive, session.rows(moves))
+    images.move(session, archive, session.rows(moved))
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
-    return session.execute(_to_read.delete().where(is_moved)).rowcount
-
-
-def like_new_files(session: Session) -> set[int]:
-    """Return the images that are gone and may be one of several new files: see `record_moves`.
-
-    Which of them cannot be told, so each of these files is read. But none of them is lost.
-    """
-    new = sa.select(_to_read.c.name, _to_read.c.size, _to_read.c.mtime_ns)
-    return set(
-        session.scalars(
-            sa.select(_gone.c.image_id)
-            .join(image, image.c.id == _gone.c.image_id)
-            .where(
-                sa.tuple_(_gone.c.name, image.c.size, image.c.mtime_ns).in_(
-                    new.where(_to_read.c.image_id.is_(None))
-                )
-            )
-        )
-    )
+    session.execute(_to_read.delete().where(is_moved))
+    return set(session.scalars(sa.select(_moved.c.image_id)))
 
 
 def _row(listed: ToRead) -> dict[str, Any]:

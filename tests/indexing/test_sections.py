@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdindex import Index, Summary, workers
+from sdindex.archive.roots import made_by
 from sdindex.errors import ArchiveUnavailableError
 from sdindex.indexing import sections
 from sdindex.store.database import Store
 from tests.conftest import LONG_AGO, make_image
+from tests.support.roots import FailingRoot
 
 _bytes = BytesIO()
 Image.new("L", (16, 16)).save(_bytes, "JPEG")
@@ -84,6 +87,21 @@ def test_a_link_over_several_sections_whose_disk_is_away(tmp_path: Path, large: 
         (large / "cam3x").symlink_to(tmp_path / "not mounted")
         summary = index.update(large, workers=2)
         assert [place.path for place in summary.unlooked] == [str(large / "cam3x") + "/"]
+        assert rows(index) == before
+
+
+def test_workers_look_through_the_same_root(tmp_path: Path, large: Path) -> None:
+    with Index(tmp_path / "sdindex.db") as index:
+        index.update(large)
+        before = rows(index)
+        refused = ["cam0/", "cam5/IMG_6.JPG"]
+        make_image(large / "cam5/IMG_6.JPG", 300)  # changed, and refused
+        with made_by(partial(FailingRoot, refused=frozenset(refused))):
+            summary = index.update(large, workers=2)
+        assert [os.path.relpath(one.path, large) for one in summary.unlooked] == [
+            "cam0", "cam5/IMG_6.JPG",
+        ]  # fmt: skip
+        assert (summary.unchanged, summary.read) == (44, 0)
         assert rows(index) == before
 
 
