@@ -25,6 +25,19 @@ PARTS: dict[str, int] = {
     "syscalls": 500,
     "damage": 1000,
     "together": 600,
+    "modules": 6,
+    "disks": 200,
+    "mounts": 60,
+    "limits": 100,
+    "statements": 500,
+    "nested": 200,
+    "huge": 4,
+    "refused": 40,
+    "decoders": 100,
+    "links": 1000,
+    "changed": 300,
+    "executors": 100,
+    "cards": 200,
 }
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (made for this)
 
