@@ -70,17 +70,17 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
     from sdindex.exchange.output import STDOUT, writing
     from sdindex.exchange.tables import write_json
 
-    held = index.status()
+    found = index.status()
     with writing(STDOUT) as stdout:
         if form == "json":
-            write_json([asdict(held)], stdout)
+            write_json([asdict(found)], stdout)
             return
         print_table(
             ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
-            [astuple(archive) for archive in held.archives],
+            [astuple(archive) for archive in found.archives],
         )
-        size = "" if held.size is None else f", {held.size / 1e6:,.1f} MB"
-        click.echo(f"index: {held.index}{size}, schema {held.schema}")
+        size = "" if found.size is None else f", {found.size / 1e6:,.1f} MB"
+        click.echo(f"index: {found.index}{size}, schema {found.schema}")
 
 
 @click.command()

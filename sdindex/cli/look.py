@@ -38,9 +38,9 @@ def buckets(
     from sdindex.cli.terminal import write_buckets
     from sdindex.exchange.output import STDOUT, writing
 
-    held = index.buckets(count, bits=bits, under=under)
+    found = index.buckets(count, bits=bits, under=under)
     with writing(STDOUT) as stdout:
-        write_buckets(held, form, stdout)
+        write_buckets(found, form, stdout)
 
 
 @click.command()

@@ -12,7 +12,7 @@ from sdindex.errors import SdindexError
 
 
 class Commands(click.Group):
-    """The one place where an error becomes a line for the user and an exit status."""
+    """Turn every error into a line for the user and an exit status, here and nowhere else."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which people come to need them."""

@@ -97,7 +97,9 @@ def print_table(
 
     remaining = iter(rows)
     first = list(_first(remaining))
-    numeric = [bool(first) and all(row[place][1] for row in first) for place in range(len(columns))]
+    numeric = [
+        bool(first) and all(row[number][1] for row in first) for number in range(len(columns))
+    ]
     table = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_footer=bool(foot)
     )

@@ -12,7 +12,7 @@ KEPT, LEFT = "#2f7fd1", "#d6a24a"
 
 
 def bucket_bars(names: Sequence[str], kept: Sequence[int], left: Sequence[int]) -> go.Figure:
-    """Return a bar for each bucket, of what is kept and what is left."""
+    """Return a bar for each bucket, of the images kept and left out."""
     figure = go.Figure(
         [
             go.Bar(name="kept", x=_shown(names), y=kept, marker_color=KEPT),
@@ -35,7 +35,7 @@ def time_bubbles(
     cameras
         The names, in the order of the rows from the top.
     cells
-        The camera's place in `cameras`, the day (ISO 8601), its images, and how many of
+        The camera's row in `cameras`, the day (ISO 8601), its images, and how many of
         them the sample has.
     """
     names = _shown(cameras)
@@ -70,15 +70,15 @@ def time_bubbles(
     return figure
 
 
-def hash_map(places: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Figure:
+def hash_map(coordinates: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Figure:
     """Return a map of images by the similarity of their hashes, kept and left in two colours.
 
     Parameters
     ----------
-    places
+    coordinates
         n x 2 coordinates, as `map_hashes` gives them.
     kept
-        n flags. Each point's `customdata` is its row in `places`.
+        n flags. Each point's `customdata` is its row in `coordinates`.
     """
     figure = go.Figure()
     for label, colour, chosen in (("left out", LEFT, ~kept), ("kept", KEPT, kept)):
@@ -86,8 +86,8 @@ def hash_map(places: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Figure:
         figure.add_scatter(
             name=label,
             mode="markers",
-            x=places[rows, 0].round(3).tolist(),
-            y=places[rows, 1].round(3).tolist(),
+            x=coordinates[rows, 0].round(3).tolist(),
+            y=coordinates[rows, 1].round(3).tolist(),
             customdata=rows.tolist(),
             hoverinfo="none",
             marker={"color": colour, "size": 8, "opacity": 0.8, "line": {"width": 0}},
@@ -109,8 +109,8 @@ def map_hashes(bits: NDArray[np.bool_]) -> NDArray[np.float64]:
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, :-3:-1]
     strongest = axes[np.abs(axes).argmax(axis=0), [0, 1]]
-    places: NDArray[np.float64] = centred @ (axes * np.sign(strongest))
-    return places
+    coordinates: NDArray[np.float64] = centred @ (axes * np.sign(strongest))
+    return coordinates
 
 
 def hash_bits(dhashes: Sequence[int]) -> NDArray[np.bool_]:

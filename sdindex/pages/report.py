@@ -74,7 +74,7 @@ class Gathered:
     @property
     def images(self) -> int:
         """How many images there are to draw from, the sample's among them."""
-        return sum(one.images for one in self.buckets)
+        return sum(bucket.images for bucket in self.buckets)
 
 
 def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
@@ -131,7 +131,7 @@ def _cells(
 
 
 def _camera_names(session: Session, cameras: Sequence[tuple[int, str]]) -> list[str]:
-    roots = {one.id: one.root for one in archives.all_archives(session)}
+    roots = {archive.id: archive.root for archive in archives.all_archives(session)}
     naming = Naming(roots[of] for of, _ in cameras)
     return [naming.camera_name(roots[of], from_text(camera)) for of, camera in cameras]
 
@@ -142,7 +142,8 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     shown = _even(sample, thumbnails)
     hidden = _even(gathered.left, thumbnails)
     pictures = _pictures(
-        [(one.path, SHEET_SIDE) for one in shown] + [(one.path, MAP_SIDE) for one in hidden],
+        [(image.path, SHEET_SIDE) for image in shown]
+        + [(image.path, MAP_SIDE) for image in hidden],
         workers,
         progress,
     )
@@ -159,8 +160,8 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
         charts=_charts(gathered),
         points=_points(
             gathered,
-            {_key(one): _identity(place) for place, one in enumerate(shown)},
-            {_key(one): _source(picture) for one, picture in zip(hidden, small, strict=True)},
+            {_key(image): _identity(number) for number, image in enumerate(shown)},
+            {_key(image): _source(picture) for image, picture in zip(hidden, small, strict=True)},
         ),
     )
 
@@ -168,7 +169,7 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
 def _pictures(
     wanted: Sequence[tuple[str, int]], workers: int, progress: bool | None
 ) -> list[Thumbnail]:
-    """Make thumbnails side by side; one that cannot be made is a reason in its place."""
+    """Make thumbnails side by side; where none can be made, there is the reason instead."""
     made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
     if not wanted:
         return made
@@ -177,15 +178,15 @@ def _pictures(
         bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 
-        def submit(place: int) -> "Future[Thumbnail]":
-            return pool.submit(thumbnail, *wanted[place])
+        def submit(number: int) -> "Future[Thumbnail]":
+            return pool.submit(thumbnail, *wanted[number])
 
         jobs = iter(range(len(wanted)))
         in_flight = workers * IN_FLIGHT_PER_WORKER
         for done in completed(jobs, submit, in_flight=in_flight, wait_seconds=1.0):
             if done is not None:
-                place, future = done
-                made[place] = _made(future)
+                number, future = done
+                made[number] = _made(future)
                 shown.update()
     return made
 
@@ -204,15 +205,15 @@ def _made(future: "Future[Thumbnail]") -> Thumbnail:
 def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     """Return the sample in figures: each a number, beside how many there are, and of what."""
     buckets, measures = gathered.buckets, gathered.quality.measures if gathered.quality else ()
-    whole = sum(one.keeps == one.images for one in buckets)
+    whole = sum(bucket.keeps == bucket.images for bucket in buckets)
     return [
         (f"{len(gathered.sample):,}", f"of {gathered.images:,}", "images"),
         (f"{whole:,}", f"of {len(buckets):,}", "buckets whole"),
         (f"{len(buckets) - whole:,}", f"of {len(buckets):,}", "buckets trimmed"),
         *(
-            (f"{one.sample:,}", f"of {one.of:,}", one.measure)
-            for one in measures
-            if one.measure in ("cameras", "days")
+            (f"{measure.sample:,}", f"of {measure.of:,}", measure.measure)
+            for measure in measures
+            if measure.measure in ("cameras", "days")
         ),
     ]
 
@@ -228,22 +229,26 @@ def _quality(gathered: Gathered) -> dict[str, Any] | None:
 def _groups(
     shown: Sequence[SampledImage], sheet: Sequence[Thumbnail], buckets: Sequence[_Bucket]
 ) -> list[dict[str, Any]]:
-    """Return the contact sheet by bucket; one group where there are too many buckets."""
+    """Return the contact sheet by bucket, or as a single group where there are many buckets."""
     tiles: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for place, (one, picture) in enumerate(zip(shown, sheet, strict=True)):
-        tiles[one.bucket].append(_tile(one, _identity(place), picture))
+    for number, (image, picture) in enumerate(zip(shown, sheet, strict=True)):
+        tiles[image.bucket].append(_tile(image, _identity(number), picture))
     if len(buckets) > CHART_BUCKETS:
-        every = chain.from_iterable(tiles[number] for number in sorted(tiles))
+        every = chain.from_iterable(tiles[bucket] for bucket in sorted(tiles))
         return [{"bucket": None, "tiles": list(every)}]
-    return [{"bucket": one, "tiles": tiles[one.bucket]} for one in buckets if one.bucket in tiles]
+    return [
+        {"bucket": bucket, "tiles": tiles[bucket.bucket]}
+        for bucket in buckets
+        if bucket.bucket in tiles
+    ]
 
 
-def _tile(one: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any]:
+def _tile(image: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any]:
     return {
         "identity": identity,
-        "path": printable(one.relative_path),
-        "taken": one.taken_at.isoformat(" ") if one.taken_at else "no time",
-        "size": f"{one.width} x {one.height}",
+        "path": printable(image.relative_path),
+        "taken": image.taken_at.isoformat(" ") if image.taken_at else "no time",
+        "size": f"{image.width} x {image.height}",
         "source": _source(picture),
         "error": picture.error,
     }
@@ -263,21 +268,21 @@ def _notes(gathered: Gathered) -> dict[str, str]:
 
 
 def _charts(gathered: Gathered) -> dict[str, Any]:
-    largest = sorted(gathered.buckets, key=lambda one: -one.images)[:CHART_BUCKETS]
-    drawn = sorted(largest, key=lambda one: one.bucket)
+    largest = sorted(gathered.buckets, key=lambda bucket: -bucket.images)[:CHART_BUCKETS]
+    drawn = sorted(largest, key=lambda bucket: bucket.bucket)
     bars = charts.bucket_bars(
-        [one.bits for one in drawn],
-        [one.keeps for one in drawn],
-        [one.images - one.keeps for one in drawn],
+        [bucket.bits for bucket in drawn],
+        [bucket.keeps for bucket in drawn],
+        [bucket.images - bucket.keeps for bucket in drawn],
     )
     points = _map_points(gathered)
-    hashes = [int.from_bytes(bytes.fromhex(one.dhash), signed=True) for one in points]
-    places = charts.map_hashes(charts.hash_bits(hashes))
+    hashes = [int.from_bytes(bytes.fromhex(image.dhash), signed=True) for image in points]
+    coordinates = charts.map_hashes(charts.hash_bits(hashes))
     kept = np.arange(len(points)) < len(points) - len(gathered.left)
     figures = {
         "buckets": bars,
         "time": _time_chart(gathered),
-        "map": charts.hash_map(places, kept),
+        "map": charts.hash_map(coordinates, kept),
     }
     return {name: json.loads(str(figure.to_json())) for name, figure in figures.items()}
 
@@ -314,11 +319,11 @@ def _points(
     """Return what the map shows of each point: its path, and a picture or the tile that has it."""
     return [
         {
-            "path": printable(one.relative_path),
-            "tile": tiles.get(_key(one)),
-            "source": small.get(_key(one)),
+            "path": printable(image.relative_path),
+            "tile": tiles.get(_key(image)),
+            "source": small.get(_key(image)),
         }
-        for one in _map_points(gathered)
+        for image in _map_points(gathered)
     ]
 
 
@@ -329,16 +334,16 @@ def _rendered(**content: Any) -> str:
 
 
 def _even(items: Sequence[Any], count: int) -> list[Any]:
-    return [items[place] for place in stride(len(items), min(len(items), count))]
+    return [items[position] for position in stride(len(items), min(len(items), count))]
 
 
-def _key(one: SampledImage) -> _Key:
-    return one.archive, one.relative_path
+def _key(image: SampledImage) -> _Key:
+    return image.archive, image.relative_path
 
 
-def _identity(place: int) -> str:
+def _identity(number: int) -> str:
     """Return the name in the page of a tile of the contact sheet."""
-    return f"tile{place}"
+    return f"tile{number}"
 
 
 def _source(picture: Thumbnail) -> str | None:
