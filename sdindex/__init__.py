@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SdindexError,
         UsageError,
     )
+    from sdindex.exchange.label_import import LabelImport
     from sdindex.indexing.summary import Summary
     from sdindex.sampling.options import SampleOptions
     from sdindex.sampling.quality import Measure, Quality
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         sample_diverse,
         sample_diverse_with_stats,
     )
-    from sdindex.store.labels import LabelCount, LabelImport
+    from sdindex.store.labels import LabelCount
     from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
     from sdindex.store.query import Answer
     from sdindex.store.samples import SavedSample
@@ -83,7 +84,7 @@ _MODULES = {
     "Measure": "sdindex.sampling.quality",
     "Quality": "sdindex.sampling.quality",
     "LabelCount": "sdindex.store.labels",
-    "LabelImport": "sdindex.store.labels",
+    "LabelImport": "sdindex.exchange.label_import",
     "ArchiveStatus": "sdindex.store.overview",
     "Camera": "sdindex.store.overview",
     "Status": "sdindex.store.overview",

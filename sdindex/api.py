@@ -22,14 +22,15 @@ from sdindex.arguments import (
     whole,
 )
 from sdindex.errors import UsageError
+from sdindex.exchange import lists
 from sdindex.exchange.label_files import LabelFile
+from sdindex.exchange.label_import import LabelImport, import_labels
 from sdindex.hashing.methods import Method
 from sdindex.indexing import update
 from sdindex.indexing.summary import Summary
 from sdindex.questions import Questions
 from sdindex.sampling.options import SampleArguments, sample_count, sample_options
 from sdindex.store import images, labels, registry, samples, selection
-from sdindex.store.labels import LabelImport
 from sdindex.store.selection import SampledImage
 
 
@@ -203,9 +204,10 @@ class Index(Questions):
         name = optional(text, "save", save)
         if name is None:
             with self._store.reading() as session:
-                return selection.select(session, wanted, chosen)
+                return selection.select(session, wanted, chosen, lists.resolve(session, chosen))
         with self._store.writing() as session:
-            sample = selection.select(session, wanted, chosen, save=name)
+            listed = lists.resolve(session, chosen)
+            sample = selection.select(session, wanted, chosen, listed, save=name)
             session.commit()
             return sample
 
@@ -259,7 +261,7 @@ class Index(Questions):
         folder = optional(path, "relative_to", relative_to)
         says = optional(text, "source", source) or to_text(Path(name).name)
         with self._store.writing() as session:
-            result = labels.import_labels(session, read, source=says, folder=folder)
+            result = import_labels(session, read, source=says, folder=folder)
             session.commit()
             return result
 

@@ -21,6 +21,7 @@ from sdindex.arguments import (
     whole,
 )
 from sdindex.errors import UsageError
+from sdindex.exchange import lists
 from sdindex.sampling.options import SampleArguments, sample_count, sample_options
 from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store import labels, lookup, overview, samples, selection
@@ -159,7 +160,8 @@ class Questions:
         with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                found = candidates(session, chosen, QUALITY_COLUMNS)
+                listed = lists.resolve(session, chosen)
+                found = candidates(session, chosen, QUALITY_COLUMNS, listed)
                 sampled = selection.drawn_from(found, sample_count(count), chosen).positions
             elif name is not None and count is None and not options:
                 ids, chosen = selection.saved_ids(session, text("name", name))
@@ -180,7 +182,9 @@ class Questions:
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""
         with self._store.reading() as session:
-            return selection.hashes(session, paths("files", files))
+            ids = lists.ids_of_files(session, paths("files", files))
+            found = selection.hashes(session, ids.values())
+        return {file: found[row] for file, row in ids.items() if row in found}
 
     @contextmanager
     def sql(

@@ -1,74 +1,161 @@
 """Lists of images that people bring: a file of paths as text or JSON, or the paths themselves."""
 
 import codecs
-import json
+import logging
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
 
-import sqlalchemy as sa
-
-from sdindex.archive.names import printable, to_text
+from sdindex.archive.names import printable
 from sdindex.archive.scan import reason
 from sdindex.errors import SampleError
-from sdindex.store import archives
+from sdindex.exchange.inputs import STDIN, Input, is_json
+from sdindex.exchange.json_stream import JsonError, pieces
+from sdindex.exchange.matching import Matcher
+from sdindex.sampling.options import SampleOptions
+from sdindex.store import samples
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
-from sdindex.store.tables import image
+from sdindex.store.lookup import Listed
 
-STDIN = "-"
+log = logging.getLogger("sdindex")
+
+_LONGEST = 1 << 16  # bytes of a path; systems allow 4,096 or so
+_CHUNK = 1 << 20  # bytes read at once
+_NAMES = ("path", "file", "file_name")  # the first that an object in a list has is its path
 
 
-def paths_of(listed: str | Sequence[str]) -> list[str]:
-    """Return the paths of a list; a string names a file of them, ``-`` is stdin.
+class PathList:
+    """A list of paths, to be gone through as often as is needed; a file of them is never held.
 
     Such a file has a path a line, or paths that each end with a zero byte, or it is JSON: a
-    list of paths, of objects with a ``path`` (as `sdindex select` writes them) or a ``file``,
-    or such a list under ``images``.
+    list of paths, of objects with a ``path`` (as `sdindex select` writes them), a ``file`` (as
+    MegaDetector does) or a ``file_name`` (COCO), or such a list under ``images``.
+
+    Parameters
+    ----------
+    listed
+        The name of a file of paths, ``-`` for stdin; or the paths.
+    """
+
+    def __init__(self, listed: str | Sequence[str]) -> None:
+        if listed == STDIN and sys.stdin is None:
+            raise SampleError("stdin is closed; name a file in place of -")
+        self._paths = () if isinstance(listed, str) else listed
+        self._input = Input(listed) if isinstance(listed, str) else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the paths in the list's order.
+
+        Raises
+        ------
+        SampleError
+            When the file cannot be read, or is no list of paths.
+        """
+        if self._input is None:
+            yield from self._paths
+            return
+        name = printable(self._input.name)
+        try:
+            with self._input.opened() as file:
+                yield from _from_json(file, name) if is_json(file) else _from_text(file, name)
+        except OSError as problem:
+            raise SampleError(f"cannot read {name}: {reason(problem)}") from problem
+
+
+def resolve(session: Session, options: SampleOptions) -> Listed:
+    """Return the images that the lists of a sample's options mean.
 
     Raises
     ------
     SampleError
-        When the file cannot be read, or is no list of paths.
+        When a list cannot be read, or none of its images is in the index.
     """
-    if not isinstance(listed, str):
-        return list(listed)
-    if listed == STDIN and sys.stdin is None:
-        raise SampleError("stdin is closed; name a file in place of -")
-    try:
-        content = sys.stdin.buffer.read() if listed == STDIN else Path(listed).read_bytes()
-    except OSError as problem:
-        raise SampleError(f"cannot read {printable(listed)}: {reason(problem)}") from problem
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SampleError(f"{printable(listed)} is UTF-16; save it as UTF-8")
-    content = content.removeprefix(codecs.BOM_UTF8)
-    stripped = content.strip()
-    if (stripped[:1], stripped[-1:]) in ((b"[", b"]"), (b"{", b"}")):  # or a path begins so
-        return _from_json(content, listed)
-    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
-    return [os.fsdecode(line) for line in lines if line]
+    saved = samples.names(session) if options.exclude else set()
+    excluded = [_ids(session, listed) for listed in options.exclude if listed not in saved]
+    return Listed(
+        files=None if options.files is None else _ids(session, options.files),
+        include=frozenset() if options.include is None else _ids(session, options.include),
+        exclude=frozenset().union(*excluded),
+    )
 
 
-def _from_json(content: bytes, name: str) -> list[str]:
+def ids_of_files(session: Session, files: Iterable[str]) -> dict[str, int]:
+    """Return the id of the image that each file of this machine is, where the index has it."""
+    matcher = Matcher(session)
+    found: dict[str, int] = {}
+    for chunk in batched(files, PARAMETERS):
+        pairs = zip(chunk, matcher.ids(chunk), strict=True)
+        found.update((file, min(ids)) for file, ids in pairs if ids)
+    return found
+
+
+def _ids(session: Session, listed: str | Sequence[str]) -> frozenset[int]:
+    """Return the ids of a list's images; what is not in the index is told."""
+    paths = PathList(listed)
+    matcher = Matcher(session)
+    dropped = matcher.folders_to_drop(paths)
+    if dropped:
+        log.warning("listed paths were matched without %s/", printable("/".join(dropped)))
+    found: set[int] = set()
+    listed_images, unknown, example = 0, 0, ""
+    for chunk in batched(paths, PARAMETERS):
+        for path, ids in zip(chunk, matcher.ids(chunk, len(dropped)), strict=True):
+            listed_images += 1
+            found.update(ids)
+            if not ids:
+                example = example if unknown else path
+                unknown += 1
+    if unknown:
+        named = f"{printable(example)}{', ...' if unknown > 1 else ''}"
+        text = f"{unknown:,} of {listed_images:,} listed images are not in the index ({named})"
+        if not found:
+            raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
+        log.warning("%s", text)
+    return frozenset(found)
+
+
+def _from_json(file: IO[bytes], name: str) -> Iterator[str]:
     try:
-        items = json.loads(content)
-        if isinstance(items, Mapping):
-            items = items["images"]
-        if not isinstance(items, list):
-            raise TypeError
-        return [_path(item) for item in items]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        for _, item in pieces(file, ("images",), required="images"):
+            yield _path(item)
+    except (JsonError, TypeError, UnicodeError) as problem:
         raise SampleError(
-            f"{printable(name)} is no list of paths: expected JSON such as "
+            f"{name} is no list of paths: expected JSON such as "
             '["a.jpg", "b.jpg"] or [{"path": "a.jpg"}]'
         ) from problem
 
 
+def _from_text(file: IO[bytes], name: str) -> Iterator[str]:
+    start = file.tell()
+    head = file.read(_LONGEST)
+    file.seek(start)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SampleError(f"{name} is UTF-16; save it as UTF-8")
+    end = b"\0" if b"\0" in head else b"\n"
+    for line in _split(file, end):
+        path = line.removesuffix(b"\r") if end == b"\n" else line
+        if b"\0" in path or len(path) > _LONGEST:
+            raise SampleError(f"{name} is no list of paths: expected one a line, or JSON")
+        if path:
+            yield os.fsdecode(path)
+
+
+def _split(file: IO[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield what is between the ends; a part that is too long to be a path comes cut short."""
+    rest = b""
+    while content := file.read(_CHUNK):
+        *whole, rest = (rest + content).split(end)
+        yield from whole
+        if len(rest) > _LONGEST:
+            yield rest
+            return
+    yield rest
+
+
 def _path(item: Any) -> str:
-    path = item if isinstance(item, str) else item["path"] if "path" in item else item["file"]
+    path = item if isinstance(item, str) else _named(item)
     if not isinstance(path, str) or "\0" in path:
         raise TypeError
     os.fsencode(path)  # raises what is no name of a file
@@ -76,44 +163,7 @@ def _path(item: Any) -> str:
     return os.path.join(archive, path) if archive else path
 
 
-def images_of(session: Session, paths: Iterable[str]) -> dict[str, set[int]]:
-    """Return the ids of those images that the index knows, by the path as it was given.
-
-    A path is absolute, relative to the working folder, or relative to an archive's root: it
-    may mean one image in each of several archives.
-    """
-    known = archives.all_archives(session)
-    paths = list(dict.fromkeys(paths))
-    located = {path: archives.locate(path, known) for path in paths}
-    found = _held(
-        session,
-        ((path, part.archive.id, part.under[:-1]) for path, part in located.items() if part),
-    )
-    relative = [path for path in paths if path not in found and not os.path.isabs(path)]
-    return found | _held(
-        session,
-        (
-            (path, archive.id, to_text(os.path.normpath(path).replace(os.sep, "/")))
-            for path in relative
-            for archive in known
-        ),
-    )
-
-
-def _held(session: Session, asked: Iterable[tuple[str, int, str]]) -> dict[str, set[int]]:
-    """Return the ids of those paths, as given, that an archive has in stored form."""
-    given: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path, archive_id, stored in asked:
-        given[archive_id][stored].append(path)
-    found: dict[str, set[int]] = defaultdict(set)
-    for archive_id, by_stored in given.items():
-        for chunk in batched(by_stored, PARAMETERS):
-            rows = session.execute(
-                sa.select(image.c.path, image.c.id).where(
-                    image.c.archive_id == archive_id, image.c.path.in_(chunk)
-                )
-            )
-            for stored, row_id in rows:
-                for path in by_stored[stored]:
-                    found[path].add(row_id)
-    return dict(found)
+def _named(item: Any) -> Any:
+    if not isinstance(item, dict):
+        raise TypeError
+    return next((item[name] for name in _NAMES if name in item), None)

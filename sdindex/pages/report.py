@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import reason
 from sdindex.arguments import DEFAULT_TIMEOUT
+from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
@@ -79,7 +80,7 @@ class Gathered:
 
 def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
-    found = candidates(session, options, QUALITY_COLUMNS)
+    found = candidates(session, options, QUALITY_COLUMNS, resolve(session, options))
     frame, drawn = found.frame, selection.drawn_from(found, count, options).positions
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
-from sdindex.exchange.lists import images_of, paths_of
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.frame import (
     NONE,
@@ -30,18 +29,26 @@ from sdindex.store import archives, samples
 from sdindex.store.database import Session
 from sdindex.store.frames import methods, refuse_to_mix
 from sdindex.store.loading import load
+from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import label
 
 log = logging.getLogger("sdindex")
 
 
-def candidates(session: Session, options: SampleOptions, also: Collection[str] = ()) -> Candidates:
+def candidates(
+    session: Session,
+    options: SampleOptions,
+    also: Collection[str] = (),
+    listed: Listed = NOTHING_LISTED,
+) -> Candidates:
     """Return the images that pass every filter, and those that are fixed, in natural order.
 
     Parameters
     ----------
     also
         Columns of the frame that are wanted beside those that the options need.
+    listed
+        What the lists of the options mean.
 
     Raises
     ------
@@ -49,11 +56,11 @@ def candidates(session: Session, options: SampleOptions, also: Collection[str] =
         When a filter means nothing in this index, images are both fixed and excluded, or
         hashes of two methods would be mixed.
     """
-    excluded = _excluded(session, options)  # once: a list may be a pipe
-    fixed = _fixed(session, options, excluded)
+    excluded = _excluded(session, options, listed)
+    fixed = _fixed(session, options, listed, excluded)
     mixed = len(methods(session)) > 1
     frame = load(session, {*_columns(options), *also, *(["method"] if mixed else [])})
-    chosen = _passing(session, frame, options)
+    chosen = _passing(session, frame, options, listed)
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
     if excluded and options.unit == "image":
         chosen &= ~frame.among(excluded)
@@ -90,7 +97,7 @@ def _columns(options: SampleOptions) -> set[str]:
     return {name for name, is_asked in asked.items() if is_asked}
 
 
-def _passing(session: Session, frame: Frame, options: SampleOptions) -> Mask:
+def _passing(session: Session, frame: Frame, options: SampleOptions, listed: Listed) -> Mask:
     """Say of each image whether it passes every filter."""
     passing = np.ones(len(frame), bool)
     if options.under:
@@ -103,8 +110,8 @@ def _passing(session: Session, frame: Frame, options: SampleOptions) -> Mask:
         passing &= ~_labelled(session, frame, options.not_labels)
     if options.within is not None:
         passing &= frame.among(samples.bursts_of(session, options.within))
-    if options.files is not None:
-        passing &= frame.among(_listed(session, options.files))
+    if listed.files is not None:
+        passing &= frame.among(listed.files)
     if options.where is not None:
         passing &= frame.among(session.matching(options.where))
     return passing
@@ -174,13 +181,14 @@ def _strata(frame: Frame, options: SampleOptions) -> NDArray[np.int32] | None:
     return by_appearance(numbers, len(folders.names))
 
 
-def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[int]:
+def _fixed(
+    session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
+) -> set[int]:
     """Return the ids of the images to be taken in any case; what is not there now is named."""
     asked: set[int] = set()
     if options.extend is not None:
         asked |= samples.bursts_of(session, options.extend).keys()
-    if options.include is not None:
-        asked |= _listed(session, options.include)
+    asked |= listed.include
     fixed = samples.present(session, asked)
     if len(fixed) < len(asked):
         log.warning(
@@ -195,24 +203,8 @@ def _fixed(session: Session, options: SampleOptions, excluded: set[int]) -> set[
     return fixed
 
 
-def _excluded(session: Session, options: SampleOptions) -> set[int]:
-    excluded: set[int] = set()
-    known = samples.names(session)
-    for one in options.exclude:
-        excluded |= (
-            samples.bursts_of(session, one).keys() if one in known else _listed(session, one)
-        )
+def _excluded(session: Session, options: SampleOptions, listed: Listed) -> set[int]:
+    excluded = set(listed.exclude)
+    for name in samples.names(session).intersection(options.exclude):
+        excluded |= samples.bursts_of(session, name).keys()
     return excluded
-
-
-def _listed(session: Session, listed: str | Sequence[str]) -> set[int]:
-    paths = paths_of(listed)
-    found = images_of(session, paths)
-    unknown = [path for path in paths if path not in found]
-    if unknown:
-        named = f"{printable(unknown[0])}{', ...' if len(unknown) > 1 else ''}"
-        text = f"{len(unknown):,} of {len(paths):,} listed images are not in the index ({named})"
-        if not found:
-            raise SampleError(f"{text}; a path is absolute, or relative to its archive's root")
-        log.warning("%s", text)
-    return set().union(*found.values())

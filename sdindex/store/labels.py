@@ -1,48 +1,40 @@
-"""Labels of images, kept in the index: from label files, to choose, balance and hand on."""
+"""Labels of images, kept in the index: stored by their source, counted, forgotten."""
 
-import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from sdindex.archive.names import printable
-from sdindex.errors import ArchiveError, SampleError
-from sdindex.exchange.label_files import Label, LabelFile, Place, folders_to_drop, match
-from sdindex.store import archives, frames
+from sdindex.errors import SampleError
+from sdindex.store import frames
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
-from sdindex.store.tables import image, label
+from sdindex.store.tables import label, sample_image
 
 
-@dataclass
-class LabelImport:
-    """What an import stored: `images` that were labelled, `labels` of them, `failures` kept.
+class Said(NamedTuple):
+    """What a source says of an image: a label, or why it has none.
 
-    `unmatched` paths are of no image of the index, `ambiguous` ones of several; `example` is
-    one of these. `dropped` are the leading folders without which paths were matched.
+    Attributes
+    ----------
+    confidence
+        0 to 1; None is as sure as 1.
     """
 
-    source: str
-    images: int = 0
-    labels: int = 0
-    failures: int = 0
-    unmatched: int = 0
-    ambiguous: int = 0
-    example: str | None = None
-    dropped: list[str] = field(default_factory=list)
+    image_id: int
+    label: str | None
+    confidence: float | None = None
+    failure: str | None = None
 
-    def __str__(self) -> str:
-        parts = [f"{self.images:,} images labelled: {self.labels:,} labels"]
-        parts += [f"{self.failures:,} failures kept"] if self.failures else []
-        text = f"{', '.join(parts)} from {printable(self.source)}"
-        if self.dropped:
-            text += f"; paths were matched without {printable('/'.join(self.dropped))}/"
-        if self.unmatched or self.ambiguous:
-            text += f"; {self.unmatched:,} paths match no image of the index"
-            text += f", {self.ambiguous:,} several" if self.ambiguous else ""
-            text += f" (such as {printable(self.example or '')})"
-        return text
+
+class Stored(NamedTuple):
+    """What is stored: so many `labels` of so many `images`, and `failures`."""
+
+    images: int
+    labels: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,60 +46,80 @@ class LabelCount:
     images: int
 
 
-def import_labels(
-    session: Session, file: LabelFile, *, source: str, folder: str | None
-) -> LabelImport:
-    """Store a file's labels; the caller commits.
+class LabelWriter:
+    """Stores what a source says, in place of what it said before of the same images.
 
-    What the same source said before of an image that the file names is replaced.
-
-    Parameters
-    ----------
-    folder
-        What the file's paths are relative to; the archives' roots when it is None.
-
-    Raises
-    ------
-    ArchiveError
-        When the folder lies in no archive.
-    LabelFileError
-        When the file cannot be read or understood.
-    SampleError
-        When none of its paths is of an image of the index.
+    The caller commits. Each label is stored once for an image, with its highest confidence,
+    however often it is said.
     """
-    parts = _parts(session, folder)
-    folders = list(parts)
 
-    def held(places: Collection[Place]) -> Collection[Place]:
-        return _ids(session, parts, places)
+    def __init__(self, session: Session, source: str) -> None:
+        self._session = session
+        self._source = source
+        newest = session.scalar(sa.select(sa.func.max(label.c.id))) or 0
+        self._first = self._next = newest + 1  # what has a smaller id was said before
 
-    result = LabelImport(source, dropped=folders_to_drop(file, folders, held))
-    cleared: set[int] = set()
-    labelled: set[int] = set()
-    for chunk in batched(match(file, folders, held, len(result.dropped)), PARAMETERS):
-        # What may be of several images is of none: it replaces nothing.
-        ids = _ids(session, parts, {places[0] for _, places in chunk if len(places) == 1})
-        _clear(session, source, set(ids.values()) - cleared)
-        cleared.update(ids.values())
-        rows = {
-            (ids[places[0]], one.label): {
-                "image_id": ids[places[0]], "source": source, **_stored(one)
-            }
-            for one, places in chunk
-            if _counted(result, one, places)
-        }  # fmt: skip
+    def replace(self, ids: Collection[int], said: Iterable[Said]) -> None:
+        """Forget what was said before of some images, and store what is said now of them.
+
+        What is said of one image may come in several calls.
+        """
+        frames.forget_labels(self._session, ids)
+        of_source = label.c.source == self._source
+        for chunk in batched(ids, PARAMETERS):
+            before = label.c.image_id.in_(chunk) & (label.c.id < self._first)
+            self._session.execute(label.delete().where(of_source, before))
+        surest: dict[tuple[int, str | None], Said] = {}
+        for one in said:
+            key = (one.image_id, one.label)
+            if key not in surest or _is_surer(one.confidence, surest[key].confidence):
+                surest[key] = one
+        for some in batched(surest.values(), PARAMETERS):
+            self._store(some)
+
+    def finish(self) -> Stored:
+        """Bring the frame up to date when all is said; return what is stored."""
+        frames.bring_up_to_date(self._session)
+        labelled = sa.case((label.c.label.is_not(None), label.c.image_id))
+        counted = self._session.execute(
+            sa.select(
+                sa.func.count(labelled.distinct()),
+                sa.func.count(label.c.label),
+                sa.func.count(label.c.failure),
+            ).where(label.c.id >= self._first)
+        ).one()
+        return Stored(*counted)
+
+    def _store(self, said: Sequence[Said]) -> None:
+        """Store what is said, but for what an earlier call has stored with no less confidence."""
+        of_images = label.c.image_id.in_({one.image_id for one in said})
+        statement = sa.select(label.c.image_id, label.c.label, label.c.id, label.c.confidence)
+        there = {
+            (image_id, name): (row_id, confidence)
+            for image_id, name, row_id, confidence in self._session.rows(
+                statement.where(of_images, label.c.id >= self._first)
+            )
+        }
+        self._insert([one for one in said if one[:2] not in there])
+        for one in said:
+            row_id, confidence = there.get(one[:2], (None, None))
+            if row_id is not None and _is_surer(one.confidence, confidence):
+                better = label.update().where(label.c.id == row_id)
+                self._session.execute(better.values(confidence=one.confidence))
+
+    def _insert(self, said: Sequence[Said]) -> None:
+        rows: list[dict[str, Any]] = [
+            {"id": row_id, "source": self._source, **one._asdict()}
+            for row_id, one in enumerate(said, self._next)
+        ]
         if rows:
-            session.execute(label.insert(), list(rows.values()))
-        labelled.update(ids[places[0]] for one, places in chunk if one.label and len(places) == 1)
-    result.images = len(labelled)
-    frames.forget_labels(session, cleared)
-    frames.bring_up_to_date(session)
-    if not cleared:
-        raise SampleError(
-            f"none of the paths in {printable(file.path)} is of an image of the index (such as "
-            f"{printable(result.example or '')}); say what they are relative to with --relative-to"
-        )
-    return result
+            self._session.execute(label.insert(), rows)
+        self._next += len(rows)
+
+
+def _is_surer(confidence: float | None, other: float | None) -> bool:
+    """Compare confidences: without one it is as sure as can be."""
+    return other is not None and (confidence is None or confidence > other)
 
 
 def counts(session: Session) -> list[LabelCount]:
@@ -135,58 +147,27 @@ def drop(session: Session, source: str) -> int:
     frames.bring_up_to_date(session)
     if not dropped:
         sources = session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))
-        held = ", ".join(map(printable, sources)) or "none"
-        raise SampleError(f"no labels are from {printable(source)!r}; there are those of: {held}")
+        others = ", ".join(map(printable, sources)) or "none"
+        raise SampleError(f"no labels are from {printable(source)!r}; there are those of: {others}")
     return dropped
 
 
-def _parts(session: Session, folder: str | None) -> dict[str, archives.Part]:
-    """Return what the paths of a file may be below, by the folder's absolute path."""
-    known = archives.all_archives(session)
-    if folder is None:
-        return {archive.root: archives.Part(archive, "") for archive in known}
-    part = archives.locate(folder, known)
-    if part is None:
-        raise ArchiveError(
-            f"{printable(folder)} lies in no archive of this index; its archives: "
-            f"{', '.join(printable(archive.root) for archive in known) or 'none'}"
+class Spoken(NamedTuple):
+    """Of some images: how many have `labels`, and how many are in saved `samples`."""
+
+    labels: int = 0
+    samples: int = 0
+
+
+def spoken_for(session: Session, ids: Collection[int]) -> Spoken:
+    """Return of how many of these images something is kept that was said of their pictures."""
+    labelled, sampled = (
+        sum(
+            session.scalar(
+                sa.select(sa.func.count(column.distinct())).where(column.in_(chunk))
+            ) or 0
+            for chunk in batched(ids, PARAMETERS)
         )
-    return {os.path.abspath(folder): part}
-
-
-def _ids(
-    session: Session, parts: dict[str, archives.Part], places: Collection[Place]
-) -> dict[Place, int]:
-    """Return the ids of the images at those of the places that the index holds."""
-    found: dict[Place, int] = {}
-    for folder, part in parts.items():
-        by_path = {part.under + place.path: place for place in places if place.folder == folder}
-        for chunk in batched(by_path, PARAMETERS):
-            rows = session.execute(
-                sa.select(image.c.path, image.c.id).where(
-                    image.c.archive_id == part.archive.id, image.c.path.in_(chunk)
-                )
-            )
-            found.update((by_path[path], row_id) for path, row_id in rows)
-    return found
-
-
-def _counted(result: LabelImport, one: Label, places: Sequence[Place]) -> bool:
-    """Count what became of a label, and say whether it is to be stored."""
-    if len(places) != 1:
-        result.unmatched += not places
-        result.ambiguous += bool(places)
-        result.example = result.example or one.path
-        return False
-    result.failures += one.failure is not None
-    result.labels += one.label is not None
-    return one.label is not None or one.failure is not None
-
-
-def _stored(one: Label) -> dict[str, object]:
-    return {"label": one.label, "confidence": one.confidence, "failure": one.failure}
-
-
-def _clear(session: Session, source: str, ids: Iterable[int]) -> None:
-    for chunk in batched(ids, PARAMETERS):
-        session.execute(label.delete().where(label.c.source == source, label.c.image_id.in_(chunk)))
+        for column in (label.c.image_id, sample_image.c.image_id)
+    )  # fmt: skip
+    return Spoken(labelled, sampled)

@@ -13,6 +13,48 @@ from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image
 
 
+class Location(NamedTuple):
+    """Where an image may be: its archive, and its path there in stored form."""
+
+    archive_id: int
+    path: str
+
+
+def ids_at(session: Session, locations: Iterable[Location]) -> dict[Location, int]:
+    """Return the ids of the images that the index has at some of the locations."""
+    paths: dict[int, set[str]] = defaultdict(set)
+    for archive_id, path in locations:
+        paths[archive_id].add(path)
+    found: dict[Location, int] = {}
+    for archive_id, wanted in paths.items():
+        for chunk in batched(wanted, PARAMETERS):
+            statement = sa.select(image.c.path, image.c.id).where(
+                image.c.archive_id == archive_id, image.c.path.in_(chunk)
+            )
+            for path, row_id in session.rows(statement):
+                found[Location(archive_id, path)] = row_id
+    return found
+
+
+class Listed(NamedTuple):
+    """The ids of the images that the lists of a sample's options mean.
+
+    Attributes
+    ----------
+    files
+        Those that a sample is drawn from; None where no list says so.
+    include, exclude
+        Those that are to be in it in any case, and not; of lists alone, not of saved samples.
+    """
+
+    files: frozenset[int] | None = None
+    include: frozenset[int] = frozenset()
+    exclude: frozenset[int] = frozenset()
+
+
+NOTHING_LISTED = Listed()
+
+
 class Recorded(NamedTuple):
     """What the index has of a file: it is as it was read while both are the same."""
 

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import absolute, from_text
 from sdindex.errors import IndexUnusableError, SampleError
-from sdindex.exchange.lists import images_of
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS, trim
 from sdindex.store import archives, frames, plain, samples
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.frames import available
+from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import archive, image, label
 
 if TYPE_CHECKING:
@@ -102,19 +102,32 @@ class ImagePath:
 
 
 def select(
-    session: Session, count: int, options: SampleOptions, *, save: str | None = None
+    session: Session,
+    count: int,
+    options: SampleOptions,
+    listed: Listed = NOTHING_LISTED,
+    *,
+    save: str | None = None,
 ) -> list[SampledImage]:
-    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`."""
-    ids, bursts = _kept(session, count, options, save)
+    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`.
+
+    `listed` is what the lists of the options mean.
+    """
+    ids, bursts = _kept(session, count, options, listed, save)
     burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
     return by_id(session, ids, options.bits, burst_of)
 
 
 def paths(
-    session: Session, count: int, options: SampleOptions, *, save: str | None = None
+    session: Session,
+    count: int,
+    options: SampleOptions,
+    listed: Listed = NOTHING_LISTED,
+    *,
+    save: str | None = None,
 ) -> Iterator[ImagePath]:
     """Yield where the images of a sample are, as they are fetched; see `sdindex.Index.paths`."""
-    ids, _ = _kept(session, count, options, save)
+    ids, _ = _kept(session, count, options, listed, save)
     roots = {one.id: one.root for one in archives.all_archives(session)}
     for chunk in batched(ids, PARAMETERS):
         statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
@@ -128,12 +141,12 @@ def paths(
 
 
 def _kept(
-    session: Session, count: int, options: SampleOptions, save: str | None
+    session: Session, count: int, options: SampleOptions, listed: Listed, save: str | None
 ) -> tuple[list[int], list[int] | None]:
     _require(count)
     if save is not None:
         samples.require_new(session, save)
-    ids, bursts = _drawn(session, count, options)
+    ids, bursts = _drawn(session, count, options, listed)
     if save is not None:
         samples.save(session, save, count, options, ids, bursts)
     return ids, bursts
@@ -156,7 +169,7 @@ def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
 
 
 def _drawn(
-    session: Session, count: int, options: SampleOptions
+    session: Session, count: int, options: SampleOptions, listed: Listed
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample, in natural order, and the burst of each where it is of bursts."""
     if options.is_plain and count <= _PLAIN and frames.is_current(session):
@@ -166,7 +179,7 @@ def _drawn(
         return _in_order(session, ids), None
     from sdindex.store.candidates import candidates  # numpy
 
-    found = candidates(session, options)
+    found = candidates(session, options, listed=listed)
     drawn = drawn_from(found, count, options)
     bursts = None if drawn.bursts is None else drawn.bursts.tolist()
     return found.frame.ids[drawn.positions].tolist(), bursts
@@ -200,16 +213,13 @@ def _in_order(session: Session, ids: Iterable[int]) -> list[int]:
     return [row_id for _, _, row_id in sorted(keys)]
 
 
-def hashes(session: Session, files: Sequence[str]) -> dict[str, int]:
-    """Return the hash of each of those files that was read; see `sdindex.Index.hashes`."""
-    ids = {file: min(ids) for file, ids in images_of(session, files).items()}
+def hashes(session: Session, ids: Iterable[int]) -> dict[int, int]:
+    """Return the hash of each of those images that was read, and is there, by its id."""
     found: dict[int, int] = {}
-    for chunk in batched(set(ids.values()), PARAMETERS):
-        rows = session.execute(
-            sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
-        )
-        found.update((row_id, dhash) for row_id, dhash in rows)
-    return {file: found[row_id] for file, row_id in ids.items() if row_id in found}
+    for chunk in batched(set(ids), PARAMETERS):
+        statement = sa.select(image.c.id, image.c.dhash).where(image.c.id.in_(chunk), available())
+        found.update(session.rows(statement))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from sdindex.errors import OutputError, UsageError
 from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 from sdindex.exchange.formats.registry import FORMATS, Wishes, format_named
 from sdindex.exchange.label_files import Label, LabelFile
+from sdindex.exchange.matching import slashed
 from sdindex.exchange.naming import Naming, archive_names
 from tests.support.sampled import Image
 
@@ -247,7 +248,7 @@ def test_timelapse_and_the_label_files_agree(tmp_path: Path) -> None:
         for line, word in zip(content.split("\r\n"), ["label", 1, 2, 3], strict=False)
     ]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    assert [one.path for one in LabelFile(str(tmp_path / "t.csv"))] == list(
+    assert list(map(slashed, LabelFile(str(tmp_path / "t.csv")).paths())) == list(
         map(Naming.of(SAMPLE).path, SAMPLE)
     )
 

@@ -1,0 +1,85 @@
+"""Files that people bring, which may be pipes: read from their start as often as is needed."""
+
+import codecs
+import os
+import shutil
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from stat import S_ISREG
+from typing import IO, BinaryIO
+
+STDIN = "-"
+
+
+class Input:
+    """A file by its name, or stdin; what can be read only once is kept in a temporary file.
+
+    Parameters
+    ----------
+    name
+        ``-`` is stdin.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Give its content from the start, after a byte order mark where it has one.
+
+        Raises
+        ------
+        OSError
+            When it cannot be read.
+        """
+        if self._copy is not None:
+            yield _at_start(self._copy)
+            return
+        with open(self.name, "rb") as file:
+            yield _at_start(file)
+
+    @cached_property
+    def _copy(self) -> IO[bytes] | None:
+        """What is in it, where it can be read only once."""
+        if self.name == STDIN:
+            return self._kept(sys.stdin.buffer)
+        if S_ISREG(os.stat(self.name).st_mode):
+            return None
+        with open(self.name, "rb") as file:
+            return self._kept(file)
+
+    def _kept(self, file: BinaryIO) -> IO[bytes]:
+        kept = ExitStack()
+        copy = kept.enter_context(_copied(file))
+        weakref.finalize(self, kept.close)  # it is there for as long as this object
+        return copy
+
+
+def is_json(file: IO[bytes]) -> bool:
+    """Say whether a file is JSON: it begins and ends with the brackets of a list or object."""
+    start = file.tell()
+    first = file.read(4096).lstrip()[:1]
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(start, end - 4096))
+    last = file.read().rstrip()[-1:]
+    file.seek(start)
+    return first + last in (b"[]", b"{}")
+
+
+@contextmanager
+def _copied(file: BinaryIO) -> Iterator[IO[bytes]]:
+    import tempfile  # for pipes alone
+
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy)
+        yield copy
+
+
+def _at_start(file: IO[bytes]) -> IO[bytes]:
+    file.seek(0)
+    mark = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    file.seek(len(codecs.BOM_UTF8) if mark else 0)
+    return file

@@ -1,0 +1,181 @@
+"""Large JSON files, read a piece at a time: one piece is in memory, and none that is huge."""
+
+import codecs
+import json
+import re
+from collections.abc import Container, Iterator
+from typing import IO, Any
+
+MOST = 1 << 23  # characters of a piece
+_CHUNK = 1 << 20  # bytes read at once
+_NEAR = 16  # characters at the end, in which a word or number may be cut short
+_CUT_OFF = 2  # characters that may follow a number which goes on, such as the e+ of 1e+3
+
+_space = re.compile(r"[ \t\n\r]*")
+
+
+class JsonError(ValueError):
+    """A file that is no JSON, or has a piece that is too large or too deep to be read."""
+
+
+def pieces(
+    file: IO[bytes], wanted: Container[str] = (), *, required: str | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Yield the elements of a list, or of the wanted lists in an object, as they come.
+
+    Each comes with the name it is below: an empty one where the file is a list. A wanted
+    member that is no list comes whole; all other members are passed over.
+
+    Parameters
+    ----------
+    file
+        From its first character on; UTF-8.
+    wanted
+        The names of members of the object that the file is.
+    required
+        The name of one that an object must have.
+
+    Raises
+    ------
+    JsonError
+        Where the file ends too early, is no JSON or no UTF-8, or lacks what is required, or
+        where a piece of it is nested deeper than Python goes, or longer than 8 million characters.
+    """
+    text = _Text(file)
+    match text.peek():
+        case "[":
+            for element in text.elements():
+                yield "", element
+        case "{":
+            yield from _members(text, wanted, required)
+        case "":
+            raise JsonError("it is empty")
+        case _:
+            raise JsonError("it is neither a list nor an object")
+    if text.peek():
+        raise JsonError("something follows what should be all of it")
+
+
+def _members(
+    text: "_Text", wanted: Container[str], required: str | None
+) -> Iterator[tuple[str, Any]]:
+    missing = required
+    for name in text.names():
+        missing = None if name == required else missing
+        if name not in wanted:
+            text.skip()
+        elif text.peek() == "[":
+            for element in text.elements():
+                yield name, element
+        else:
+            yield name, text.value()
+    if missing is not None:
+        raise JsonError(f'it has no "{missing}"')
+
+
+class _Text:
+    """The text of a file, of which so much is there as the next piece needs."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._bytes_to_text = codecs.getincrementaldecoder("utf-8")()
+        self._text, self._at, self._ended = "", 0, False
+        self._decode = json.JSONDecoder(parse_constant=_no_number).raw_decode
+
+    def peek(self) -> str:
+        """Return the next character that is no space, without taking it; empty at the end."""
+        while True:
+            match = _space.match(self._text, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._text) or self._ended:
+                return self._text[self._at : self._at + 1]
+            self._read(_CHUNK)
+
+    def elements(self) -> Iterator[Any]:
+        """Yield each element of the list that is next."""
+        for _ in self._between("[", "]"):
+            yield self.value()
+
+    def names(self) -> Iterator[str]:
+        """Yield each name in the object that is next; its value is for the caller to take."""
+        for _ in self._between("{", "}"):
+            if self.peek() != '"':
+                raise self._problem(self._at)
+            name = self.value()
+            self._take(":")
+            yield name
+
+    def skip(self) -> None:
+        """Pass over the value that is next, however many elements it has."""
+        match self.peek():
+            case "[":
+                for _ in self.elements():
+                    pass
+            case "{":
+                for _ in self.names():
+                    self.value()
+            case _:
+                self.value()
+
+    def value(self) -> Any:
+        """Return the value that is next."""
+        self.peek()
+        size = _CHUNK
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError as problem:
+                if self._ended or not self._is_cut_short(problem):
+                    raise self._problem(problem.pos) from problem
+            except RecursionError as problem:
+                raise JsonError("it is nested too deeply") from problem
+            except JsonError:
+                raise
+            except ValueError as problem:  # thousands of digits
+                raise JsonError("a number in it is too long") from problem
+            else:
+                if end + _CUT_OFF < len(self._text) or self._ended:
+                    self._at = end
+                    return value
+            if len(self._text) - self._at > MOST:
+                raise JsonError(f"a piece of it is longer than {MOST:,} characters")
+            self._read(size)
+            size *= 2
+
+    def _between(self, start: str, end: str) -> Iterator[None]:
+        self._take(start)
+        if self.peek() == end:
+            self._at += 1
+            return
+        while True:
+            yield
+            if self.peek() == end:
+                self._at += 1
+                return
+            self._take(",")
+
+    def _take(self, character: str) -> None:
+        if self.peek() != character:
+            raise self._problem(self._at)
+        self._at += 1
+
+    def _is_cut_short(self, problem: json.JSONDecodeError) -> bool:
+        is_string = problem.msg.startswith("Unterminated string")
+        return is_string or problem.pos > len(self._text) - _NEAR
+
+    def _problem(self, at: int) -> JsonError:
+        near = self._text[at : at + 40]
+        return JsonError(f"it is no JSON at {near!r}" if near else "it ends too early")
+
+    def _read(self, size: int) -> None:
+        content = self._file.read(size)
+        self._ended = not content
+        try:
+            more = self._bytes_to_text.decode(content, final=self._ended)
+        except UnicodeDecodeError as problem:
+            raise JsonError("it is no UTF-8") from problem
+        self._text, self._at = self._text[self._at :] + more, 0
+
+
+def _no_number(name: str) -> float:
+    raise JsonError(f"{name} is no number in JSON")

@@ -1,0 +1,179 @@
+"""Which images of the index a path means: one answer for label files, lists and single files.
+
+A path is absolute, relative to the working folder, or relative to an archive's root. Lists may
+have been made on another machine, or of a folder around the archive: where the index has none
+of their images at the paths as written, the folders that all the paths begin with are left out,
+as few as possible.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, takewhile
+
+from sdindex.archive.names import is_inside, printable, to_text
+from sdindex.errors import ArchiveError
+from sdindex.store import archives
+from sdindex.store.database import Session
+from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.lookup import Location, ids_at
+
+_DRIVE = re.compile(r"[A-Za-z]:/")
+
+Reading = list[Location]  # where the images may be that a path means, read in one way
+
+
+class Matcher:
+    """Finds the images that paths mean.
+
+    Parameters
+    ----------
+    folder
+        What relative paths are relative to: a folder in an archive. The working folder and
+        the archives' roots when it is None.
+
+    Raises
+    ------
+    ArchiveError
+        When the folder lies in no archive.
+    """
+
+    def __init__(self, session: Session, folder: str | None = None) -> None:
+        self._session = session
+        self._real_folder = lru_cache(maxsize=4096)(_real_folder)
+        known = archives.all_archives(session)
+        self._roots = _innermost_first((archive.root, archive.id) for archive in known)
+        self._real_roots = _innermost_first(
+            (os.path.realpath(archive.root), archive.id) for archive in known
+        )
+        if folder is None:
+            self._below = [(archive.id, "") for archive in known]
+            self._working_folder = _working_folder()
+            return
+        part = archives.locate(folder, known)
+        if part is None:
+            raise ArchiveError(
+                f"{printable(folder)} lies in no archive of this index; its archives: "
+                f"{archives.listing(known)}"
+            )
+        self._below = [(part.archive.id, part.under)]
+        self._working_folder = None
+
+    def ids(self, paths: Sequence[str], dropped: int = 0) -> list[list[int]]:
+        """Return the ids of the images that each path means: one in each of several archives.
+
+        Parameters
+        ----------
+        paths
+            A few thousand at most.
+        dropped
+            How many of their leading folders to leave out: see `folders_to_drop`.
+        """
+        readings = [list(self.readings(path, dropped)) for path in paths]
+        asked = chain.from_iterable(chain.from_iterable(readings))
+        known = ids_at(self._session, asked)
+        return [_first_found(of_path, known) for of_path in readings]
+
+    def folders_to_drop(self, paths: Iterable[str]) -> list[str]:
+        """Return the leading folders without which paths are found; none when that finds none.
+
+        As few as possible, and none while a single path is found as it is written.
+
+        Parameters
+        ----------
+        paths
+            Gone through more than once.
+        """
+        if self._any_found(paths, 0):
+            return []
+        leading = leading_folders(paths)
+        for dropped in range(1, len(leading) + 1):
+            if self._any_found(paths, dropped):
+                return leading[:dropped]
+        return []
+
+    def readings(self, path: str, dropped: int = 0) -> Iterator[Reading]:
+        """Yield where the images may be that a path means, the likeliest reading first."""
+        if dropped:
+            yield self._below_roots("/".join(slashed(path).split("/")[dropped:]))
+            return
+        yield from self._as_written(path)
+        if "\\" in path and os.sep == "/":  # another system's, unless a name has one
+            yield from self._as_written(path.replace("\\", "/"))
+
+    def _as_written(self, path: str) -> Iterator[Reading]:
+        if not os.path.isabs(path) and self._working_folder is None:
+            yield self._below_roots(path)
+            return
+        location = os.path.normpath(os.path.join(self._working_folder or "", path))
+        yield from _inside(location, self._roots)
+        folder, name = os.path.split(location)
+        real = self._real_folder(folder)
+        if real is not None:
+            yield from _inside(_target(os.path.join(real, name)), self._real_roots)
+        if not os.path.isabs(path):
+            yield self._below_roots(path)
+
+    def _below_roots(self, path: str) -> Reading:
+        relative = slashed(path)
+        if relative.startswith(("/", "../")) or _DRIVE.match(relative):
+            return []
+        stored = to_text(relative if os.sep != "/" else posixpath.normpath(path))
+        return [Location(archive_id, under + stored) for archive_id, under in self._below]
+
+    def _any_found(self, paths: Iterable[str], dropped: int) -> bool:
+        return any(any(self.ids(chunk, dropped)) for chunk in batched(paths, PARAMETERS))
+
+
+def slashed(path: str) -> str:
+    """Return a path as it is written everywhere but on Windows, without detours."""
+    return posixpath.normpath(path.replace("\\", "/"))
+
+
+def leading_folders(paths: Iterable[str]) -> list[str]:
+    """Return the folders that all the paths begin with; the first is empty for ``/``."""
+    first, last = None, ""
+    for path in map(slashed, paths):
+        first = path if first is None else min(first, path)
+        last = max(last, path)
+    # What the smallest and the largest begin with, all between them begin with.
+    folders = zip((first or "").split("/")[:-1], last.split("/")[:-1], strict=False)
+    return [ours for ours, _ in takewhile(lambda pair: pair[0] == pair[1], folders)]
+
+
+def _innermost_first(roots: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(roots, key=lambda root: -len(root[0]))
+
+
+def _inside(location: str, roots: Sequence[tuple[str, int]]) -> Iterator[Reading]:
+    """Yield where a file is in each of the archives that it lies in, by its absolute name."""
+    for root, archive_id in roots:
+        if is_inside(location, root):
+            relative = location[len(root) :].strip(os.sep).replace(os.sep, "/")
+            yield [Location(archive_id, to_text(relative))]
+
+
+def _first_found(readings: Iterable[Reading], known: dict[Location, int]) -> list[int]:
+    for reading in readings:
+        found = [known[location] for location in reading if location in known]
+        if found:
+            return found
+    return []
+
+
+def _working_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return None
+
+
+def _real_folder(folder: str) -> str | None:
+    """Return where a folder really is, where links lead to it; None where there is none."""
+    return os.path.realpath(folder) if os.path.isdir(folder) else None
+
+
+def _target(location: str) -> str:
+    return os.path.realpath(location) if os.path.islink(location) else location
