@@ -1,8 +1,7 @@
 """The virtual environments of the scripts: made when needed, with what they need in them.
 
 Runs before anything is installed, under whatever Python starts it: only the standard library,
-and nothing that an old Python would stumble over before it is told so. So do all scripts, up
-to their import of this module.
+and nothing that Python 3.6 cannot read. So do all scripts, up to their import of this module.
 """
 
 import hashlib
@@ -18,14 +17,10 @@ NEEDED = (3, 11)
 SIZES = {"lowest": 800, "peer": 700, "test": 800, "wheel": 800}  # MB; the others 400
 
 
-def require_python() -> None:
-    """Stop with a clear line when this Python is too old."""
-    if sys.version_info < NEEDED:
-        found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"sdindex needs Python 3.11 or newer, and this is {found}: {sys.executable}")
+if sys.version_info < NEEDED:
+    found = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(f"sdindex needs Python 3.11 or newer, and this is {found}: {sys.executable}")
 
-
-require_python()
 sys.path.insert(0, str(CHECKOUT))  # what the scripts drive lies in tests/
 
 
@@ -82,8 +77,8 @@ def environment(
 def _is_of_this_python(folder: Path) -> bool:
     """Say whether there is an environment here, made here, with this Python.
 
-    What it holds can then be added to. That a package which is no longer needed stays in it
-    hides nothing: a test installs the wheel in an environment of its own.
+    What it holds is then added to: that a package which is no longer needed stays in it hides
+    nothing, as a test installs the wheel in an environment of its own.
     """
     try:
         made = (folder / "pyvenv.cfg").read_text().splitlines()
