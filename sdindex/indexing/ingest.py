@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sdindex.archive.changes import Reason
 from sdindex.archive.names import absolute, from_text, printable
 from sdindex.archive.roots import Identity
 from sdindex.archive.scan import reason
@@ -17,9 +18,10 @@ from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import folder_identity, unavailable
 from sdindex.progress import bar
-from sdindex.store import images, worklist
+from sdindex.store import images, selection, worklist
 from sdindex.store.archives import Part
 from sdindex.store.database import Session
+from sdindex.store.labels import spoken_for
 from sdindex.store.tables import utc_now
 from sdindex.store.worklist import FileToRead
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
+
+# Why a file is read again that need not have changed.
+_SAME_FILE = (Reason.METHOD, Reason.UNSETTLED)
 
 log = logging.getLogger("sdindex")
 
@@ -94,7 +99,7 @@ def _read(
 
     in_flight = workers * IN_FLIGHT_PER_WORKER
     identity = folder_identity(part)
-    batch = _Batch(session, part)
+    batch = _Batch(session, part, summary)
     files = worklist.files(session)
     for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
         if done is not None:
@@ -167,11 +172,13 @@ def _count(summary: Summary, file: FileToRead, result: ImageRead | None, method:
 class _Batch:
     """Results that are stored together: a commit each would cost more than the reading."""
 
-    def __init__(self, session: Session, part: Part) -> None:
+    def __init__(self, session: Session, part: Part, summary: Summary) -> None:
         self._session = session
         self._part = part
+        self._summary = summary
         self._new: dict[str, ImageRead] = {}
         self._known: dict[int, ImageRead] = {}
+        self._rewritten: list[int] = []
         self._gone: list[int] = []
         self._since = time.monotonic()
 
@@ -180,6 +187,8 @@ class _Batch:
             self._new[file.path] = result
         else:
             self._known[file.image_id] = result
+            if file.reason not in _SAME_FILE:
+                self._rewritten.append(file.image_id)
 
     def add_gone(self, image_id: int) -> None:
         """Record that a changed file is gone: its old hash is none of what it was last."""
@@ -192,10 +201,21 @@ class _Batch:
 
     def store(self) -> None:
         images.add(self._session, self._part.archive, self._new)
+        self._count_what_is_kept()
         images.replace(self._session, self._part.archive, self._known)
         images.set_missing(self._session, self._gone, utc_now())
         self._session.commit()
         self._new.clear()
         self._known.clear()
+        self._rewritten.clear()
         self._gone.clear()
         self._since = time.monotonic()
+
+    def _count_what_is_kept(self) -> None:
+        """Count the images that show something else now, and have labels of what they showed."""
+        before = selection.hashes(self._session, self._rewritten)
+        pictures = {row: self._known[row].picture for row in before}
+        other = [row for row, it in pictures.items() if it and it.dhash != before[row]]
+        labelled, sampled = spoken_for(self._session, other)
+        self._summary.labels_kept += labelled
+        self._summary.samples_kept += sampled

@@ -16,6 +16,8 @@ class Summary:
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
     `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
     `missing` files were there at the last update, and are not now. `read` files were opened.
+    `labels_kept` and `samples_kept` are those of the `changed` that show something else now,
+    and have labels, or are in saved samples, from before.
     `unlooked` names the files and folders that could not be looked at, or are kept as they
     were, each with the reason.
     """
@@ -30,6 +32,8 @@ class Summary:
     skipped: int = 0
     read: int = 0
     without_thumbnail: int = 0
+    labels_kept: int = 0
+    samples_kept: int = 0
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
 
@@ -68,5 +72,22 @@ class Summary:
         rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
-            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}{self._kept()}"
+        )
+
+    def _kept(self) -> str:
+        """Return what is kept of images that show something else now; nothing where none is."""
+        kept = [
+            f"{images:,} {what}"
+            for images, what in (
+                (self.labels_kept, "with labels"),
+                (self.samples_kept, "in saved samples"),
+            )
+            if images
+        ]
+        if not kept:
+            return ""
+        return (
+            f"; of the changed images, {' and '.join(kept)} show something else now: "
+            "look whether these still hold"
         )
