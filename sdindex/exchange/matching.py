@@ -8,7 +8,6 @@ as few as possible.
 
 import os
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -19,8 +18,6 @@ from sdindex.store import archives
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.lookup import Location, ids_at
-
-_DRIVE = re.compile(r"[A-Za-z]:/")
 
 Reading = list[Location]  # where the images may be that a path means, read in one way
 
@@ -117,10 +114,10 @@ class Matcher:
             yield self._below_roots(path)
 
     def _below_roots(self, path: str) -> Reading:
-        relative = slashed(path)
-        if relative.startswith(("/", "../")) or _DRIVE.match(relative):
+        relative = posixpath.normpath(path) if os.sep == "/" else slashed(path)
+        if relative.startswith("/"):
             return []
-        stored = to_text(relative if os.sep != "/" else posixpath.normpath(path))
+        stored = to_text(relative)
         return [Location(archive_id, under + stored) for archive_id, under in self._below]
 
     def _any_found(self, paths: Iterable[str], dropped: int) -> bool:
