@@ -1,5 +1,6 @@
 """The README and the topics: their examples are run, and print what they say that they print."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.support.documents import (
     PICTURE,
     README,
     REFERENCE,
+    ExampleError,
     documents,
     masked,
     rewritten,
@@ -74,6 +76,28 @@ def test_the_readme_is_short_and_leads_to_every_topic() -> None:
         assert f"(sdindex/help/{topic}.md)" in text
     assert PICTURE.relative_to(CHECKOUT).as_posix() in text
     assert 0 < PICTURE.stat().st_size < 200_000
+
+
+def test_the_site_has_every_topic() -> None:
+    conf = (CHECKOUT / ".github" / "site" / "conf.py").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^TOPICS = (\(.*?\))", conf, re.MULTILINE | re.DOTALL)
+    assert sorted(ast.literal_eval(listed)) == sorted(TOPICS)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are a POSIX shell's")
+@pytest.mark.parametrize(
+    "example",
+    [
+        "```console\n$ sdindex select\n```\n",
+        "```python\nprint(1 / 0)\n```\n",
+        "```sql\nSELECT 1 WHERE 0;\n```\n",
+    ],
+)
+def test_an_example_that_fails_is_told(tmp_path: Path, example: str) -> None:
+    document = tmp_path / "topic.md"
+    document.write_text(example, encoding="utf-8")
+    with pytest.raises(ExampleError):
+        rewritten(document)
 
 
 def test_the_demo_shows_index_grow_sample_labels_and_report() -> None:
