@@ -1,7 +1,6 @@
 """The command help: topics that lie beside the program, and the help of each command."""
 
 import sys
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +37,8 @@ def topic(name: str) -> str:
 
 
 def _folder() -> "Traversable":
+    from importlib.resources import files
+
     return files("sdindex") / "help"
 
 

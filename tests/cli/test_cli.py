@@ -245,7 +245,7 @@ def test_a_closed_pipe_ends_quietly(indexed: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["index", "--help"]])
 def test_help_imports_nothing_that_it_does_not_need(arguments: list[str]) -> None:
-    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "rich"}
+    heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "rich", "natsort"}
     assert not heavy & modules_after(arguments)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timezone
 from importlib import import_module
-from typing import IO, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from sdindex.errors import UsageError
-from sdindex.exchange.naming import Sampled
+
+if TYPE_CHECKING:
+    from sdindex.exchange.naming import Sampled
 
 
 class Wishes(NamedTuple):
@@ -26,7 +28,7 @@ class Wishes(NamedTuple):
 
 
 # Goes over the images as often as it must, never holds them all, and writes as it goes.
-Writer = Callable[[Collection[Sampled], IO[bytes], Wishes], None]
+Writer: TypeAlias = "Callable[[Collection[Sampled], IO[bytes], Wishes], None]"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Format:
     summary: str
     needs: tuple[str, ...] = ()
 
-    def write(self, images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
+    def write(self, images: "Collection[Sampled]", output: IO[bytes], wishes: Wishes) -> None:
         """Write a sample.
 
         Raises
