@@ -1,7 +1,7 @@
 """Compare an archive's files with what the index knows of them, in one pass over both: pure."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntFlag, StrEnum
 from itertools import islice
 from operator import itemgetter
@@ -29,6 +29,7 @@ class Reason(StrEnum):
 HOUR_NS = 3_600_000_000_000
 _SHIFTS = {HOUR_NS: Reason.LATER, -HOUR_NS: Reason.EARLIER}
 _SHIFTED_FILES = 2
+_CLOCK_NS = 2_000_000_000
 
 
 class Doubt(IntFlag):
@@ -208,6 +209,20 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
     if strict and state.inode != known.inode:
         return Reason.INODE
     return None
+
+
+def same_files(found: Iterable[Found], known: Mapping[str, tuple[int, int]]) -> int:
+    """Return how many files are those known by their paths: of one size, and time to 2 seconds.
+
+    A card counts its images from 1, so that two cards hold the same names; and its times are
+    kept to two seconds on FAT and exFAT. `known` are sizes in bytes and mtimes in nanoseconds.
+    """
+    same = 0
+    for item in found:
+        for file in item if isinstance(item, list) else ():
+            size, mtime_ns = known[file.path]
+            same += file.size == size and abs(file.mtime_ns - mtime_ns) <= _CLOCK_NS
+    return same
 
 
 def shift(reasons: "Counter[Reason]", unchanged: int) -> Reason | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 FAILURES = 100  # in a row: then it is the disk, and not these files
+_SHOWN = 80  # characters of each end of a name that is too long
 
 log = logging.getLogger("sdindex")
 
@@ -186,9 +187,10 @@ def _note(
 
 def _tell_too_long(part: Part, paths: list[str]) -> None:
     others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    location = printable(part.root.location(paths[0]))
     log.warning(
-        "%s%s: passed over, as the whole name is longer than this system opens; shorten the names "
-        "of its folders", printable(part.root.location(paths[0])), others,
+        "%s...%s%s: passed over, as the whole name is longer than this system opens; shorten the "
+        "names of its folders", location[:_SHOWN], location[-_SHOWN:], others,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from sdindex.archive.cameras import CAMERA_RULE, camera_pattern, named_camera
+from sdindex.archive.changes import same_files
 from sdindex.archive.names import is_inside, printable
 from sdindex.archive.roots import root_of
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
@@ -18,7 +19,6 @@ from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image, sample, sample_image, utc_now
 
 _PROBES = 50  # known files looked for when a folder may be an archive that moved
-_CLOCK_NS = 2_000_000_000  # times are kept to two seconds on FAT and exFAT
 
 
 def add(session: Session, folder: str, method: Method | None) -> Archive:
@@ -199,17 +199,12 @@ def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
 def _probe(session: Session, archive: Archive, root: str) -> tuple[int, int]:
     """Look for some of an archive's images, evenly chosen, below another root.
 
-    A card counts its images from 1, so that two cards hold the same names: a file is the same
-    one when its size is, too, and its time to two seconds. Return how many are the same, and
-    how many were looked for.
+    Return how many are there, the same files, and how many were looked for.
     """
-    known = {file.path: file for file in images.spread(session, archive, _PROBES)}
-    same = 0
-    for found in root_of(root).look_at(known):
-        for file in found if isinstance(found, list) else ():
-            _, size, mtime_ns = known[file.path]
-            same += file.size == size and abs(file.mtime_ns - mtime_ns) <= _CLOCK_NS
-    return same, len(known)
+    known = {
+        file.path: (file.size, file.mtime_ns) for file in images.spread(session, archive, _PROBES)
+    }
+    return same_files(root_of(root).look_at(known), known), len(known)
 
 
 def _quoted(path: str) -> str:

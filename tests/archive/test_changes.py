@@ -14,12 +14,14 @@ from sdindex.archive.changes import (
     Unchanged,
     Vanished,
     compare,
+    same_files,
     shift,
 )
 from sdindex.archive.scan import Unlooked
 from sdindex.archive.state import FoundFile
 
 METHOD = "scaled-1"
+LONG_AGO_NS = 1_600_000_000_000_000_000
 states = st.tuples(*[st.integers(-2, 2)] * 4)
 State = tuple[int, int, int, int]
 paths = st.text("ab/.é\U0001f600", min_size=1, max_size=4).map(lambda path: path + "x.jpg")
@@ -165,3 +167,17 @@ def test_all_times_are_shifted_by_an_hour(files: list[tuple[int, str]], lengths:
     assert sum(reasons[one] for one in (Reason.LATER, Reason.EARLIER)) == sum(
         abs(by) == HOUR_NS for by in times
     )
+
+
+CLOCK = 2_000_000_000
+near = st.sampled_from([-CLOCK - 1, -CLOCK, -1, 0, 1, CLOCK, CLOCK + 1, HOUR_NS])
+
+
+@given(st.dictionaries(paths, st.tuples(st.integers(0, 2), near), max_size=8))
+def test_files_are_the_same_by_size_and_time_to_two_seconds(
+    there: dict[str, tuple[int, int]],
+) -> None:
+    known = dict.fromkeys(there, (1, LONG_AGO_NS))
+    found = [FoundFile(path, size, LONG_AGO_NS + by, 5, 6) for path, (size, by) in there.items()]
+    same = [path for path, (size, by) in there.items() if size == 1 and abs(by) <= CLOCK]
+    assert same_files([found, Unlooked("x.jpg", "denied")], known) == len(same)
