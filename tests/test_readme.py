@@ -78,6 +78,14 @@ def test_the_readme_is_short_and_leads_to_every_topic() -> None:
     assert 0 < PICTURE.stat().st_size < 200_000
 
 
+def test_the_design_names_every_room_and_module() -> None:
+    text = (HELP / "design.md").read_text(encoding="utf-8")
+    rooms = {f"{path.parent.name}/" for path in (CHECKOUT / "sdindex").glob("*/__init__.py")}
+    modules = {path.name for path in (CHECKOUT / "sdindex").glob("[!_]*.py")}
+    for name in rooms | modules:
+        assert name in text, name
+
+
 def test_the_site_has_every_topic() -> None:
     conf = (CHECKOUT / ".github" / "site" / "conf.py").read_text(encoding="utf-8")
     (listed,) = re.findall(r"^TOPICS = (\(.*?\))", conf, re.MULTILINE | re.DOTALL)
