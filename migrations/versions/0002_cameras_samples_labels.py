@@ -4,10 +4,10 @@ Revision ID: 0002
 Revises: 0001
 """
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
-
-from sdindex.archive.cameras import camera_of
 
 revision = "0002"
 down_revision = "0001"
@@ -16,6 +16,12 @@ depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _CHUNK = 10_000
+# The first rule of cameras, as it was on the day of this revision: the folder above DCIM and
+# the numbered folders of a card.
+_CARD_FOLDERS = re.compile(
+    r"(?:^|/)(?:(?i:DCIM)(?:/[1-9]\d\d\w{5})?|[1-9]\d\d(?!\d{5})(?:[0-9A-Z_]{5}|[0-9a-z_]{5}))$",
+    re.ASCII,
+)
 
 image = sa.table("image", sa.column("id"), sa.column("path"), sa.column("camera"))
 
@@ -82,3 +88,10 @@ def fill_cameras() -> None:
             .values(camera=sa.bindparam("found")),
             [{"row": row.id, "found": camera_of(row.path)} for row in rows],
         )
+
+
+def camera_of(path: str) -> str:
+    folder, above = path.rpartition("/")[0], None
+    while folder != above:
+        folder, above = _CARD_FOLDERS.sub("", folder), folder
+    return folder

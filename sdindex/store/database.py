@@ -12,9 +12,10 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, Programmin
 
 from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
+from sdindex.store.damage import damaged
 from sdindex.store.query import Answer
 from sdindex.store.sqlite import SqliteBackend
-from sdindex.store.tables import SCHEMA_REVISION
+from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 # What wrong values in an index lead to, wherever they are used.
 _OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -36,6 +37,9 @@ class Backend(Protocol):
     def require(self) -> None:
         """Raise IndexMissingError or IndexUnusableError where there is nothing to open."""
 
+    def check(self, connection: sa.Connection, *, write: bool) -> None:
+        """Raise IndexUnusableError where the index is damaged, as far as that is cheap to see."""
+
     def engine(self, *, write: bool) -> sa.Engine:
         """Return what makes connections, each of which sees one state of the index."""
 
@@ -44,6 +48,9 @@ class Backend(Protocol):
 
     def create(self) -> None:
         """Make a new index, whole or not at all."""
+
+    def discard(self) -> None:
+        """Delete a new index in which nothing was stored."""
 
     def before_upgrade(self, revision: str) -> None:
         """Keep the index as it is, where an upgrade could not be rolled back."""
@@ -55,7 +62,10 @@ class Backend(Protocol):
         """Return what a database error means for the person who meets it, and what to do."""
 
     def damage(self) -> str | None:
-        """Return what is wrong with the index, and what to do; None when nothing is found."""
+        """Return what is wrong with the index, and what to do; None when nothing is found.
+
+        In a few seconds: what is asked about may be a fault of this program.
+        """
 
     def ask(
         self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
@@ -169,6 +179,7 @@ class Store:
         """
         with self._connection(write=False) as connection:
             self._check_revision(connection)
+            self.backend.check(connection, write=False)
             yield Session(self.db, self.backend, connection)
 
     @contextmanager
@@ -183,20 +194,35 @@ class Store:
         IndexMissingError, IndexUnusableError
             When there is no index and `create` is false, or none that this program can use.
         """
-        if not create:
+        if not create or not self.backend.is_new():
             self.backend.require()
         with self.backend.exclusively():
-            if create and self.backend.is_new():
+            is_made = create and self.backend.is_new()
+            if is_made:
                 self.backend.create()
-            with self._connection(write=True) as connection:
-                stored = schema.stored_revision(connection)
-                if stored != SCHEMA_REVISION:
-                    self._check_revision(connection, may_upgrade=True)
-                    self.backend.before_upgrade(str(stored))
-                    schema.upgrade(connection)
-                connection.commit()
-                self.backend.after_open(connection)
-                yield Session(self.db, self.backend, connection)
+            try:
+                with self._connection(write=True) as connection:
+                    self._upgrade(connection)
+                    yield Session(self.db, self.backend, connection)
+            except BaseException:
+                if is_made and self._is_empty():
+                    self.backend.discard()
+                raise
+
+    def _upgrade(self, connection: sa.Connection) -> None:
+        stored = schema.stored_revision(connection)
+        if stored != SCHEMA_REVISION:
+            self._check_revision(connection, may_upgrade=True)
+        self.backend.check(connection, write=True)
+        if stored != SCHEMA_REVISION:
+            self.backend.before_upgrade(str(stored))
+            schema.upgrade(connection)
+        connection.commit()
+        self.backend.after_open(connection)
+
+    def _is_empty(self) -> bool:
+        with self._connection(write=False) as connection:
+            return connection.scalar(sa.select(sa.exists().where(archive.c.id.is_not(None)))) == 0
 
     def asking(
         self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
@@ -218,6 +244,8 @@ class Store:
                 yield connection
         except SdindexError:
             raise
+        except WrongValueError as problem:
+            raise IndexUnusableError(f"{self}: {damaged(str(problem))}") from problem
         except (IntegrityError, ProgrammingError, *_OF_WRONG_VALUES) as problem:
             # A fault of this program, unless values that nobody wrote are in the index.
             damage = self.backend.damage()
@@ -231,11 +259,13 @@ class Store:
         revision = schema.stored_revision(connection)
         if revision is None or not schema.is_index(connection):
             raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
-        if revision > SCHEMA_REVISION:
+        if revision > SCHEMA_REVISION and revision.isdecimal():
             raise IndexUnusableError(
                 f"{self} was made by a newer sdindex (schema {revision}, this program knows "
                 f"{SCHEMA_REVISION}); upgrade with: pip install --upgrade sdindex"
             )
+        if revision != SCHEMA_REVISION and revision not in schema.known_revisions():
+            raise WrongValueError(f"no sdindex made its schema, {revision!r}")
         if revision != SCHEMA_REVISION and not may_upgrade:
             raise IndexUnusableError(
                 f"{self} was made by an older sdindex (schema {revision}); "

@@ -16,7 +16,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.frames import available
-from sdindex.store.tables import archive, image, sample, sample_image, utc_now
+from sdindex.store.tables import WrongValueError, archive, image, sample, sample_image, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def listing(session: Session) -> list[SavedSample]:
             row.asked,
             row.images,
             row.missing,
-            json.loads(row.options),
+            _options(row.options),
             row.program,
             row.drawn_from,
         )
@@ -139,7 +139,16 @@ def options_of(session: Session, name: str) -> dict[str, Any]:
         When there is none of that name.
     """
     of_id = sa.select(sample.c.options).where(sample.c.id == _id_of(session, name))
-    options: dict[str, Any] = json.loads(session.scalars(of_id).one())
+    return _options(session.scalars(of_id).one())
+
+
+def _options(stored: str) -> dict[str, Any]:
+    try:
+        options = json.loads(stored)
+    except ValueError as problem:
+        raise WrongValueError(f"the options of a sample: {problem}") from problem
+    if not isinstance(options, dict):
+        raise WrongValueError(f"the options of a sample are {stored}")
     return options
 
 

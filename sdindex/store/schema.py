@@ -4,15 +4,29 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from sdindex.store.tables import archive, image
+from sdindex.store.tables import WrongValueError, archive, image
 
 
 def stored_revision(connection: sa.Connection) -> str | None:
-    """Return the revision that the tables of an index have; None when it is no index."""
+    """Return the revision that the tables of an index have; None when it is no index.
+
+    Raises
+    ------
+    WrongValueError
+        When what is stored there is no name of one revision.
+    """
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return revision
+    stored = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
+    match stored:
+        case [str(revision)]:
+            return revision
+    raise WrongValueError(f"its schema is {stored}")
+
+
+def known_revisions() -> set[str]:
+    """Return the names of the revisions that this program has."""
+    return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
 def is_index(connection: sa.Connection) -> bool:

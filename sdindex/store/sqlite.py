@@ -1,24 +1,28 @@
 """An index that is an SQLite file: opened, locked, asked, and what its errors mean."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.store import query, schema
+from sdindex.store import damage, query, schema
+from sdindex.store.locks import locked, may_write
 from sdindex.store.query import Answer
-from sdindex.store.tables import SCHEMA_REVISION, metadata
+from sdindex.store.tables import SCHEMA_REVISION
 
 _NEVER = 1 << 30  # pages
 LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
+# A file that is checked by whoever reads it, too: in 6 ms. A writer checks any: 1.5 s for 1 GB.
+_CHEAP_BYTES = 4 << 20
 
 log = logging.getLogger("sdindex")
 
@@ -28,15 +32,18 @@ class SqliteBackend:
 
     def __init__(self, file: Path) -> None:
         self.file: Path | None = file
-        self._file = file
         self._engines: dict[bool, sa.Engine] = {}
+        if "\0" in str(file):
+            raise IndexUnusableError(f"{self} is no name of a file; name another with --db")
+        # By whatever name it is called, its lock, its drafts and its journal have one.
+        self._file = Path(os.path.realpath(file))
 
     def __str__(self) -> str:
-        return printable(str(self._file))
+        return printable(str(self.file))
 
     def is_new(self) -> bool:
         """Say whether the file is still to be made."""
-        return not self._file.exists()
+        return not os.path.exists(self._file)
 
     def require(self) -> None:
         """Refuse what is no file, or an empty one, before SQLite would make it its own.
@@ -62,6 +69,20 @@ class SqliteBackend:
         if not size or not self._file.is_file():
             raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
 
+    def check(self, connection: sa.Connection, *, write: bool) -> None:
+        """Refuse a damaged file: whoever writes looks for it, and a reader of a small one.
+
+        Raises
+        ------
+        IndexUnusableError
+            When SQLite finds its pages not to be in order.
+        """
+        if not write and self._file.stat().st_size > _CHEAP_BYTES:
+            return
+        found = damage.of_pages(connection)
+        if found is not None:
+            raise IndexUnusableError(f"{self}: {found}")
+
     def engine(self, *, write: bool) -> sa.Engine:
         """Return what makes connections, each of which sees one state of the file."""
         if write not in self._engines:
@@ -71,25 +92,31 @@ class SqliteBackend:
     @contextmanager
     def exclusively(self) -> Iterator[None]:
         """Let one program write at a time."""
-        from filelock import FileLock, Timeout
-
         if not self._file.parent.is_dir():
             raise IndexMissingError(f"cannot make {self}: its folder does not exist")
-        lock = FileLock(f"{self._file}.lock")
-        try:
+        self._refuse_what_cannot_be_written()
+        waiting = f"another sdindex is writing to {self}: waiting for it"
+        with ExitStack() as stack:
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                log.warning("another sdindex is writing to %s: waiting for it", self)
-                lock.acquire()
-        except OSError as problem:
-            raise IndexUnusableError(
-                f"{self} cannot be written: {problem.strerror or problem}"
-            ) from problem
-        try:
+                stack.enter_context(locked(Path(f"{self._file}.lock"), self._file, waiting))
+            except OSError as problem:
+                raise IndexUnusableError(f"{self}: {damage.explain(problem)}") from problem
             yield
-        finally:
-            lock.release()
+
+    def _refuse_what_cannot_be_written(self) -> None:
+        """Say in one way what would fail in many, and refuse a file of two names.
+
+        SQLite's journal is found by one of them only.
+        """
+        for path in (self._file, self._file.parent):
+            if os.path.exists(path) and not may_write(path):
+                why = damage.not_allowed(f"{path} is read-only")
+                raise IndexUnusableError(f"{self}: {why}")
+        if not self.is_new() and self._file.stat().st_nlink > 1:
+            raise IndexUnusableError(
+                f"{self} has a second name (a hard link), by which a program would not see what "
+                "another one writes; make it a file of its own: copy it, and move the copy here"
+            )
 
     def create(self) -> None:
         """Make a new index."""
@@ -100,8 +127,12 @@ class SqliteBackend:
             ):
                 schema.upgrade(connection)
         except (OSError, DBAPIError) as problem:
-            why = explain(problem.orig) if isinstance(problem, DBAPIError) else problem.strerror
+            why = damage.explain(problem.orig if isinstance(problem, DBAPIError) else problem)
             raise IndexUnusableError(f"cannot make {self}: {why}") from problem
+
+    def discard(self) -> None:
+        """Delete a new index in which nothing was stored."""
+        self._file.unlink(missing_ok=True)
 
     def before_upgrade(self, revision: str) -> None:
         """Copy an index as it is before its schema is upgraded."""
@@ -116,7 +147,7 @@ class SqliteBackend:
         except (sqlite3.Error, OSError) as problem:
             raise IndexUnusableError(
                 f"{self} was made by an older sdindex (schema {revision}), and cannot be copied "
-                f"before it is upgraded: {explain(problem)}"
+                f"before it is upgraded: {damage.explain(problem)}"
             ) from problem
         log.warning(
             "%s: schema %s is upgraded to %s; the index as it was is kept as %s",
@@ -134,7 +165,7 @@ class SqliteBackend:
             try:
                 cursor.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.Error as problem:
-                raise IndexUnusableError(f"{self}: {explain(problem)}") from problem
+                raise IndexUnusableError(f"{self}: {damage.explain(problem)}") from problem
             log.warning(
                 "%s had a write-ahead log, which fails on network disks and in read-only folders: "
                 "it is an ordinary file again", self,
@@ -142,17 +173,12 @@ class SqliteBackend:
 
     def explain(self, problem: DBAPIError) -> str:
         """Return what a database error means for the person who meets it, and what to do."""
-        return explain(problem.orig)
+        return damage.explain(problem.orig)
 
     def damage(self) -> str | None:
-        """Return what is wrong with the file, which takes a while to find; None when nothing."""
-        try:
-            with self.engine(write=False).connect() as connection:
-                found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-                wrong = found if found != "ok" else _wrong_values(connection)
-        except (DatabaseError, ValueError, TypeError, ArithmeticError) as problem:
-            return damaged(str(problem.orig if isinstance(problem, DatabaseError) else problem))
-        return None if wrong is None else damaged(str(wrong))
+        """Return what is wrong with the file; None when nothing is found in a few seconds."""
+        with self.engine(write=False).connect() as connection:
+            return damage.find(connection)
 
     def ask(
         self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
@@ -162,10 +188,7 @@ class SqliteBackend:
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
         """Return the ids of the images for which an expression is true, in SQL from outside."""
-        driver = connection.connection.driver_connection
-        if not isinstance(driver, sqlite3.Connection):
-            raise TypeError(f"a connection of {type(driver)}")
-        return query.matching(driver, expression)
+        return query.matching(damage.driver(connection), expression)
 
     def close(self) -> None:
         """Close every connection."""
@@ -236,47 +259,3 @@ def _engine(file: Path, *, write: bool) -> sa.Engine:
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def explain(problem: BaseException | None) -> str:
-    """Return what an error of SQLite's means for the person who meets it, and what to do."""
-    code = getattr(problem, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
-        return (
-            "a program that was killed left it half-written, and it cannot be written here to "
-            "take that back; use it once from where it can"
-        )
-    match None if code is None else code & 0xFF:  # the rest tells its kinds apart
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another program keeps the index busy; close it there and try again"
-        case sqlite3.SQLITE_FULL:
-            return "no space left on the disk; what was stored before is intact"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return f"it cannot be opened or written here ({problem})"
-        case sqlite3.SQLITE_IOERR:
-            return f"the disk refused ({problem}); what was stored before is intact"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-            return damaged(str(problem))
-        case None if isinstance(problem, sqlite3.Error):  # the driver's: a text is no UTF-8
-            return damaged(str(problem))
-    return str(problem)
-
-
-def damaged(why: str) -> str:
-    """Return what is said of an index in which something is wrong."""
-    first = printable(why.partition("\n")[0])  # it may quote a table's definition
-    return (
-        f"it is damaged, or not an sdindex index ({first}); restore a copy, or name another "
-        "with --db"
-    )
-
-
-def _wrong_values(connection: sa.Connection) -> str | None:
-    """Return a value that is not of its column's kind, which SQLite itself takes for sound."""
-    for table in metadata.sorted_tables:
-        kinds = [column.type.python_type for column in table.c]
-        for row in connection.execute(sa.select(table)):
-            for column, kind, value in zip(table.c, kinds, row, strict=True):
-                if value is not None and not isinstance(value, kind):
-                    return f"{column} is {value!r}"
-    return None

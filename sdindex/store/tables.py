@@ -36,6 +36,11 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 # Paths compare by their bytes, as the scan sorts them: SQLite's way, and PostgreSQL's "C".
 PathText = Text().with_variant(Text(collation="C"), "postgresql")
 
+
+class WrongValueError(ValueError):
+    """A value in an index that no version of this program wrote there: the index is damaged."""
+
+
 archive = Table(
     "archive",
     metadata,

@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import sqlite3
@@ -15,9 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from filelock import FileLock
 
-from sdindex import Index, IndexMissingError, IndexUnusableError
-from sdindex.store import database, schema, sqlite
+from sdindex import ArchiveError, Index, IndexMissingError, IndexUnusableError
+from sdindex.store import damage, database, locks, schema, sqlite
 from sdindex.store.database import Store
 from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION, metadata
@@ -239,7 +241,7 @@ def test_an_index_in_a_read_only_folder(read_only: Path) -> None:
     with without_rights(), Index(read_only) as index:
         assert len(index.select(5)) == 5
         assert index.status().archives[0].images == 12
-        with pytest.raises(IndexUnusableError, match="cannot be written"):
+        with pytest.raises(IndexUnusableError, match="cannot be opened or written here"):
             index.prune()
 
 
@@ -427,3 +429,229 @@ def test_a_fault_of_the_program_is_not_taken_for_damage(db: Path) -> None:
     make_index(db)
     with pytest.raises(ZeroDivisionError), Store(db).reading():
         1 / 0  # noqa: B018
+
+
+class WaitedError(Exception):
+    """Raised where a program would begin to wait."""
+
+
+@contextmanager
+def instead_of_waiting(act: Callable[[], object]) -> Iterator[None]:
+    def noted(_: logging.LogRecord) -> bool:
+        act()
+        return True
+
+    locks.log.addFilter(noted)
+    try:
+        yield
+    finally:
+        locks.log.removeFilter(noted)
+
+
+def refuse_to_wait() -> None:
+    raise WaitedError
+
+
+def test_two_names_of_one_index_have_one_lock(db: Path, tmp_path: Path) -> None:
+    make_index(db)
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(db)
+    url = f"sqlite:///{link.as_posix()}"
+    for name in (db, link, url):
+        with FileLock(f"{db}.lock"), instead_of_waiting(refuse_to_wait), pytest.raises(WaitedError):
+            Index(name).prune()
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_link_to_an_index_that_is_still_to_be_made_stays(
+    db: Path, archive: Path, threads: Executor, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(db)
+    with Index(link) as index:
+        index.update(archive, executor=threads)
+    assert link.is_symlink()
+    assert len(Index(db).select(100)) == 12
+
+
+def test_a_second_name_that_is_no_link_is_refused(
+    index: Index, db: Path, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    os.link(db, db.parent / "other.db")
+    before = db.read_bytes()
+    with pytest.raises(IndexUnusableError, match=r"second name.*copy it, and move the copy here"):
+        index.update(archive, executor=threads)
+    assert db.read_bytes() == before
+    assert len(index.select(100)) == 12
+
+
+def test_what_indexed_nothing_leaves_no_index(
+    index: Index, db: Path, tmp_path: Path, threads: Executor
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="no image files"):
+        index.update(tmp_path / "empty", executor=threads)
+    assert not db.exists()
+
+
+@pytest.mark.parametrize("content", [b"x", b"\n", b"S" * 511, b"\0" * 4096])
+def test_a_short_file_is_not_written_over(
+    index: Index, db: Path, archive: Path, threads: Executor, content: bytes
+) -> None:
+    db.write_bytes(content)
+    with pytest.raises(IndexUnusableError):
+        index.update(archive, executor=threads)
+    assert db.read_bytes() == content
+
+
+@pytest.mark.parametrize("revision", ["0000", "", "abc", "00021", "9999x"])
+def test_a_schema_that_nobody_made_is_one_line(
+    index: Index, db: Path, archive: Path, threads: Executor, revision: str
+) -> None:
+    index.update(archive, executor=threads)
+    change(db, f"UPDATE alembic_version SET version_num = '{revision}'")
+    for ask in (index.status, index.prune):
+        with pytest.raises(IndexUnusableError, match="damaged, or not an sdindex index"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO alembic_version VALUES ('0001')",
+        "DELETE FROM alembic_version",
+        "UPDATE alembic_version SET version_num = x'ff'",
+        "ALTER TABLE image DROP COLUMN error",
+        "DROP TABLE label",
+        "UPDATE sample SET options = '{'",
+        "UPDATE sample SET options = '[]'",
+    ],
+)
+def test_every_kind_of_damage_is_one_line(
+    index: Index, db: Path, archive: Path, threads: Executor, statement: str
+) -> None:
+    index.update(archive, executor=threads, camera_pattern=r"(cam\d)")
+    index.select(3, save="some")
+    change(db, statement)
+    refusals = []
+    for ask in (*questions(index), index.samples, lambda: index.sample("some"), index.prune,
+                lambda: index.update(archive, executor=threads)):  # fmt: skip
+        refusals += [problem for problem in [refusal(ask)] if problem]
+    assert refusals
+    assert all("damaged" in problem and "\n" not in problem for problem in refusals), refusals
+
+
+def spoil(db: Path) -> None:
+    """Make a page of the table of images one that SQLite's own check refuses."""
+    with closing(sqlite3.connect(db)) as connection:
+        page = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'image'"
+        ).fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with db.open("r+b") as file:
+        file.seek((page - 1) * size + 8)
+        file.write(b"\xff" * 40)
+
+
+def test_who_writes_looks_for_damage_first(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    spoil(db)
+    before = db.read_bytes()
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    writers: list[Callable[[], object]] = [
+        lambda: index.update(archive, executor=threads),
+        lambda: index.drop_labels("x"),
+        index.prune,
+    ]
+    for write in writers:
+        with pytest.raises(IndexUnusableError, match="damaged"):
+            write()
+    assert db.read_bytes() == before
+
+
+def test_readers_of_a_small_index_look_for_damage_too(
+    index: Index, db: Path, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    spoil(db)
+    for ask in (index.labels, index.samples):  # which do not come to the damaged page
+        with pytest.raises(IndexUnusableError, match="damaged"):
+            ask()
+
+
+def test_a_fault_of_the_program_reads_no_rows(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    monkeypatch.setattr(damage, "_SECONDS", -1.0)  # as where the index is large
+    with pytest.raises(TypeError, match="a fault"), Store(db).reading():
+        raise TypeError("a fault")
+
+
+@posix
+def test_the_lock_is_for_all_who_may_write_to_the_index(db: Path) -> None:
+    make_index(db)
+    db.chmod(0o664)
+    Path(f"{db}.lock").unlink()
+    with Store(db).writing():
+        pass
+    assert Path(f"{db}.lock").stat().st_mode & 0o777 == 0o664
+
+
+@posix
+def test_a_lock_of_another_user_is_one_line(db: Path) -> None:
+    make_index(db)
+    db.chmod(0o666)
+    db.parent.chmod(0o777)
+    Path(f"{db}.lock").chmod(0o400)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        for name in (db.name, f"{db.name}.lock"):
+            shutil.copy2(db.parent / name, folder)
+        here = Path(folder, db.name)
+        with without_rights(), pytest.raises(IndexUnusableError, match=r"made by another user"):
+            Index(here).prune()
+
+
+@pytest.mark.parametrize("make", [lambda lock: lock.mkdir(), lambda lock: lock.symlink_to("/a/b")])
+def test_a_lock_that_is_no_file_is_one_line(db: Path, make: Callable[[Path], None]) -> None:
+    make_index(db)
+    lock = Path(f"{db}.lock")
+    lock.unlink()
+    make(lock)
+    with pytest.raises(IndexUnusableError, match="is no file; delete it"):
+        Index(db).prune()
+
+
+def test_who_waits_for_a_folder_that_is_gone_ends(tmp_path: Path) -> None:
+    db = tmp_path / "disk" / "sdindex.db"
+    db.parent.mkdir()
+    make_index(db)
+
+    with (
+        FileLock(f"{db}.lock"),
+        instead_of_waiting(lambda: db.parent.rename(tmp_path / "pulled")),
+        pytest.raises(IndexUnusableError, match="folder is no longer there"),
+    ):
+        Index(db).prune()
+    assert not db.parent.exists()
+
+
+def test_no_zero_byte_is_in_the_name_of_an_index() -> None:
+    with pytest.raises(IndexUnusableError, match="is no name of a file"):
+        Index("a\0b")
+
+
+def test_opening_an_index_needs_no_alembic(
+    index: Index, db: Path, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    script = (
+        "import sys; from sdindex import Index; i = Index(sys.argv[1]); i.select(3); i.prune(); "
+        "i.select(3, save='x'); assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, db], check=True)

@@ -1,0 +1,128 @@
+"""What an error of SQLite's means for the person who meets it; what is wrong in an index."""
+
+import errno
+import sqlite3
+import time
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError
+
+from sdindex.archive.names import printable
+from sdindex.store.tables import metadata
+
+_SECONDS = 5.0  # to find out what is wrong, before a fault is called the program's
+_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
+# How SQLite keeps what Python has as such a type; it takes any other for sound, too.
+_KINDS = {
+    bool: {"integer"},
+    bytes: {"blob"},
+    datetime: {"text"},
+    float: {"real", "integer"},
+    int: {"integer"},
+    str: {"text"},
+}
+
+
+def explain(problem: BaseException | None) -> str:
+    """Return what an error means for the person who meets it, and what to do."""
+    if isinstance(problem, OSError):
+        why = problem.strerror or str(problem)
+        is_refused = isinstance(problem, PermissionError) or problem.errno == errno.EROFS
+        return not_allowed(why) if is_refused else printable(why)
+    code = getattr(problem, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return (
+            "a program that was killed left it half-written, and it cannot be written here to "
+            "take that back; use it once from where it can"
+        )
+    match None if code is None else code & 0xFF:  # the rest tells its kinds apart
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another program keeps the index busy; close it there and try again"
+        case sqlite3.SQLITE_FULL:
+            return "no space left on the disk; what was stored before is intact"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return not_allowed(str(problem))
+        case sqlite3.SQLITE_IOERR:
+            return f"the disk refused ({problem}); what was stored before is intact"
+    return damaged(str(problem)) if _tells_of_damage(problem) else str(problem)
+
+
+def not_allowed(why: str) -> str:
+    """Return what is said where an index cannot be opened, or not be changed."""
+    return (
+        f"it cannot be opened or written here ({printable(why)}): the file, its folder or its "
+        "disk does not allow it; copy the index to where you may, or name another with --db"
+    )
+
+
+def damaged(why: str) -> str:
+    """Return what is said of an index in which something is wrong."""
+    first = printable(why.partition("\n")[0])  # it may quote a table's definition
+    return (
+        f"it is damaged, or not an sdindex index ({first}); restore a copy, or name another "
+        "with --db"
+    )
+
+
+def find(connection: sa.Connection) -> str | None:
+    """Return what is wrong in an index, as `damaged` says it.
+
+    None where nothing is found within five seconds: then a fault is the program's own.
+    """
+    deadline = time.monotonic() + _SECONDS
+    of_driver = driver(connection)
+    of_driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    try:
+        return of_pages(connection, "integrity_check") or _of_values(connection)
+    except DatabaseError as problem:
+        return explain(problem.orig) if _tells_of_damage(problem.orig) else None
+    finally:
+        of_driver.set_progress_handler(None, 0)
+
+
+def of_pages(connection: sa.Connection, check: str = "quick_check") -> str | None:
+    """Return what SQLite finds wrong with the pages of a file, as `damaged` says it.
+
+    ``integrity_check`` also compares the tables with their indexes, and takes twice the time.
+    """
+    found = connection.exec_driver_sql(f"PRAGMA main.{check}(1)").scalar_one()
+    return None if found == "ok" else damaged(str(found))
+
+
+def driver(connection: sa.Connection) -> sqlite3.Connection:
+    """Return the driver's own connection."""
+    own = connection.connection.driver_connection
+    if not isinstance(own, sqlite3.Connection):
+        raise TypeError(f"a connection of {type(own)}")
+    return own
+
+
+def _of_values(connection: sa.Connection) -> str | None:
+    """Return where a value is not of its column's kind."""
+    for table in metadata.sorted_tables:
+        wrong = sa.or_(*map(_is_wrong, table.c))
+        kinds = connection.execute(
+            sa.select(*map(sa.func.typeof, table.c)).where(wrong).limit(1)
+        ).first()
+        if kinds is not None:
+            return damaged(f"a row of {table.name} is of {', '.join(kinds)}")
+    return None
+
+
+def _is_wrong(column: "sa.Column[object]") -> sa.ColumnElement[bool]:
+    kind = column.type.python_type
+    wrong: sa.ColumnElement[bool] = sa.func.typeof(column).not_in(_KINDS[kind])
+    if kind is datetime:
+        wrong |= sa.func.datetime(column).is_(None)
+    return column.is_not(None) & wrong
+
+
+def _tells_of_damage(problem: BaseException | None) -> bool:
+    match getattr(problem, "sqlite_errorcode", None):
+        case None:  # the driver's: a text is no UTF-8
+            return isinstance(problem, sqlite3.Error)
+        case code:
+            return code & 0xFF in {
+                sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR,
+            }  # fmt: skip
