@@ -12,6 +12,7 @@ _NEAR = 16  # characters at the end, in which a word or number may be cut short
 _CUT_OFF = 2  # characters that may follow a number which goes on, such as the e+ of 1e+3
 
 _space = re.compile(r"[ \t\n\r]*")
+_comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
 
 class JsonError(ValueError):
@@ -113,13 +114,13 @@ class _Text:
                     pass
             case "{":
                 for _ in self.names():
+                    self.peek()
                     self.value()
             case _:
                 self.value()
 
     def value(self) -> Any:
-        """Return the value that is next."""
-        self.peek()
+        """Return the value that is next, with no space before it: see `peek`."""
         size = _CHUNK
         while True:
             try:
@@ -149,10 +150,15 @@ class _Text:
             return
         while True:
             yield
+            comma = _comma.match(self._text, self._at)
+            if comma and comma.end() < len(self._text):  # as nearly always
+                self._at = comma.end()
+                continue
             if self.peek() == end:
                 self._at += 1
                 return
             self._take(",")
+            self.peek()
 
     def _take(self, character: str) -> None:
         if self.peek() != character:

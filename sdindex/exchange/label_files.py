@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from typing import IO, Any, NamedTuple
 
 from sdindex.archive.names import printable
@@ -100,7 +100,7 @@ class LabelFile:
             raise self._problem(f"cannot be read: {reason(problem)}") from problem
 
     def paths(self) -> "Paths":
-        """Return the paths that are labelled, each as often as it has labels."""
+        """Return the paths that are labelled."""
         return Paths(self)
 
     def _detected(self, file: IO[bytes], categories: dict[str, str]) -> Iterator[Label]:
@@ -186,8 +186,8 @@ class Paths:
         self._labels = labels
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the path of each label."""
-        return (label.path for label in self._labels)
+        """Yield the path of each label, once where several follow each other."""
+        return (path for path, _ in groupby(label.path for label in self._labels))
 
 
 class _MisplacedError(ValueError):

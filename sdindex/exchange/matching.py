@@ -83,12 +83,14 @@ class Matcher:
         paths
             Gone through more than once.
         """
-        if self._any_found(paths, 0):
-            return []
-        leading = leading_folders(paths)
-        for dropped in range(1, len(leading) + 1):
+        leading = Leading()
+        for chunk in batched(paths, PARAMETERS):
+            if any(self.ids(chunk)):
+                return []
+            leading.add(chunk)
+        for dropped in range(1, len(leading.folders) + 1):
             if self._any_found(paths, dropped):
-                return leading[:dropped]
+                return leading.folders[:dropped]
         return []
 
     def readings(self, path: str, dropped: int = 0) -> Iterator[Reading]:
@@ -129,15 +131,26 @@ def slashed(path: str) -> str:
     return posixpath.normpath(path.replace("\\", "/"))
 
 
-def leading_folders(paths: Iterable[str]) -> list[str]:
-    """Return the folders that all the paths begin with; the first is empty for ``/``."""
-    first, last = None, ""
-    for path in map(slashed, paths):
-        first = path if first is None else min(first, path)
-        last = max(last, path)
-    # What the smallest and the largest begin with, all between them begin with.
-    folders = zip((first or "").split("/")[:-1], last.split("/")[:-1], strict=False)
-    return [ours for ours, _ in takewhile(lambda pair: pair[0] == pair[1], folders)]
+class Leading:
+    """Tells the folders that all of many paths begin with."""
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+        self._last = ""
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Take in some more of the paths."""
+        for path in map(slashed, paths):
+            self._first = path if self._first is None else min(self._first, path)
+            self._last = max(self._last, path)
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders, from the outermost on; the first is empty for ``/``."""
+        # What the smallest and the largest begin with, all between them begin with.
+        first, last = ((path or "").split("/")[:-1] for path in (self._first, self._last))
+        pairs = zip(first, last, strict=False)
+        return [ours for ours, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
 
 
 def _innermost_first(roots: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sdindex import Index
 from sdindex.archive.names import to_text
 from sdindex.errors import ArchiveError, SampleError
-from sdindex.exchange.matching import Matcher, leading_folders
+from sdindex.exchange.matching import Leading, Matcher
 from sdindex.store.database import Store
 from sdindex.store.lookup import Location
 from tests.store.test_selection import write_index
@@ -112,7 +112,10 @@ def test_paths_are_found_without_the_folders_that_all_begin_with(two: Path) -> N
 @example(["a", "a/b"])
 @given(st.lists(st.text("ab/", min_size=1), min_size=1))
 def test_leading_folders_are_those_of_every_path(paths: list[str]) -> None:
-    leading = leading_folders(paths)
+    together = Leading()
+    together.add(paths[:1])
+    together.add(paths[1:])
+    leading = together.folders
     parts = [os.path.normpath(path).split("/")[:-1] for path in paths]
     assert all(folders[: len(leading)] == leading for folders in parts)
     more = {tuple(folders[: len(leading) + 1]) for folders in parts}
