@@ -198,8 +198,9 @@ class Questions:
 
         The tables and views are those that ``sdindex sql --help`` lists. Beside the functions
         of SQLite there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and ``dhash_hex(dhash)``.
-        Nothing is written, whatever the query says. An index in another database than SQLite
-        is asked with that database's own client.
+        Nothing is written, whatever the query says. SQLite lets a process lower its limit of
+        memory but not raise it again: from the first query on it is 512 MB in this process.
+        An index in another database than SQLite is asked with that database's own client.
 
         Parameters
         ----------

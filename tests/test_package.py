@@ -2,16 +2,19 @@
 
 import doctest
 import importlib
+import os
 import pkgutil
 import rlcompleter
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import sdindex
 from sdindex import Index
+from tests.conftest import CHECKOUT
 
 
 def test_its_public_names_are_shown_and_are_there() -> None:
@@ -56,3 +59,21 @@ def test_the_examples_of_docstrings_run(
             runner.run(example)
     assert runner.summarize(verbose=False).failed == 0
     assert runner.tries >= 5
+
+
+def test_run_from_inside_a_zip_it_says_what_it_cannot_do(tmp_path: Path, archive: Path) -> None:
+    packed = tmp_path / "sdindex.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in (*Path(sdindex.__path__[0]).rglob("*.*"), *CHECKOUT.glob("migrations/**/*.py")):
+            if path.suffix != ".pyc":
+                file.write(path, path.relative_to(CHECKOUT))
+    environment = {**os.environ, "PYTHONPATH": str(packed)}
+    program = [sys.executable, "-P", "-m", "sdindex"]
+    for words, status in ((["help"], 0), (["index", str(archive)], 1)):
+        done = subprocess.run(
+            [*program, *words], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr.count("\n")) == (status, status)
+    assert "sdindex.zip; unpack it" in done.stderr
+    assert not (tmp_path / "sdindex.db").exists()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from sdindex.archive.names import printable
+from sdindex.errors import IndexUnusableError
 from sdindex.store.tables import WrongValueError, archive, image
 
 
@@ -46,7 +48,18 @@ def upgrade(connection: sa.Connection) -> None:
 
 
 def migrations_folder() -> Path:
-    """Return where the revisions are: in the installed package, else in the checkout."""
+    """Return where the revisions are: in the installed package, else in the checkout.
+
+    Raises
+    ------
+    IndexUnusableError
+        When the program is run from inside a zip file, where Alembic finds no revisions.
+    """
     package = Path(__file__).parent.parent
-    packaged = package / "migrations"
-    return packaged if packaged.is_dir() else package.parent / "migrations"
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if folder.is_dir():
+            return folder
+    raise IndexUnusableError(
+        f"no index can be made or upgraded from inside {printable(str(package.parent))}; unpack "
+        "it, then install it with: python -m pip install FOLDER"
+    )
