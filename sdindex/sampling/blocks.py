@@ -7,7 +7,6 @@ kept true through any number of changes is, byte for byte, the one that is made 
 import json
 import sys
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,7 +24,7 @@ _WORD = (1 << 64) - 1
 class FrameRow(NamedTuple):
     """An image of the frame as the index holds it.
 
-    `dhash` is signed, `folder` and `camera` are in stored form, `seconds` is the camera's local
+    `dhash` is signed, `path` and `camera` are in stored form, `seconds` is the camera's local
     time since 1970 (None without a time), `method` the hash's method and version.
     """
 
@@ -36,6 +35,18 @@ class FrameRow(NamedTuple):
     camera: str
     seconds: int | None
     method: str
+
+
+class FrameColumns(NamedTuple):
+    """The same of many images."""
+
+    ids: Sequence[int]
+    sort_keys: Sequence[bytes]
+    hashes: Sequence[int]
+    paths: Sequence[str]
+    cameras: Sequence[str]
+    seconds: Sequence[int | None]
+    methods: Sequence[str]
 
 
 # The labels of an image, the one that counts for balancing first.
@@ -74,21 +85,18 @@ def ids_column(bucket: int) -> str:
     return f"ids-{bucket}"
 
 
-def starts_block(image_id: int) -> bool:
-    """Say whether a block begins with this image, wherever it stands: one in `MEAN_IMAGES`."""
-    return (image_id * _GOLDEN & _WORD) * MEAN_IMAGES >> 64 == 0
-
-
 def blocks(
     rows: Iterable[FrameRow], labels_of: Callable[[Sequence[int]], Labels]
 ) -> Iterator[Block]:
     """Yield the blocks of images in natural order, all of one archive.
 
+    Wherever it stands, one image in `MEAN_IMAGES` begins a block, and so does the first.
     `labels_of` is asked for the labels of one block's images at a time.
     """
+    below = (_WORD + 1) // MEAN_IMAGES
     current: list[FrameRow] = []
     for row in rows:
-        if current and starts_block(row[0]):
+        if row[0] * _GOLDEN & _WORD < below and current:
             yield block(current, labels_of)
             current = []
         current.append(row)
@@ -98,26 +106,28 @@ def blocks(
 
 def block(rows: Sequence[FrameRow], labels_of: Callable[[Sequence[int]], Labels]) -> Block:
     """Return the block of these images."""
-    ids, keys, hashes, *_ = zip(*rows, strict=True)
-    members: dict[int, array[int]] = defaultdict(lambda: array("q"))
-    for image_id, dhash in zip(ids, hashes, strict=True):
-        members[_bucket(dhash)].append(image_id)
-    columns = {name: column(name, rows) for name in COLUMNS}
-    columns[LABELS] = labels_column(ids, labels_of(ids))
-    columns |= {ids_column(bucket): _packed(members[bucket]) for bucket in sorted(members)}
+    found = FrameColumns(*zip(*rows, strict=True))
+    listed: list[array[int]] = [array("q") for _ in range(1 << BUCKET_BITS)]
+    for image_id, dhash in zip(found.ids, found.hashes, strict=True):
+        # A negative number is that of the bucket as well: counted from the end.
+        listed[dhash >> 64 - BUCKET_BITS].append(image_id)
+    members = {bucket: ids for bucket, ids in enumerate(listed) if ids}
+    columns = {name: packed(found) for name, packed in COLUMNS.items()}
+    columns[LABELS] = labels_column(found.ids, labels_of(found.ids))
+    columns |= {ids_column(bucket): _packed(ids) for bucket, ids in members.items()}
     return Block(
-        id=ids[0],
-        first_key=keys[0],
-        images=len(ids),
-        methods=tuple(dict.fromkeys(row[6] for row in rows)),
-        buckets={bucket: (len(found), found[0]) for bucket, found in sorted(members.items())},
+        id=found.ids[0],
+        first_key=found.sort_keys[0],
+        images=len(rows),
+        methods=tuple(dict.fromkeys(found.methods)),
+        buckets={bucket: (len(ids), ids[0]) for bucket, ids in members.items()},
         columns=columns,
     )
 
 
 def column(name: str, rows: Sequence[FrameRow]) -> bytes:
     """Return a column of these images, packed."""
-    return COLUMNS[name](rows)
+    return COLUMNS[name](FrameColumns(*zip(*rows, strict=True)))
 
 
 def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
@@ -131,28 +141,28 @@ def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
     return _with_names(numbers, positions, of)
 
 
-def _hashes(rows: Sequence[FrameRow]) -> bytes:
-    return _packed(array("q", [row[2] for row in rows]))
+def _hashes(found: FrameColumns) -> bytes:
+    return _packed(array("q", found.hashes))
 
 
-def _times(rows: Sequence[FrameRow]) -> bytes:
-    return _packed(array("q", [NO_TIME if row[5] is None else row[5] for row in rows]))
+def _times(found: FrameColumns) -> bytes:
+    return _packed(array("q", [NO_TIME if time is None else time for time in found.seconds]))
 
 
-def _folders(rows: Sequence[FrameRow]) -> bytes:
-    return _runs([row[3].rpartition("/")[0] for row in rows])
+def _folders(found: FrameColumns) -> bytes:
+    return _runs([path.rpartition("/")[0] for path in found.paths])
 
 
-def _cameras(rows: Sequence[FrameRow]) -> bytes:
-    return _runs([row[4] for row in rows])
+def _cameras(found: FrameColumns) -> bytes:
+    return _runs(found.cameras)
 
 
-def _methods(rows: Sequence[FrameRow]) -> bytes:
-    return _runs([row[6] for row in rows])
+def _methods(found: FrameColumns) -> bytes:
+    return _runs(found.methods)
 
 
 LABELS = "label"
-COLUMNS: dict[str, Callable[[Sequence[FrameRow]], bytes]] = {
+COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
     "hash": _hashes,
     "time": _times,
     "folder": _folders,

@@ -26,6 +26,7 @@ from sdindex.sampling.blocks import (
     FrameRow,
     Labels,
     blocks,
+    column,
     ids_column,
     ids_in_order,
     labels_column,
@@ -273,7 +274,7 @@ def column_of(session: Session, block_id: int, name: str) -> bytes:
     if name == LABELS:
         return labels_column(ids, _labels(session, ids))
     rows = {row[0]: row for row in _rows_of(session, ids)}
-    return COLUMNS[name]([rows[image_id] for image_id in ids])
+    return column(name, [cast("FrameRow", rows[image_id]) for image_id in ids])
 
 
 def _ids_of(session: Session, block_id: int) -> list[int]:
@@ -291,6 +292,8 @@ def _ids_of(session: Session, block_id: int) -> list[int]:
 
 def _labels(session: Session, ids: Sequence[int]) -> Labels:
     """Return the labels of images: the surest first (one without a confidence is), then by name."""
+    if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
+        return {}
     found: dict[int, dict[str, None]] = defaultdict(dict)
     surest_first = sa.func.coalesce(label.c.confidence, 1).desc(), label.c.label
     for chunk in batched(ids, PARAMETERS):
