@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from sdindex.store.labels import LabelCount
     from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
     from sdindex.store.query import Answer
+    from sdindex.store.sampled import SampledImage
     from sdindex.store.samples import SavedSample
-    from sdindex.store.selection import Bucket, SampledImage
+    from sdindex.store.selection import Bucket
 
     __version__: str
 
@@ -78,7 +79,7 @@ _MODULES = {
     "Bucket": "sdindex.store.selection",
     "Index": "sdindex.api",
     "Summary": "sdindex.indexing.summary",
-    "SampledImage": "sdindex.store.selection",
+    "SampledImage": "sdindex.store.sampled",
     "SampleOptions": "sdindex.sampling.options",
     "SavedSample": "sdindex.store.samples",
     "Measure": "sdindex.sampling.quality",

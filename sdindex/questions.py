@@ -29,8 +29,9 @@ from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount
 from sdindex.store.overview import Camera, Status, UnreadableImage
 from sdindex.store.query import Answer
+from sdindex.store.sampled import SampledImage
 from sdindex.store.samples import SavedSample
-from sdindex.store.selection import Bucket, SampledImage
+from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut, How

@@ -55,7 +55,7 @@ def printable(name: str) -> str:
 
 def absolute(root: str, path: str) -> str:
     """Return the location of a file, as ``os`` functions take it, from its stored path."""
-    location = os.path.join(root, from_text(path))
+    location = f"{root if root.endswith(os.sep) else root + os.sep}{from_text(path)}"
     return location if os.sep == "/" else location.replace("/", os.sep)
 
 

@@ -1,6 +1,6 @@
 """Where a sample goes, and in which form: the options for it, and the delivery itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sdindex.api import Index
     from sdindex.exchange.copies import How
-    from sdindex.store.selection import SampledImage
+    from sdindex.store.sampled import SampledImage
 
 
 class Delivery(NamedTuple):
@@ -36,24 +36,37 @@ class Delivery(NamedTuple):
         if self.folder is None or self.output != "-":
             self._write(sample, index.file)
 
-    def write_paths(self, paths: Sequence[str], index: "Path | None") -> None:
-        """Write paths alone, each ended as is asked for.
+    @property
+    def is_of_paths(self) -> bool:
+        """Whether a list of paths is all that is asked for."""
+        return self.folder is None and self.form in ("paths", "null")
+
+    def write_missing(self, paths: Sequence[str], index: "Path | None") -> None:
+        """Write the paths of what is missing, each ended as is asked for.
 
         Raises
         ------
         click.UsageError
             When more than a list of paths is asked for.
         """
-        if self.relative or self.folder is not None or self.form not in ("paths", "null"):
+        if self.relative or not self.is_of_paths:
             raise click.UsageError(
                 "--missing gives absolute paths alone, as --format paths or null; the whole sample "
                 "is written without it"
             )
+        self.write_paths(paths, index)
+
+    def write_paths(self, paths: Iterable[str], index: "Path | None") -> int:
+        """Write paths, each ended as is asked for, as they come; return how many."""
         from sdindex.exchange.formats.paths import write_paths
         from sdindex.exchange.output import writing
 
+        seen = _Seen()
         with writing(self.output, index=index) as file:
-            write_paths(paths, file, end=b"\0" if self.form == "null" else b"\n")
+            write_paths(seen.all_of(paths), file, end=b"\0" if self.form == "null" else b"\n")
+        if self.form == "paths" and seen.line_break:
+            _warn_of_line_breaks()
+        return seen.paths
 
     def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:
         from sdindex.exchange.output import writing
@@ -61,7 +74,25 @@ class Delivery(NamedTuple):
         with writing(self.output, index=index) as file:
             FORMATS[self.form].write(sample, file, Wishes(self.relative, self.utc_offset))
         if self.form == "paths" and any("\n" in image.path for image in sample):
-            click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+            _warn_of_line_breaks()
+
+
+class _Seen:
+    """What is remembered of paths that are written as they come."""
+
+    def __init__(self) -> None:
+        self.paths = 0
+        self.line_break = False
+
+    def all_of(self, paths: Iterable[str]) -> Iterator[str]:
+        for path in paths:
+            self.paths += 1
+            self.line_break |= "\n" in path
+            yield path
+
+
+def _warn_of_line_breaks() -> None:
+    click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
 
 
 output_option = click.option(

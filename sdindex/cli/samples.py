@@ -1,6 +1,5 @@
 """Commands on samples: select draws one; samples list, show and drop the saved ones."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from sdindex.api import Index
     from sdindex.cli.terminal import TableFormat
     from sdindex.sampling.options import SampleArguments
-    from sdindex.store.selection import SampledImage
 
 
 @click.command()
@@ -37,16 +35,16 @@ def select(
     whole; only the largest are trimmed, evenly along the natural order of the paths. All
     options combine.
     """
-    sample = index.select(count, save=save, **sampling)
-    delivery.deliver(sample, index, save or "")
-    _warn_of_few(sample, count)
-
-
-def _warn_of_few(sample: "Sequence[SampledImage]", count: int) -> None:
-    if len(sample) < count:
+    if delivery.is_of_paths:  # any number of them, as they are fetched
+        paths = index.paths(count, relative=delivery.relative, save=save, **sampling)
+        drawn = delivery.write_paths(paths, index.file)
+    else:
+        sample = index.select(count, save=save, **sampling)
+        delivery.deliver(sample, index, save or "")
+        drawn = len(sample)
+    if drawn < count:
         click.echo(
-            f"warning: {count:,} images were asked for, and there are {len(sample):,} to draw",
-            err=True,
+            f"warning: {count:,} images were asked for, and there are {drawn:,} to draw", err=True
         )
 
 
@@ -81,7 +79,7 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
     """Write the images of the saved sample NAME, as select does."""
     gone = index.missing_of(name)
     if missing:
-        delivery.write_paths(gone, index.file)
+        delivery.write_missing(gone, index.file)
         return
     delivery.deliver(index.sample(name), index, name)
     if gone:

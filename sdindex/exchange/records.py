@@ -5,7 +5,8 @@ from dataclasses import astuple, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdindex.store.selection import Bucket, SampledImage
+from sdindex.store.sampled import SampledImage
+from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality

@@ -13,7 +13,6 @@ from sdindex.errors import IndexUnusableError
 from sdindex.store import known
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
-from sdindex.store.fetching import no_garbage_collection
 
 SECTION_IMAGES = 20_000  # a worker takes about a tenth of a second for them
 _ENOUGH_SECTIONS = 3  # fewer are not worth the start of processes
@@ -67,7 +66,7 @@ def _in_workers(
 
 def compare_section(db: str, root: Root, part: Part, span: Span, *, strict: bool) -> list[Change]:
     """Return what became of each file of one section; the work of a worker."""
-    with Store(db).reading() as session, no_garbage_collection():
+    with Store(db).reading() as session:
         return list(_small(_compared(session, root, part, span, strict=strict)))
 
 

@@ -35,7 +35,7 @@ from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
-from sdindex.store.selection import SampledImage
+from sdindex.store.sampled import SampledImage, by_id
 from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
 
 SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
@@ -85,8 +85,7 @@ def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
     sample, left = (
-        selection.by_id(session, frame.ids[some].tolist(), options.bits, {})
-        for some in (drawn, shown)
+        by_id(session, frame.ids[some].tolist(), options.bits, {}) for some in (drawn, shown)
     )
     cameras, times = needed(frame.cameras), needed(frame.times)
     names = _camera_names(session, cameras.names)

@@ -1,10 +1,10 @@
-"""Many items, some at a time, and without a look at each for what nobody needs."""
+"""Many items, some at a time."""
 
-import gc
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
+
+import sqlalchemy as sa
 
 Item = TypeVar("Item")
 
@@ -18,13 +18,10 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Spare the search for cycles where millions of items make none: up to a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def has_id(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column has one of these numbers, which are no more than a batch.
+
+    They stand in the statement as they are: to bind each of them takes ten times as long.
+    """
+    numbers: sa.ColumnElement[int] = sa.literal_column(f"({','.join(map(str, ids)) or 'NULL'})")
+    return column.op("IN", is_comparison=True)(numbers)

@@ -32,7 +32,7 @@ from sdindex.sampling.blocks import (
     labels_column,
 )
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import (
     archive,
     frame_block,
@@ -122,7 +122,7 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
     touched: set[int] = set()
     for chunk in batched(ids, PARAMETERS):
         labelled = session.rows(
-            sa.select(image.c.archive_id, image.c.sort_key).where(image.c.id.in_(chunk))
+            sa.select(image.c.archive_id, image.c.sort_key).where(has_id(image.c.id, chunk))
         )
         touched.update(_block_at(stored[of], key).id for of, key in labelled if of in stored)
     for chunk in batched(sorted(touched), PARAMETERS):
@@ -225,7 +225,7 @@ def _repairs(
     for chunk in batched(sorted(changed), PARAMETERS):
         for image_id, key in session.rows(
             sa.select(image.c.id, image.c.sort_key).where(
-                image.c.id.in_(chunk), image.c.archive_id == archive_id, available()
+                has_id(image.c.id, chunk), image.c.archive_id == archive_id, available()
             )
         ):
             now[_block_at(there, key).id].add(image_id)
@@ -265,7 +265,7 @@ def _rows(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 def _rows_of(session: Session, ids: Iterable[int]) -> Iterator[Any]:
     for chunk in batched(ids, PARAMETERS):
-        yield from session.rows(_rows(image.c.id.in_(chunk)))
+        yield from session.rows(_rows(has_id(image.c.id, chunk)))
 
 
 def column_of(session: Session, block_id: int, name: str) -> bytes:
@@ -299,7 +299,7 @@ def _labels(session: Session, ids: Sequence[int]) -> Labels:
     for chunk in batched(ids, PARAMETERS):
         statement = (
             sa.select(label.c.image_id, label.c.label)
-            .where(label.c.label.is_not(None), label.c.image_id.in_(chunk))
+            .where(label.c.label.is_not(None), has_id(label.c.image_id, chunk))
             .order_by(*surest_first)
         )
         for image_id, name in session.rows(statement):

@@ -21,7 +21,7 @@ from sdindex.archive.state import FileState
 from sdindex.hashing.picture import ImageRead, Picture
 from sdindex.sampling import blocks
 from sdindex.sampling.options import SampleOptions
-from sdindex.store import frames, images, selection
+from sdindex.store import frames, images, sampled, selection
 from sdindex.store.archives import Archive
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session, Store
@@ -85,7 +85,7 @@ def assert_right(index: Index, db: Path) -> None:
             found = candidates(session, SampleOptions())
             drawn = selection.drawn_from(found, count, SampleOptions()).positions
             ids = found.frame.ids[drawn].tolist()
-            expected = names(selection.by_id(session, ids, 4, {}))
+            expected = names(sampled.by_id(session, ids, 4, {}))
         assert names(index.select(count)) == expected
 
 

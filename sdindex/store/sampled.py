@@ -1,0 +1,155 @@
+"""The images of a sample, fetched by their ids: all that is known of each, or where it is."""
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sdindex.archive.names import absolute, from_text
+from sdindex.errors import IndexUnusableError
+from sdindex.sampling.trim import HASH_BITS
+from sdindex.store import archives
+from sdindex.store.database import Session
+from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.tables import archive, image, label
+
+_COLUMNS = (
+    image.c.path,
+    image.c.dhash,
+    image.c.taken_at,
+    image.c.width,
+    image.c.height,
+    image.c.brightness,
+    image.c.camera,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledImage:
+    """An image of a sample; it can be given to ``open`` as it is.
+
+    Attributes
+    ----------
+    path
+        Absolute, as ``os`` functions take it; bytes that are no text are lone surrogates.
+    relative_path
+        Relative to the archive's root, with forward slashes.
+    archive
+        The archive's root.
+    bucket
+        The leading bits of the hash, as an unsigned number.
+    dhash
+        The hash as 16 hexadecimal digits.
+    taken_at
+        EXIF DateTimeOriginal, the camera's local time.
+    width, height
+        In pixels.
+    brightness
+        Mean of the grey picture, 0 to 255.
+    camera
+        The camera's folder, relative to the archive and empty for its root, or its name.
+    labels
+        Each once, in alphabetical order.
+    burst
+        The same number for the images of one burst; None where none were looked for.
+    """
+
+    path: str
+    relative_path: str
+    archive: str
+    bucket: int
+    dhash: str
+    taken_at: datetime | None
+    width: int
+    height: int
+    brightness: float
+    camera: str
+    labels: tuple[str, ...]
+    burst: int | None
+
+    def __fspath__(self) -> str:
+        return self.path
+
+
+def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iterator[str]:
+    """Yield the paths of images in the order of their ids, as they are fetched.
+
+    Absolute, or relative to the roots of their archives.
+    """
+    roots = {one.id: one.root for one in archives.all_archives(session)}
+    for chunk in batched(ids, PARAMETERS):
+        statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
+            has_id(image.c.id, chunk)
+        )
+        found = {row_id: (of, path) for row_id, of, path in session.rows(statement)}
+        _require_all(chunk, found)
+        for of, path in map(found.__getitem__, chunk):
+            yield from_text(path) if relative else absolute(roots[of], path)
+
+
+def by_id(
+    session: Session, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
+) -> list[SampledImage]:
+    """Return the images of those ids, in their order."""
+    found: list[SampledImage] = []
+    for chunk in batched(ids, PARAMETERS):
+        labels = _labels(session, chunk)
+        rows = session.rows(
+            sa.select(image.c.id, archive.c.root, *_COLUMNS)
+            .join(archive, archive.c.id == image.c.archive_id)
+            .where(has_id(image.c.id, chunk))
+        )
+        images = {
+            row_id: _image(row, bits, labels.get(row_id, ()), burst_of.get(row_id))
+            for row_id, *row in rows
+        }
+        _require_all(chunk, images)
+        found += [images[row_id] for row_id in chunk]
+    return found
+
+
+def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
+    if not set(ids) <= set(images):
+        raise IndexUnusableError(
+            "the index is damaged: its frame lists images that it does not have, as when another "
+            "program deletes rows; restore a copy, or name another with --db"
+        )
+
+
+def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    labels: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    rows = session.execute(
+        sa.select(label.c.image_id, label.c.label)
+        .where(label.c.image_id.in_(ids), label.c.label.is_not(None))
+        .distinct()
+        .order_by(label.c.label)
+    )
+    for row_id, name in rows:
+        labels[row_id] += (name,)
+    return labels
+
+
+def _image(
+    row: Sequence[Any], bits: int, labels: tuple[str, ...], burst: int | None
+) -> SampledImage:
+    stored_root, stored_path, dhash, taken_at, width, height, brightness, camera = row
+    root = os.path.normpath(from_text(stored_root))
+    pattern = dhash % (1 << HASH_BITS)
+    return SampledImage(
+        path=absolute(root, stored_path),
+        relative_path=from_text(stored_path),
+        archive=root,
+        bucket=pattern >> (HASH_BITS - bits),
+        dhash=f"{pattern:016x}",
+        taken_at=taken_at,
+        width=width,
+        height=height,
+        brightness=brightness,
+        camera=from_text(camera),
+        labels=labels,
+        burst=burst,
+    )
