@@ -1,5 +1,16 @@
 """Every error that a user can cause: one line, which names the way out."""
 
+import errno
+
+# What a machine has too little of, by the number of the system's error.
+LACKING = {
+    errno.EMFILE: "open files",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.ENOBUFS: "memory",
+    errno.EAGAIN: "processes",
+}
+
 
 class SdindexError(Exception):
     """The base of all of them; its text is the line that the user reads."""

@@ -1,6 +1,5 @@
 """Processes that do a program's work, a bounded number of calls in flight, each in isolation."""
 
-import errno
 import logging
 import os
 import threading
@@ -14,21 +13,13 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from sdindex import processes
-from sdindex.errors import ReadingError
+from sdindex.errors import LACKING, ReadingError
 from sdindex.processes import Process
 from sdindex.processes import WorkerDiedError as WorkerDiedError  # part of what this module is
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
 _FAILED_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
 _SPARE_FILES = 8  # that this process can still open when all its workers have started
-# What a machine has too little of, not what is wrong with what was asked.
-LACKING = {
-    errno.EMFILE: "open files",
-    errno.ENFILE: "open files",
-    errno.ENOMEM: "memory",
-    errno.ENOBUFS: "memory",
-    errno.EAGAIN: "processes",
-}
 _NO_START = "the program's own processes do not start"
 
 log = logging.getLogger("sdindex")

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from sdindex import Index, SampledImage
-from sdindex.hashing.image import read_image
 from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.quality import nearest
 from sdindex.sampling.sample import Candidates, draw
@@ -23,6 +22,7 @@ from sdindex.store.query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.hashing.test_image import signed
 from tests.indexing.test_update import counts
+from tests.support.reading import read
 
 NAMES = (".jpg", ".jpeg")
 
@@ -102,8 +102,8 @@ def test_exact_is_imagehash_and_scaled_is_near_it(real_archive: Path) -> None:
         with Image.open(path) as image:
             reference = imagehash.dhash(image.convert("RGB"), hash_size=8)
         exact, scaled = (
-            read_image(str(path), "exact").picture,
-            read_image(str(path), "scaled").picture,
+            read(path, "exact").picture,
+            read(path, "scaled").picture,
         )
         assert exact is not None
         assert scaled is not None

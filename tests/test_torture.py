@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdindex import IndexUnusableError
-from sdindex.hashing.image import read_image
 from sdindex.hashing.methods import METHODS, Method
 from tests.conftest import CHECKOUT
+from tests.support import reading
 from tests.torture import harms
 from tests.torture.battery import PARTS, part
 from tests.torture.oracle import judge
@@ -97,7 +97,7 @@ def test_a_broken_image_has_the_right_hash_or_an_error(
             broken[position % len(broken)] ^= change
     file = tmp_path / "broken.jpg"
     file.write_bytes(broken)
-    read = read_image(str(file), method)
+    read = reading.read(file, method)
     judged = judge(file)
     if read.picture is None:
         assert read.error

@@ -18,10 +18,8 @@ from types import FrameType
 import pytest
 
 from sdindex import Index, UsageError, processes
-from sdindex.errors import ReadingError
-from sdindex.hashing.image import read_image
-from sdindex.workers import LACKING, WorkerDiedError, Workers, completed
-from tests.conftest import make_image
+from sdindex.errors import LACKING, ReadingError
+from sdindex.workers import WorkerDiedError, Workers, completed
 from tests.support import stalling
 from tests.support.hostile import RAN, hostile_card
 from tests.support.stalling import work
@@ -101,20 +99,6 @@ def test_starting_and_ending_at_once_is_quiet(capfd: pytest.CaptureFixture[str])
         with Workers(4, timeout=60.0) as pool:
             assert pool.submit(work, "one").result() == "one"
     assert capfd.readouterr().err == ""
-
-
-def test_an_error_of_the_system_while_decoding_is_not_the_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from PIL import ImageFile
-
-    def failing(*_: object) -> None:
-        raise OSError(5, "Input/output error")
-
-    path = make_image(tmp_path / "a.jpg")
-    monkeypatch.setattr(ImageFile.ImageFile, "load", failing)
-    with pytest.raises(OSError, match="Input/output error"):
-        read_image(str(path), "exact")
 
 
 @pytest.mark.parametrize("workers", [0, -1])

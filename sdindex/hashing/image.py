@@ -1,10 +1,9 @@
 """One image file to its hash and what else sampling needs, from one opening of the file."""
 
-import os
 import struct
 import time
-import warnings
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
@@ -18,12 +17,13 @@ from PIL import (
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
-    UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from sdindex.archive.state import FileState
+from sdindex.archive.roots import Root
+from sdindex.hashing import notes
+from sdindex.hashing.blame import decoded
 from sdindex.hashing.methods import Method
 from sdindex.hashing.picture import ImageRead, Picture
 
@@ -31,8 +31,6 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 # 16 times the 9 x 8 grid that is hashed: libjpeg decodes to no less than this.
 SCALED_SIZE = (144, 128)
 SETTLING_NS = 2_000_000_000
-
-_notes: list[str] = []  # see note_warnings
 
 # What cameras write before the picture itself is shorter than this, and is all that is read.
 HEAD_BYTES = 64 << 10
@@ -42,53 +40,34 @@ _DARK = 24  # of 255: a bar that JPEG has blurred is still darker
 _DATE_TIME_ORIGINAL = 0x9003
 
 
-def read_image(path: str, method: Method) -> ImageRead:
+def read_image(root: Root, path: str, method: Method, *, whole: bool = False) -> ImageRead:
     """Read one image file; see `sdindex.hashing.picture.read_image`."""
     read_ns = time.time_ns()
     read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
-    with open(path, "rb") as file:
-        before = FileState.of(os.fstat(file.fileno()))
-        picture, error = _decode(file, before.size, method)
-        after = FileState.of(os.fstat(file.fileno()))
+    with root.open(path) as file:
+        before = root.state_of(file)
+        decode = partial(_picture, method=method, whole=whole)
+        picture, error = decoded(file, before.size, decode)
+        after = root.state_of(file)
     settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
-    return ImageRead(before, settled, read_at, picture, error, _taken_notes())
+    return ImageRead(before, settled, read_at, picture, error, notes.taken())
 
 
-def note_warnings() -> None:
-    """Have what this process warns of become the notes of the image that it reads.
-
-    For a process that reads one image at a time, and does nothing else.
-    """
-    warnings.simplefilter("always")
-    warnings.showwarning = lambda message, *_: _notes.append(str(message))
-
-
-def _taken_notes() -> tuple[str, ...]:
-    taken = tuple(_notes)
-    _notes.clear()
-    return taken
-
-
-def _decode(file: BinaryIO, size: int, method: Method) -> tuple[Picture | None, str | None]:
-    try:
-        return _picture(file, method), None
-    except MemoryError:
-        raise  # of this moment, and not of the file
-    except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
-        # bytes: it costs that file, and the reason is kept)
-        raise_if_systems(problem)
-        return None, explain(problem, size)
-
-
-def _picture(file: BinaryIO, method: Method) -> Picture:
+def _picture(file: BinaryIO, method: Method, *, whole: bool) -> Picture:
     if method == "thumbnail":
         from_head = _picture_from_thumbnail(file)
-        if from_head is not None:
+        if from_head is not None and not whole:
             return from_head
         file.seek(0)
+        from_whole = _picture_of_all(file, method)
+        return from_head or from_whole
+    return _picture_of_all(file, method)
+
+
+def _picture_of_all(file: BinaryIO, method: Method) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        refuse_if_huge(image)
+        refuse_if_huge(image, drafted=method != "exact")
         grey = _grey(image, method)
         brightness = ImageStat.Stat(grey).mean[0]
         return Picture(dhash(grey), brightness, width, height, _taken_at(image))
@@ -196,27 +175,13 @@ def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> Image
     return tags
 
 
-def refuse_if_huge(image: Image.Image) -> None:
-    """Refuse to decode what Pillow itself only warns of, or would fill the memory."""
+def refuse_if_huge(image: Image.Image, *, drafted: bool) -> None:
+    """Refuse to decode what Pillow itself only warns of, or would fill the memory.
+
+    A JPEG that is `drafted` never does, unless it is a progressive one: libjpeg keeps all
+    of these until it has come to their end.
+    """
+    if drafted and image.format in ("JPEG", "MPO") and not image.info.get("progressive"):
+        return
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
         raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-
-
-def raise_if_systems(problem: Exception) -> None:
-    """Raise again what the system said, such as an I/O error; Pillow's own has no number."""
-    if isinstance(problem, OSError) and problem.errno is not None:
-        raise problem
-
-
-def explain(problem: BaseException, size: int) -> str:
-    """Return why an image of `size` bytes could not be read, in words for people."""
-    if size == 0:
-        return "empty file (0 bytes)"
-    if isinstance(problem, UnidentifiedImageError):
-        return "not an image of a known format (JPEG, PNG, BMP, TIFF, WebP)"
-    if isinstance(problem, Image.DecompressionBombError):
-        return f"too large to decode safely: {str(problem).partition(',')[0]}"
-    text = str(problem)
-    if "truncated" in text.lower():
-        return f"cut short: {text}"
-    return f"damaged: {text or type(problem).__name__}"

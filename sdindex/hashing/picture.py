@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from sdindex.archive.roots import Root
 from sdindex.archive.state import FileState
 from sdindex.hashing.methods import Method
 
@@ -46,22 +47,35 @@ PRELOAD = ("sdindex.hashing.image",)
 
 def get_ready() -> None:
     """Make this process one that reads images, one at a time, and does nothing else."""
-    from sdindex.hashing import image
+    from sdindex.hashing import notes
 
-    image.note_warnings()
+    notes.take_notes()
 
 
-def read_image(path: str, method: Method) -> ImageRead:
+def read_image(root: Root, path: str, method: Method, *, whole: bool = False) -> ImageRead:
     """Read one image file.
 
     A file that is no image, or a broken one, is an answer, not an exception.
 
+    Parameters
+    ----------
+    root
+        Where the image is.
+    path
+        Its path in the root, in stored form.
+    whole
+        Decode the whole file also where the thumbnail in its head is what is hashed: a file
+        that is broken behind it is seen only then.
+
     Raises
     ------
     OSError
-        When the system does not give the file, or not all of it.
+        When the system does not give the file, or not all of it, or the machine lacks
+        something.
+    sdindex.hashing.blame.ProgramFaultError
+        When no image can be decoded.
     """
     # Pillow and numpy, for the worker that is sent here alone
     from sdindex.hashing import image
 
-    return image.read_image(path, method)
+    return image.read_image(root, path, method, whole=whole)

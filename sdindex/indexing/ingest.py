@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import Reason
-from sdindex.archive.names import absolute, from_text, printable
+from sdindex.archive.names import from_text, printable
 from sdindex.archive.roots import Identity
 from sdindex.archive.scan import reason
 from sdindex.errors import ArchiveUnavailableError, UsageError
@@ -80,8 +80,7 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Sub
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
-        place = absolute(part.archive.root, file.path)
-        return pool.submit(read_image, place, part.archive.method)
+        return pool.submit(read_image, part.root, file.path, part.archive.method)
 
     return read
 

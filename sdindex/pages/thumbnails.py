@@ -1,12 +1,14 @@
 """Small pictures for the report, made by the same workers that read images."""
 
 import os
+from functools import partial
 from io import BytesIO
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageOps
 
-from sdindex.hashing.image import FORMATS, explain, raise_if_systems, refuse_if_huge
+from sdindex.hashing.blame import decoded
+from sdindex.hashing.image import FORMATS, refuse_if_huge
 
 PRELOAD = (__name__,)  # what a process imports before it makes thumbnails
 
@@ -25,20 +27,22 @@ def thumbnail(path: str, side: int) -> Thumbnail:
     ------
     OSError
         When the system does not give the file, or not all of it.
+    sdindex.hashing.blame.ProgramFaultError
+        When no image can be decoded.
     """
     if not os.path.isfile(path):  # a pipe, say, which would hang whoever opens it
         raise FileNotFoundError(path)
     with open(path, "rb") as file:
-        try:
-            with Image.open(file, formats=FORMATS) as image:
-                refuse_if_huge(image)
-                image.draft("RGB", (side, side))
-                small = ImageOps.exif_transpose(image).convert("RGB")
-                small.thumbnail((side, side))
-                content = BytesIO()
-                small.save(content, "JPEG", quality=70, optimize=True)
-        except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
-            # bytes: the page shows the reason in the picture's place)
-            raise_if_systems(problem)
-            return Thumbnail(None, explain(problem, file.seek(0, 2)))
-    return Thumbnail(content.getvalue(), None)
+        size = os.fstat(file.fileno()).st_size
+        return Thumbnail(*decoded(file, size, partial(_small, side=side)))
+
+
+def _small(file: BinaryIO, side: int) -> bytes:
+    with Image.open(file, formats=FORMATS) as image:
+        refuse_if_huge(image, drafted=True)
+        image.draft("RGB", (side, side))
+        small = ImageOps.exif_transpose(image).convert("RGB")
+        small.thumbnail((side, side))
+        content = BytesIO()
+        small.save(content, "JPEG", quality=70, optimize=True)
+        return content.getvalue()

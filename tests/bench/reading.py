@@ -29,9 +29,9 @@ def work(path):  # what it took is given back before the next
 for line in sys.stdin:
     work(line.rstrip("\\n"))
 """
-IMPORTS = "from PIL import Image\nfrom sdindex.hashing.image import read_image"  # both, in either
+IMPORTS = "from PIL import Image\nfrom tests.support.reading import read"  # both, in either
 DECODE = LOOP.format(imports=IMPORTS, work="with Image.open(path) as image: image.load()")
-READ = LOOP.format(imports=IMPORTS, work="read_image(path, 'scaled')")
+READ = LOOP.format(imports=IMPORTS, work="read(path, 'scaled')")
 # An archive on a disk or a network where each file is 20 ms away.
 SLOW_STORAGE = """
 import sys

@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdindex.hashing.image import dhash, explain, read_image
+from sdindex.hashing.blame import explain
+from sdindex.hashing.image import dhash
+from sdindex.hashing.picture import get_ready
 from sdindex.workers import Workers
 from tests.conftest import LONG_AGO, make_image
+from tests.support.reading import read
 
 
 def signed(reference: imagehash.ImageHash) -> int:
@@ -50,7 +53,7 @@ def test_exact_is_imagehash_bit_for_bit(tmp_path: Path, mode: str, suffix: str) 
     rough = np.random.default_rng(3).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     path = tmp_path / f"image{suffix}"
     Image.fromarray(rough).convert(mode).save(path)
-    result = read_image(str(path), "exact")
+    result = read(path, "exact")
     assert result.error is None
     assert result.picture is not None
     assert result.picture.dhash == exact_reference(path)
@@ -59,7 +62,7 @@ def test_exact_is_imagehash_bit_for_bit(tmp_path: Path, mode: str, suffix: str) 
 
 def test_scaled_is_decoded_at_no_less_than_16_times_the_grid(tmp_path: Path) -> None:
     path = make_image(tmp_path / "large.jpg", size=(1600, 1200))
-    result = read_image(str(path), "scaled").picture
+    result = read(path, "scaled").picture
     with Image.open(path) as image:
         image.draft("L", (144, 128))
         assert image.size == (200, 150)
@@ -74,7 +77,7 @@ def test_scaled_reduces_what_is_not_a_jpeg(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "large.png"
     large = Image.open(make_image(tmp_path / "large.jpg", size=(1600, 1200))).convert(mode)
     large.save(path)
-    result = read_image(str(path), "scaled").picture
+    result = read(path, "scaled").picture
     assert result is not None
     small = (large if mode == "L" else large.convert("RGB")).reduce(9)  # 1200 // 128
     assert result.dhash == signed(imagehash.dhash(small))
@@ -86,7 +89,7 @@ def test_scaled_reduces_what_is_not_a_jpeg(tmp_path: Path, mode: str) -> None:
 def test_brightness_is_the_mean_of_what_was_hashed(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.new("L", (100, 100), 77).save(path)
-    result = read_image(str(path), "exact").picture
+    result = read(path, "exact").picture
     assert result is not None
     assert result.brightness == 77
 
@@ -98,7 +101,7 @@ def test_taken_at_is_the_cameras_time(tmp_path: Path, suffix: str) -> None:
     exif[0x010F] = "RECONYX"  # Pillow writes no EXIF that has nothing in its first directory
     exif.get_ifd(0x8769)[0x9003] = "2026:04:03 19:59:27"
     Image.new("RGB", (64, 64)).save(path, exif=exif)
-    result = read_image(str(path), "scaled").picture
+    result = read(path, "scaled").picture
     assert result is not None
     assert result.taken_at == datetime(2026, 4, 3, 19, 59, 27)  # noqa: DTZ001
 
@@ -110,7 +113,7 @@ def test_a_time_that_is_none_loses_no_picture(tmp_path: Path, written: str) -> N
     exif[0x010F] = "RECONYX"
     exif.get_ifd(0x8769)[0x9003] = written
     Image.new("RGB", (64, 64)).save(path, exif=exif)
-    result = read_image(str(path), "scaled").picture
+    result = read(path, "scaled").picture
     assert result is not None
     assert result.taken_at is None
 
@@ -119,9 +122,11 @@ def test_broken_exif_loses_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "broken exif.jpg"
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHLL", 9, 0x8769, 4, 1, 0xFFFFFFF0)
     Image.new("RGB", (64, 64)).save(path, exif=exif)
-    with Workers(1, 60.0) as pool:  # where what Pillow complains of is noted, not shown
-        result = pool.submit(read_image, str(path), "scaled").result()
-        plain = pool.submit(read_image, str(make_image(tmp_path / "a.jpg")), "scaled").result()
+    with Workers(
+        1, 60.0, initializer=get_ready
+    ) as pool:  # where what Pillow complains of is noted, not shown
+        result = pool.submit(read, path, "scaled").result()
+        plain = pool.submit(read, make_image(tmp_path / "a.jpg"), "scaled").result()
     assert result.picture is not None
     assert result.picture.taken_at is None
     assert result.notes
@@ -149,7 +154,7 @@ def test_a_broken_image_has_a_reason_for_people(
 ) -> None:
     path = tmp_path / "broken.jpg"
     path.write_bytes(content)
-    result = read_image(str(path), "scaled")
+    result = read(path, "scaled")
     assert result.picture is None
     assert result.error is not None
     assert result.error.startswith(reason)
@@ -161,7 +166,7 @@ def test_an_image_too_large_for_memory_is_refused_before_it_is_decoded(tmp_path:
     header[at : at + 4] = struct.pack(">HH", 65_500, 65_500)
     path = tmp_path / "bomb.jpg"
     path.write_bytes(bytes(header))
-    assert "too large" in str(read_image(str(path), "scaled").error)
+    assert "too large" in str(read(path, "scaled").error)
 
 
 @settings(max_examples=60, deadline=None)
@@ -173,7 +178,7 @@ def test_cut_anywhere_it_is_an_error_or_the_right_hash(
     whole, cut = folder / "whole.jpg", folder / "cut.jpg"
     whole.write_bytes(jpeg())
     cut.write_bytes(jpeg()[:length])
-    result = read_image(str(cut), "exact")
+    result = read(cut, "exact")
     if result.picture is not None:
         assert result.picture.dhash == exact_reference(whole)
     else:
@@ -187,17 +192,17 @@ def test_the_reason_of_a_decoder_without_words() -> None:
 def test_one_opening_gives_everything(tmp_path: Path, opened: list[str]) -> None:
     path = make_image(tmp_path / "once.jpg")
     opened.clear()
-    read_image(str(path), "scaled")
+    read(path, "scaled")
     assert opened == [str(path)]
 
 
 def test_a_file_touched_just_now_is_not_settled(tmp_path: Path) -> None:
     path = make_image(tmp_path / "a.jpg")
-    assert read_image(str(path), "scaled").settled
+    assert read(path, "scaled").settled
     os.utime(path)
-    assert not read_image(str(path), "scaled").settled
+    assert not read(path, "scaled").settled
     os.utime(path, (2 * LONG_AGO, 2 * LONG_AGO))  # a clock that runs ahead is no reason
-    assert read_image(str(path), "scaled").settled
+    assert read(path, "scaled").settled
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be changed there")
@@ -212,4 +217,4 @@ def test_a_file_changed_while_it_is_read_is_not_settled(
         return original(image, hash_size)
 
     monkeypatch.setattr(imagehash, "dhash", meddling)
-    assert not read_image(str(path), "scaled").settled
+    assert not read(path, "scaled").settled

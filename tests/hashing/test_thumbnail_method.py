@@ -11,11 +11,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from sdindex import Index, SampleError
-from sdindex.hashing.image import HEAD_BYTES, dhash, read_image
+from sdindex.hashing.image import HEAD_BYTES, dhash
 from sdindex.store.query import hamming
 from tests.conftest import LONG_AGO, make_image
 from tests.hashing.test_image import exact_reference
 from tests.indexing.test_update import counts
+from tests.support.reading import read
 from tests.test_scripts import make
 
 
@@ -51,7 +52,7 @@ def letterboxed(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def test_a_thumbnail_is_cut_to_the_images_shape(tmp_path: Path, size: tuple[int, int]) -> None:
     image = scene(1, size)
     path = with_thumbnail(tmp_path / "a.jpg", image, jpeg(letterboxed(image, (160, 120))))
-    picture = read_image(str(path), "thumbnail").picture
+    picture = read(path, "thumbnail").picture
     assert picture is not None
     assert picture.thumbnail
     assert (picture.width, picture.height) == size
@@ -76,7 +77,7 @@ def untrusted() -> dict[str, bytes]:
 @pytest.mark.parametrize("why", untrusted())
 def test_a_thumbnail_that_is_not_trusted_is_not_used(tmp_path: Path, why: str) -> None:
     path = with_thumbnail(tmp_path / "a.jpg", scene(1, (800, 600)), untrusted()[why])
-    picture, scaled = (read_image(str(path), method).picture for method in ("thumbnail", "scaled"))
+    picture, scaled = (read(path, method).picture for method in ("thumbnail", "scaled"))
     assert picture is not None
     assert picture == scaled
     assert not picture.thumbnail
@@ -84,9 +85,9 @@ def test_a_thumbnail_that_is_not_trusted_is_not_used(tmp_path: Path, why: str) -
 
 def test_other_formats_and_broken_files_are_read_whole(tmp_path: Path) -> None:
     png = make_image(tmp_path / "a.png")
-    assert read_image(str(png), "thumbnail").picture == read_image(str(png), "scaled").picture
+    assert read(png, "thumbnail").picture == read(png, "scaled").picture
     (tmp_path / "text.jpg").write_bytes(b"notes")
-    assert "not an image" in str(read_image(str(tmp_path / "text.jpg"), "thumbnail").error)
+    assert "not an image" in str(read(tmp_path / "text.jpg", "thumbnail").error)
 
 
 def test_only_the_head_is_read(
@@ -100,7 +101,7 @@ def test_only_the_head_is_read(
         head = whole.read(HEAD_BYTES)
     (tmp_path / "head.jpg").write_bytes(head)  # all there is, and enough
     opened.clear()
-    result = read_image(str(tmp_path / "head.jpg"), "thumbnail")
+    result = read(tmp_path / "head.jpg", "thumbnail")
     assert result.picture is not None
     assert result.picture.thumbnail
     assert opened == [str(tmp_path / "head.jpg")]
@@ -126,7 +127,7 @@ def test_it_is_a_method_of_its_own(
 def test_on_real_originals_it_is_near(real_archive: Path) -> None:
     distances = []
     for path in sorted((real_archive / "peru").rglob("*.JPG")):
-        picture = read_image(str(path), "thumbnail").picture
+        picture = read(path, "thumbnail").picture
         assert picture is not None
         assert picture.thumbnail
         with Image.open(path) as image:

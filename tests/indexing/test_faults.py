@@ -12,21 +12,20 @@ from uuid import uuid4
 import pytest
 
 from sdindex import Index
-from sdindex.indexing import ingest
+from sdindex.archive.roots import made_by
 from sdindex.workers import Workers
 from tests.conftest import CHECKOUT, make_image
 from tests.indexing.test_update import counts, rows
-from tests.support import stalling
+from tests.support.stalling import StallingRoot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
 
-# Runs the command line with a reader that stalls.
+# Runs the command line with a disk that stalls.
 STALLING = """
-from sdindex.indexing import ingest
+from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
-from tests.support import stalling
-ingest.read_image = stalling.read
-if __name__ == "__main__":
+from tests.support.stalling import StallingRoot
+with made_by(StallingRoot):
     cli()
 """
 
@@ -84,11 +83,8 @@ def stalling_archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
-def test_a_read_that_hangs_costs_that_file_alone(
-    index: Index, stalling_archive: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(ingest, "read_image", stalling.read)
+def test_a_read_that_hangs_costs_that_file_alone(index: Index, stalling_archive: Path) -> None:
+    with made_by(StallingRoot):
         # Both workers hang at times; who waits behind them for longer than the timeout is read.
         summary = index.update(stalling_archive, workers=2, timeout=0.5)
     assert counts(summary) == {"new": 6, "unreadable": 2, "read": 8}

@@ -3,25 +3,30 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from sdindex.hashing.image import read_image
-from sdindex.hashing.methods import Method
-from sdindex.hashing.picture import ImageRead
+from sdindex.archive.roots import LocalRoot
 
 
-def read(path: str, method: Method) -> ImageRead:
-    """Read an image; hang in the system, or sleep a moment before, where its name says so."""
-    name = Path(path).name
-    if name.startswith("hang"):
-        pipe = f"{path}.pipe"
-        if not os.path.exists(pipe):
-            os.mkfifo(pipe)
-        with open(pipe, "rb") as never_written:
-            never_written.read()
-    if name.startswith("slow"):
-        time.sleep(0.3)
-    return read_image(path, method)
+@dataclass(frozen=True, slots=True)
+class StallingRoot(LocalRoot):
+    """A folder whose files hang when they are opened, or take a moment, if named so."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Hang in the system, sleep a moment, or open the file at once."""
+        place = self.location(path)
+        name = Path(place).name
+        if name.startswith("hang"):
+            pipe = f"{place}.pipe"
+            if not os.path.exists(pipe):
+                os.mkfifo(pipe)
+            with open(pipe, "rb") as never_written:
+                never_written.read()
+        if name.startswith("slow"):
+            time.sleep(0.3)
+        return LocalRoot.open(self, path)
 
 
 def meet(place: str, count: int) -> bool:
