@@ -1,0 +1,213 @@
+"""What everything that keeps an index must do: one suite for SQLite, and for what comes after."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sdindex import IndexMissingError, IndexUnusableError, QueryError
+from sdindex.store.database import Backend, Session, Store
+from sdindex.store.tables import archive, image, utc_now
+
+# What names a new index, given a folder of its own.
+Kind = Callable[[Path], str]
+
+
+def sqlite_file(folder: Path) -> str:
+    return str(folder / "index.db")
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{(folder / 'index.db').as_posix()}"
+
+
+@pytest.fixture(params=[sqlite_file, sqlite_url])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    kind: Kind = request.param
+    store = Store(kind(tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def backend(store: Store) -> Backend:
+    return store.backend
+
+
+def row(number: int) -> dict[str, object]:
+    return {
+        "archive_id": 1, "path": f"{number}.jpg", "size": 1 << 40, "mtime_ns": -number,
+        "ctime_ns": 0, "inode": (1 << 63) - 1, "settled": number % 2 == 0,
+        "dhash": -(1 << 63) + number, "method": "scaled-1", "sort_key": bytes([0, 255, number]),
+        "taken_at": datetime(2019, 4, 1, 5, number) if number % 2 else None,  # noqa: DTZ001
+        "width": 2048, "height": 1536, "brightness": number / 3, "camera": "Caméra",
+        "indexed_at": utc_now(),
+    }  # fmt: skip
+
+
+def fill(store: Store, images: int = 5) -> None:
+    with store.writing(create=True) as session:
+        session.execute(
+            archive.insert(),
+            {"id": 1, "root": "/a", "sort_key": b"", "method": "scaled", "added_at": utc_now()},
+        )
+        for number in range(images):
+            session.execute(image.insert(), row(number))
+        session.commit()
+
+
+def count(session: Session) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(image)) or 0
+
+
+def test_before_it_is_made_nothing_is_opened(store: Store, backend: Backend) -> None:
+    assert backend.is_new()
+    with pytest.raises(IndexMissingError), store.reading():
+        pass
+    with pytest.raises(IndexMissingError), store.writing():
+        pass
+    assert backend.is_new()
+
+
+def test_it_is_made_and_made_away_with(store: Store, backend: Backend) -> None:
+    with store.writing(create=True):
+        pass
+    assert not backend.is_new()
+    backend.require()
+    with store.reading() as session:
+        assert count(session) == 0
+    store.close()
+    backend.discard()
+    assert backend.is_new()
+
+
+def test_what_is_not_committed_is_gone(store: Store) -> None:
+    fill(store)
+    with store.writing() as session:
+        session.execute(image.delete())
+    with store.reading() as session:
+        assert count(session) == 5
+
+
+def test_a_failure_in_a_new_index_leaves_none_unless_something_was_stored(
+    store: Store, backend: Backend
+) -> None:
+    with pytest.raises(ZeroDivisionError), store.writing(create=True):
+        raise ZeroDivisionError
+    assert backend.is_new()
+
+    def fail() -> None:
+        fill(store)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not backend.is_new()
+
+
+def test_a_reader_cannot_write(store: Store) -> None:
+    fill(store)
+    with pytest.raises(IndexUnusableError), store.reading() as session:
+        session.execute(image.delete())
+
+
+def test_a_reader_sees_one_state(store: Store) -> None:
+    fill(store)
+
+    def write() -> None:
+        with store.writing() as session:
+            session.execute(image.delete().where(image.c.path == "0.jpg"))
+            session.commit()  # where readers keep writers waiting, it waits
+
+    writer = threading.Thread(target=write)
+    with store.reading() as session:
+        assert count(session) == 5
+        writer.start()
+        assert len(list(session.rows(sa.select(image.c.id)))) == 5
+        assert len(session.matching("path = '0.jpg'")) == 1
+    writer.join()
+    with store.reading() as session:
+        assert count(session) == 4
+
+
+def test_writers_come_one_after_the_other(store: Store) -> None:
+    fill(store, 0)
+    under_way: list[int] = []
+
+    def write(number: int) -> None:
+        with store.writing() as session:
+            under_way.append(number)
+            session.execute(image.insert(), [row(number)])
+            session.commit()
+            assert under_way == [number]
+            under_way.clear()
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with store.reading() as session:
+        assert count(session) == 6
+
+
+def test_rows_come_as_execute_gives_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, 7)
+    statement = sa.select(image).order_by(image.c.id)
+    with store.reading() as session:
+        expected = [tuple(found) for found in session.execute(statement)]
+        for size in (1, 3, 100):
+            assert list(session.rows(statement, chunk=size)) == expected
+        assert expected[1][image.c.keys().index("taken_at")] == datetime(2019, 4, 1, 5, 1)  # noqa: DTZ001
+        assert list(session.rows(statement.where(sa.false()))) == []
+
+
+def test_an_expression_from_outside_reads_and_no_more(store: Store) -> None:
+    fill(store)
+    with store.writing() as session:
+        assert len(session.matching("width > 1000 AND path LIKE '%.jpg' -- all")) == 5
+        for hostile in ("1); DELETE FROM image; --", "nothing"):
+            with pytest.raises(QueryError):
+                session.matching(hostile)
+        assert count(session) == 5
+
+
+def test_a_query_from_outside_reads_and_no_more(store: Store) -> None:
+    fill(store)
+    with store.asking("SELECT path FROM image ORDER BY path", seconds=10, when_stuck=None) as found:
+        assert (found.columns, list(found.rows)) == (["path"], [(f"{n}.jpg",) for n in range(5)])
+    for hostile in ("DELETE FROM image", "DROP TABLE image", "SELECT 1; DELETE FROM image", ""):
+        with (
+            pytest.raises(QueryError),
+            store.asking(hostile, seconds=10, when_stuck=None) as found,
+        ):
+            list(found.rows)
+    with store.reading() as session:
+        assert count(session) == 5
+
+
+def test_an_error_of_the_database_is_one_line(store: Store, backend: Backend) -> None:
+    fill(store)
+    with pytest.raises(IndexUnusableError) as caught, store.reading() as session:
+        session.execute(sa.text("SELECT * FROM nothing"))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(backend))
+
+
+def test_a_sound_index_is_not_damaged(store: Store, backend: Backend) -> None:
+    fill(store)
+    assert backend.damage() is None
+    with store.reading() as session:
+        backend.check(session.connection, write=True)
+    with pytest.raises(TypeError, match="a fault of this program"), store.reading():
+        raise TypeError("a fault of this program")
+
+
+def test_it_can_be_used_after_it_was_closed(store: Store) -> None:
+    fill(store)
+    store.close()
+    with store.reading() as session:
+        assert count(session) == 5
