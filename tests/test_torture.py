@@ -53,8 +53,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faul
 
 # What is not yet as promised.
 NOT_YET = {
-    "fuzzed", "names", "damage", "modules", "disks", "mounts", "limits", "refused", "nested",
-    "decoders", "changed", "executors",
+    "fuzzed", "names", "damage", "modules", "disks", "mounts", "limits", "refused",
+    "decoders", "executors",
 }  # fmt: skip
 
 

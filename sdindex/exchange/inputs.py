@@ -28,7 +28,7 @@ class Input:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """Give its content from the start, after a byte order mark where it has one.
+        """Give its content from the start, after a byte order mark where it has such a mark.
 
         Raises
         ------

@@ -30,7 +30,7 @@ _LONGEST_FAILURE = 1000  # characters
 
 
 class Label(NamedTuple):
-    """One thing that a file says of one image; an image may have several.
+    """What a file says of an image: a label, or a failure. An image may have several.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Label(NamedTuple):
 
 
 class LabelFile:
-    """A file of labels, to be gone through as often as is needed; it is never held whole.
+    """A file of labels, to be gone through as often as is needed; it is never in memory whole.
 
     Of MegaDetector's results: each category of detection with its highest confidence, where
     that is at least the threshold, or else the label ``empty``; what could not be processed,

@@ -17,7 +17,7 @@ class LabelImport:
     """What an import stored: `images` that were labelled, `labels` of them, `failures` kept.
 
     `unmatched` paths are of no image of the index, `ambiguous` ones of several; `example` is
-    one of these. `dropped` are the leading folders without which paths were matched.
+    the first of these. `dropped` are the leading folders without which paths were matched.
     """
 
     source: str

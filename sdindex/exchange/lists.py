@@ -27,7 +27,7 @@ _NAMES = ("path", "file", "file_name")  # the first that an object in a list has
 
 
 class PathList:
-    """A list of paths, to be gone through as often as is needed; a file of them is never held.
+    """A list of paths, gone through as often as is needed; a file of them is never read whole.
 
     Such a file has a path a line, or paths that each end with a zero byte, or it is JSON: a
     list of paths, of objects with a ``path`` (as `sdindex select` writes them), a ``file`` (as

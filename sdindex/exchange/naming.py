@@ -57,7 +57,7 @@ class Sampled(Protocol):
 
 
 class Naming:
-    """Names for the images of some archives, and for their cameras, which no other ones have.
+    """Names for the images of some archives, and for their cameras, which no others have.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Naming:
 
     @property
     def only_archive(self) -> str:
-        """The archive's name where there is one, else an empty one."""
+        """The archive's name where there is a single archive, else empty text."""
         return next(iter(self._archives.values())) if len(self._archives) == 1 else ""
 
     def path(self, image: Sampled) -> str:

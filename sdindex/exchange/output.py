@@ -24,8 +24,8 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows alone has it
 def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
     """Give a stream to write to.
 
-    A new file replaces the old one when the block ends without an error; until then the old
-    one is as it was. A link is not followed to what it leads to. What is no regular file, such
+    A new file replaces the old one when the block ends without an error; until then the
+    old file is as it was. A link is not followed to what it leads to. What is no regular file, such
     as a pipe, is written straight into.
 
     Parameters
@@ -79,7 +79,7 @@ def refuse_link(path: str, way_out: str) -> None:
     Raises
     ------
     OutputError
-        When it is one.
+        When it is a link.
     """
     if os.path.islink(path):
         raise OutputError(

@@ -77,17 +77,14 @@ class Summary:
 
     def _kept(self) -> str:
         """Return what is kept of images that show something else now; nothing where none is."""
-        kept = [
-            f"{images:,} {what}"
-            for images, what in (
-                (self.labels_kept, "with labels"),
-                (self.samples_kept, "in saved samples"),
-            )
-            if images
-        ]
+        labels = f"{self.labels_kept:,} {'has' if self.labels_kept == 1 else 'have'} labels"
+        samples = (
+            f"{self.samples_kept:,} {'is' if self.samples_kept == 1 else 'are'} in a saved sample"
+        )
+        kept = [labels] * bool(self.labels_kept) + [samples] * bool(self.samples_kept)
         if not kept:
             return ""
         return (
-            f"; of the changed images, {' and '.join(kept)} show something else now: "
+            f"; of the changed images that show something else now {' and '.join(kept)}: "
             "look whether these still hold"
         )

@@ -70,10 +70,10 @@ class LabelWriter:
             before = label.c.image_id.in_(chunk) & (label.c.id < self._first)
             self._session.execute(label.delete().where(of_source, before))
         surest: dict[tuple[int, str | None], Said] = {}
-        for one in said:
-            key = (one.image_id, one.label)
-            if key not in surest or _is_surer(one.confidence, surest[key].confidence):
-                surest[key] = one
+        for remark in said:
+            key = (remark.image_id, remark.label)
+            if key not in surest or _is_surer(remark.confidence, surest[key].confidence):
+                surest[key] = remark
         for some in batched(surest.values(), PARAMETERS):
             self._store(some)
 
@@ -92,7 +92,7 @@ class LabelWriter:
 
     def _store(self, said: Sequence[Said]) -> None:
         """Store what is said, but for what an earlier call has stored with no less confidence."""
-        of_images = label.c.image_id.in_({one.image_id for one in said})
+        of_images = label.c.image_id.in_({remark.image_id for remark in said})
         statement = sa.select(label.c.image_id, label.c.label, label.c.id, label.c.confidence)
         there = {
             (image_id, name): (row_id, confidence)
@@ -100,17 +100,17 @@ class LabelWriter:
                 statement.where(of_images, label.c.id >= self._first)
             )
         }
-        self._insert([one for one in said if one[:2] not in there])
-        for one in said:
-            row_id, confidence = there.get(one[:2], (None, None))
-            if row_id is not None and _is_surer(one.confidence, confidence):
+        self._insert([remark for remark in said if remark[:2] not in there])
+        for remark in said:
+            row_id, confidence = there.get(remark[:2], (None, None))
+            if row_id is not None and _is_surer(remark.confidence, confidence):
                 better = label.update().where(label.c.id == row_id)
-                self._session.execute(better.values(confidence=one.confidence))
+                self._session.execute(better.values(confidence=remark.confidence))
 
     def _insert(self, said: Sequence[Said]) -> None:
         rows: list[dict[str, Any]] = [
-            {"id": row_id, "source": self._source, **one._asdict()}
-            for row_id, one in enumerate(said, self._next)
+            {"id": row_id, "source": self._source, **remark._asdict()}
+            for row_id, remark in enumerate(said, self._next)
         ]
         if rows:
             self._session.execute(label.insert(), rows)
@@ -118,7 +118,7 @@ class LabelWriter:
 
 
 def _is_surer(confidence: float | None, other: float | None) -> bool:
-    """Compare confidences: without one it is as sure as can be."""
+    """Compare confidences: what has none is as sure as can be."""
     return other is not None and (confidence is None or confidence > other)
 
 

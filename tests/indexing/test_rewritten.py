@@ -17,7 +17,7 @@ def label(index: Index, folder: Path, *paths: str) -> None:
 def test_changed_images_with_labels_and_in_samples_are_told(
     index: Index, archive: Path, tmp_path: Path, threads: Executor
 ) -> None:
-    assert "show something else" not in str(index.update(archive, executor=threads))
+    assert "that show something else" not in str(index.update(archive, executor=threads))
     label(index, tmp_path, "cam0/IMG_1.JPG", "cam0/IMG_3.JPG", "cam0/IMG_5.JPG")
     index.select(12, save="all")
     make_image(archive / "cam0/IMG_1.JPG", 50)
@@ -26,10 +26,10 @@ def test_changed_images_with_labels_and_in_samples_are_told(
     done = index.update(archive, executor=threads)
     assert (done.changed, done.labels_kept, done.samples_kept) == (3, 2, 3)
     assert str(done).endswith(
-        "; of the changed images, 2 with labels and 3 in saved samples show something else now: "
-        "look whether these still hold"
+        "; of the changed images that show something else now 2 have labels and 3 are in a saved "
+        "sample: look whether these still hold"
     )
-    assert "show something else" not in str(index.update(archive, executor=threads))
+    assert "that show something else" not in str(index.update(archive, executor=threads))
 
 
 def test_what_shows_the_same_is_not_told(

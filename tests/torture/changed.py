@@ -100,7 +100,7 @@ class Changed:
     def _index(self, rewritten: set[Path]) -> None:
         """Bring the index up to date, while some files vanish before they are read."""
         vanishing = {file for file in rewritten if self._chance.random() < 0.3}
-        with Vanishing(2, vanishing) as executor, Index(self._db) as index:
+        with Vanishing(2, set(vanishing)) as executor, Index(self._db) as index:
             summary = index.update(self._archive, executor=executor)
         labelled = len((rewritten - vanishing) & self._labelled)
         said = re.search(r"(\d+) (?:of them )?(?:has|have) labels", str(summary))

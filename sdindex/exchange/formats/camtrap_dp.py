@@ -85,7 +85,7 @@ def _rows(
 def _refuse(
     images: Collection[Sampled], offence: Callable[[Sampled], str | None], line: str
 ) -> None:
-    """Refuse the sample where an image has what offends; the line says how many have, and one."""
+    """Refuse the sample where an image offends; the line says how many do, and names the first."""
     offences, first = 0, ""
     for image in images:
         found = offence(image)

@@ -9,7 +9,7 @@ from sdindex.exchange.tables import write_json
 
 
 def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
-    """Write a JSON list of paths: absolute ones, as they are to be opened, unless relative."""
+    """Write a JSON list of paths: absolute, as they are to be opened, or relative."""
     if wishes.relative:
         write_json(map(Naming.of(images).path, images), output)
     else:

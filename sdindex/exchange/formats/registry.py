@@ -18,7 +18,7 @@ class Wishes(NamedTuple):
     Attributes
     ----------
     relative
-        Paths relative to their archive's root, in formats that have absolute ones else.
+        Paths relative to their archive's root, in formats whose paths are absolute else.
     utc_offset
         That of the cameras' clocks: EXIF times do not say it.
     """
