@@ -25,6 +25,7 @@ from sdindex.api import Index
 from sdindex.archive.natural import sort_key
 from sdindex.arguments import AnyPath, whole
 from sdindex.errors import SampleError
+from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.pages import charts
@@ -247,8 +248,8 @@ def plot_bucket_distribution(
 
     Raises
     ------
-    SampleError
-        When the chart cannot be written.
+    SampleError, OutputError
+        When the chart cannot be made, or written.
     """
     if not bucket_stats:
         print("No bucket statistics available")
@@ -317,11 +318,19 @@ def _finish(figure: go.Figure, save_path: AnyPath | None, *, show: bool) -> None
 
 
 def _save(figure: go.Figure, path: Path) -> None:
-    if path.suffix.lower() in (".html", ".htm"):
-        figure.write_html(path)
-        return
+    refuse_link(str(path), "name the file itself, or remove the link")
+    content = _content(figure, path)
+    with replacing(str(path)) as file:
+        file.write(content)
+
+
+def _content(figure: go.Figure, path: Path) -> bytes:
+    """Return what is to be in a file, by its name's ending."""
+    ending = path.suffix.lower()
+    if ending in (".html", ".htm"):
+        return str(figure.to_html()).encode("utf-8")
     try:
-        figure.write_image(path)
+        return bytes(figure.to_image(format=ending[1:] or None))
     except (ImportError, ValueError, RuntimeError) as problem:
         first = str(problem).strip().partition("\n")[0]
         raise SampleError(

@@ -167,6 +167,17 @@ def test_a_plot_is_written_as_html(images: list[str], tmp_path: Path) -> None:
     sdindex.plot_bucket_distribution([])
 
 
+def test_a_plot_is_not_written_through_a_link(images: list[str], tmp_path: Path) -> None:
+    _, data = sdindex.sample_diverse_with_stats(images, 20, show_progress=False)
+    (tmp_path / "of worth").write_bytes(b"of worth")
+    (tmp_path / "plot.html").symlink_to(tmp_path / "of worth")
+    with pytest.raises(
+        sdindex.OutputError, match=r"plot.html is a link to .*; name the file itself"
+    ):
+        sdindex.plot_bucket_distribution(data["bucket_stats"], save_path=tmp_path / "plot.html")
+    assert (tmp_path / "of worth").read_bytes() == b"of worth"
+
+
 def test_a_picture_needs_the_extra_and_says_so(
     images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
                 yield file
         else:
             _refuse_what_is_of_worth(output, index)
-            with _replacing(output) as file:
+            with replacing(output) as file:
                 yield file
     except OSError as problem:
         if problem.errno == errno.EPIPE:
@@ -133,7 +133,8 @@ def _into(special: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _replacing(path: str) -> Iterator[IO[bytes]]:
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """Give a file that takes a name when the block ends without an error, and not before."""
     draft = path + _draft_suffix()
     file = new_file(draft)
     try:
