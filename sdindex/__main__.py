@@ -16,13 +16,17 @@ def main() -> None:
     """Run the command line."""
     _import_nothing_from_here()
     gc.set_threshold(*_GC_THRESHOLDS)
+    # Numpy's threads, a pool as large as the machine, do nothing here and cost time and memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from sdindex.cli.main import cli
 
         cli(prog_name="sdindex")
     # Before any command of ours runs:
-    except OSError as problem:
+    except (OSError, ImportError) as problem:
         sys.exit(f"Error: {problem}")
+    except MemoryError:
+        sys.exit("Error: there is too little memory to start")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

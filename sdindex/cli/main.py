@@ -1,14 +1,12 @@
 """The command line's one entry: the group of all commands, and errors as lines for people."""
 
-import errno
 from typing import Any
 
 import click
 
-from sdindex.archive.names import printable
 from sdindex.cli import archives, ask, labels, look, samples, topics
+from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
-from sdindex.errors import SdindexError
 
 
 class Commands(click.Group):
@@ -23,19 +21,11 @@ class Commands(click.Group):
         try:
             with interruptible():
                 return super().invoke(ctx)
-        except SdindexError as problem:
-            raise click.ClickException(str(problem)) from problem
-        except UnicodeEncodeError as problem:  # of an argument: no database stores such text
-            raise click.ClickException(
-                f"{printable(problem.object)} is no text in UTF-8"
-            ) from problem
-        except OSError as problem:
-            if problem.errno == errno.EPIPE:
+        except FAILURES as problem:
+            line = explained(problem)
+            if line is None:
                 raise
-            # The disk of the index, or the system: what is one file's alone was seen to below.
-            raise click.ClickException(
-                f"{printable(str(problem))}; what was stored before is kept"
-            ) from problem
+            raise click.ClickException(line) from problem
         except KeyboardInterrupt as problem:
             click.echo("interrupted; what was stored is kept, and the next run goes on", err=True)
             ctx.exit(exit_status(problem))

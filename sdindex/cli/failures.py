@@ -1,0 +1,52 @@
+"""What may fail outside the program, in words for people."""
+
+import errno
+
+from sdindex.archive.names import printable
+from sdindex.errors import SdindexError
+
+FAILURES = (
+    SdindexError,
+    UnicodeEncodeError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    SystemError,
+    ImportError,
+)
+
+# CPython's own words: it has no error of its own for these.
+_NO_THREAD = "can't start new thread"
+_OUT_OF_MEMORY = ("error return without exception set", "NULL without setting an exception")
+
+
+def explained(problem: Exception) -> str | None:
+    """Return one line for the user; None for what is a fault of the program."""
+    match problem:
+        case SdindexError():
+            return str(problem)
+        case UnicodeEncodeError():  # of an argument: no database stores such text
+            return f"{printable(problem.object)} is no text in UTF-8"
+        case OSError() if problem.errno != errno.EPIPE:
+            # The disk of the index, or the system: what is one file's alone was seen to below.
+            return f"{printable(str(problem))}; what was stored before is kept"
+        case MemoryError() | SystemError() if _is_of_memory(problem):
+            return "there is too little memory; what was stored before is kept"
+        case RuntimeError() if _NO_THREAD in str(problem):
+            return "the system starts no further thread; end other programs, or try fewer --workers"
+        case ImportError():
+            return unloadable(problem)
+    return None
+
+
+def _is_of_memory(problem: Exception) -> bool:
+    return isinstance(problem, MemoryError) or str(problem).endswith(_OUT_OF_MEMORY)
+
+
+def unloadable(problem: ImportError) -> str:
+    """Return one line on a part of the program that cannot be loaded."""
+    reason = str(problem).strip().rpartition("\n")[2].strip()
+    return (
+        f"a part of the program cannot be loaded ({printable(reason)}): there is too little "
+        "memory, or it is to be installed anew"
+    )

@@ -1,0 +1,67 @@
+"""What fails outside the program is one line; what is a fault of the program is not hidden."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdindex import Index
+from tests.cli.test_cli import run
+from tests.conftest import make_image
+
+LACKS = [
+    (MemoryError(), "there is too little memory"),
+    (SystemError("error return without exception set"), "there is too little memory"),
+    (RuntimeError("can't start new thread"), "starts no further thread"),
+    (ImportError("IMPORTANT:\n\n x.so: failed to map segment"), "(x.so: failed to map segment)"),
+]
+
+
+@pytest.mark.parametrize(("problem", "said"), LACKS)
+def test_what_a_machine_lacks_is_one_line(
+    problem: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Index) -> None:
+        raise problem
+
+    monkeypatch.setattr(Index, "status", failing)
+    result = run("status")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("dictionary changed"), SystemError("x"), KeyError()]
+)
+def test_a_fault_of_the_program_is_not_hidden(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: Index) -> None:
+        raise fault
+
+    monkeypatch.setattr(Index, "status", failing)
+    assert run("status").exception is fault
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such limit there")
+@pytest.mark.parametrize("megabytes", [25, 40, 90])
+@pytest.mark.parametrize("command", ["status", "quality -n 3", "report -n 3 -o page.html"])
+def test_with_little_memory_there_is_no_traceback(command: str, megabytes: int, made: Path) -> None:
+    program = [sys.executable, "-m", "sdindex", "--db", str(made / "sdindex.db"), *command.split()]
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit -v {megabytes * 1000}; exec "$@"', "sh", *program],
+        cwd=made, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("little")
+    for seed in range(4):
+        make_image(folder / "archive" / f"{seed}.jpg", seed, size=(64, 48))
+    with Index(folder / "sdindex.db") as index:
+        index.update(folder / "archive")
+    return folder
