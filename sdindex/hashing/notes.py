@@ -18,6 +18,7 @@ def take_notes() -> None:
     """
     warnings.simplefilter("always")
     warnings.showwarning = lambda message, *_: _warned.append(str(message))
+    _open_stderr()
     if sys.platform == "win32":
         ours = os.open(os.devnull, os.O_WRONLY)
     else:
@@ -27,6 +28,13 @@ def take_notes() -> None:
         _shown.append(shown)
     os.dup2(ours, 2)
     os.close(ours)
+
+
+def _open_stderr() -> None:
+    """Have a stderr, where the program was started without: or a pipe gets its number."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    if nothing != 2:
+        os.close(nothing)
 
 
 def taken() -> tuple[str, ...]:
