@@ -52,10 +52,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faul
 
 
 # What is not yet as promised.
-NOT_YET = {
-    "fuzzed", "names", "damage", "modules", "disks", "mounts", "limits", "refused",
-    "decoders", "executors",
-}  # fmt: skip
+NOT_YET = {"damage", "disks", "limits", "executors"}
 
 
 @linux

@@ -25,7 +25,7 @@ PARTS: dict[str, int] = {
     "syscalls": 500,
     "damage": 1000,
     "together": 600,
-    "modules": 6,
+    "modules": 4,
     "disks": 200,
     "mounts": 60,
     "limits": 100,

@@ -103,7 +103,7 @@ class Changed:
         with Vanishing(2, set(vanishing)) as executor, Index(self._db) as index:
             summary = index.update(self._archive, executor=executor)
         labelled = len((rewritten - vanishing) & self._labelled)
-        said = re.search(r"(\d+) (?:of them )?(?:has|have) labels", str(summary))
+        said = re.search(r"(\d+) with labels", str(summary))
         told = int(said[1]) if said else 0
         check(told == labelled, f"{summary} of {labelled} with labels; {self._again}")
         for image in self._sample():
@@ -130,7 +130,7 @@ class Vanishing(ThreadPoolExecutor):
 
     def __init__(self, count: int, files: set[Path]) -> None:
         super().__init__(count)
-        self._files = files
+        self._files = set(files)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         while self._files:

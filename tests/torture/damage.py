@@ -7,7 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -22,6 +22,18 @@ READING = (
     ("errors",), ("cameras",), ("sql", "SELECT * FROM image_hash"),
 )  # fmt: skip
 
+BY_VALUES = 0.3  # of the damages
+VALUES = (
+    "NULL", "'text'", "x'ff00'", "1.5", "-1", "9223372036854775807", "''", "x''", "1e308",
+    "CAST(x'c1' AS TEXT)", "char(0) || 'a'", "'2020-13-45'", "'{'", "'([' ", "'../../x.jpg'",
+)  # fmt: skip
+SPOILS = (
+    "DELETE FROM alembic_version", "INSERT INTO alembic_version VALUES ('0001')",
+    "UPDATE alembic_version SET version_num = '0000'", "DROP VIEW bucket",
+    "UPDATE alembic_version SET version_num = ''", "ALTER TABLE image RENAME COLUMN dhash TO d",
+    "ALTER TABLE image DROP COLUMN error",
+)  # fmt: skip
+
 
 def damage(folder: Path, count: int, seed: int) -> Row:
     """Damage an index; whoever uses it says so in a line at most, or answers."""
@@ -34,9 +46,8 @@ def damage(folder: Path, count: int, seed: int) -> Row:
         "damaged index files",
         f"{count:,}",
         f"no traceback, one line at most, unchanged by all that read; refused {refused}; "
-        f"in {wrong['told']} of them a reader answered wrongly where SQLite's own check tells, "
-        f"in {wrong['untold']} where it does not; after `index`, {wrong['kept']} answer wrongly, "
-        "of which SQLite tells none",
+        "where SQLite's own check tells it, no answer is wrong, nor after `index`; where it does "
+        f"not, {wrong['answered']} answer wrongly, and {wrong['kept']} after `index`",
     )
 
 
@@ -61,21 +72,32 @@ class Damaged:
 
     def meet(self, trial: int) -> None:
         """Damage it, and have each command meet that."""
-        content = _damaged(self._whole, random.Random(trial))
-        wrong = False
+        content = self._damaged(random.Random(trial))
+        wrong = ""
         for arguments in READING:
             again = f"seed {trial}, {arguments[0]}"
             self._set_up(content)
             result = self._run(*arguments)
             if not self._is_refused(result, arguments[0], again):
-                wrong |= result.stdout != self._answers[arguments]
+                different = result.stdout != self._answers[arguments]
+                wrong = arguments[0] if different else wrong
             check(self._db.read_bytes() == content, f"it changed the index; {again}")
             files = os.listdir(self._working)
             check(files == [self._db.name], f"it left {files}; {again}")
         if wrong:
             self._set_up(content)
-            self.wrong["told" if told_by_sqlite(self._db) else "untold"] += 1
+            told = told_by_sqlite(self._db)
+            check(told is None, f"{wrong} answers wrongly, and SQLite tells {told}; seed {trial}")
+            self.wrong["answered"] += 1
         self._index(content, f"seed {trial}, index")
+
+    def _damaged(self, chance: random.Random) -> bytes:
+        """Return the index damaged: its bytes, or by what no sdindex would do in SQL."""
+        if chance.random() < BY_VALUES:
+            self._set_up(self._whole)
+            _spoil(self._db, chance)
+            return self._db.read_bytes()
+        return _damaged(self._whole, chance)
 
     def _index(self, content: bytes, again: str) -> None:
         """Check that an update refuses what SQLite tells, or leaves what is right."""
@@ -117,6 +139,24 @@ def told_by_sqlite(db: Path) -> str | None:
     except sqlite3.DatabaseError as problem:
         return str(problem)
     return None if found == ("ok",) else str(found)
+
+
+def _spoil(db: Path, chance: random.Random) -> None:
+    """Store a value in an index that no version of it has stored, or change its tables."""
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        table = chance.choice([name for (name,) in connection.execute(query)])
+        if chance.random() < 0.2:
+            statement = chance.choice((*SPOILS, f"DROP TABLE {table}"))
+        else:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            statement = f"UPDATE {table} SET {chance.choice(columns)} = {chance.choice(VALUES)}"
+            if chance.random() < 0.7:
+                number = chance.randrange(1, 9)
+                statement += f" WHERE rowid = (SELECT rowid FROM {table} LIMIT 1 OFFSET {number})"
+        with suppress(sqlite3.Error):  # not every value can be had everywhere
+            connection.execute(statement)
 
 
 def _damaged(whole: bytes, chance: random.Random) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.torture.states import opened
-from tests.torture.support import Row, Run, check, command, processes, write
+from tests.torture.support import Row, Run, check, command, write
 
 # Up to 169 megapixels: beyond twice 89.5 million Pillow refuses to open a file.
 SIZES = ((11_000, 8_000), (13_000, 13_000), (20_000, 4_000), (9_000, 9_000))
@@ -49,7 +49,7 @@ def _most_memory(run: Run) -> int:
     """Watch a program to its end; return the most bytes that any of its processes had."""
     most = 0
     while run.process.poll() is None:
-        for process in processes(run.process.pid):
+        for process in run.processes():
             with suppress(FileNotFoundError, ProcessLookupError):
                 status = Path(f"/proc/{process}/status").read_text()
                 found = re.search(r"VmHWM:\s+(\d+) kB", status)

@@ -29,7 +29,7 @@ from sdindex import Index
 if __name__ == "__main__":
     with Index(sys.argv[1]) as index:
         index.update(".", workers=2)
-        index.select(4, unit="burst", balance=["camera"], save="first")
+        index.select(4, unit="burst", balance="camera", save="first")
         index.report(4)
         index.quality(3)
         with ThreadPoolExecutor(2) as threads:
@@ -40,7 +40,13 @@ if __name__ == "__main__":
         index.prune()
 """
 _HOSTILE = "open({marker!r}, 'a').write(__name__ + ' in ' + repr(__import__('sys').argv) + '\\n')\n"
-WAYS = ("sdindex", "python -m sdindex", "the library")
+# As where there is no fork.
+_EACH_ALONE = """
+from sdindex import processes
+processes.started = lambda modules: processes.Alone()
+processes.get_ready = lambda modules: None
+"""
+WAYS = ("sdindex", "python -m sdindex", "the library", "the library, each worker by itself")
 
 
 def modules(
@@ -122,15 +128,15 @@ class Card:
             check(not self.run(), f"{len(self.run())} modules are run: {self.run()[:5]}; {said}")
             check(done.status == 0, f"it ended with {done.status}: {done.said[-1500:]}; {said}")
         shutil.rmtree(outside)
-        return 1 if way == WAYS[2] else len(commands)
+        return 1 if way in WAYS[2:] else len(commands)
 
 
 def _programs(
     way: str, commands: Sequence[tuple[str, ...]], outside: Path, db: Path
 ) -> list[list[str]]:
-    if way == WAYS[2]:
+    if way in WAYS[2:]:
         script = outside / "script.py"
-        script.write_text(_LIBRARY)
+        script.write_text((_EACH_ALONE if way == WAYS[3] else "") + _LIBRARY)
         return [[sys.executable, str(script), str(db)]]
     console = [str(Path(sys.executable).parent / "sdindex")]
     start = console if way == WAYS[0] else [sys.executable, "-m", "sdindex"]

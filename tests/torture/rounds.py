@@ -95,18 +95,21 @@ class Life:
         strict = self._chance.random() < 0.1
         if by_program:
             strictly = ["--strict"] if strict else []
-            arguments = ["index", "-q", "--method", self.method, *strictly, self.archive.root]
+            arguments = ["index", "-q", "--accept-loss", "--method", self.method, *strictly]
+            arguments.append(str(self.archive.root))
             done = subprocess.run(command(self._db, *arguments), capture_output=True, check=False)
             check(not done.returncode, f"{done.returncode} {done.stderr.decode()}")
         else:
             self._index.update(
-                self.archive.root, method=self.method, strict=strict, executor=self._threads
-            )
+                self.archive.root, method=self.method, strict=strict, executor=self._threads,
+                accept_loss=True,
+            )  # fmt: skip
 
     def _update_a_part(self) -> None:
         folders = sorted(path for path in self.archive.root.rglob("*") if path.is_dir())
         if folders and self._db.exists():
             try:
-                self._index.update(self._chance.choice(folders), executor=self._threads)
+                folder = self._chance.choice(folders)
+                self._index.update(folder, executor=self._threads, accept_loss=True)
             except SdindexError as problem:
                 check("holds no image files" in str(problem), str(problem))

@@ -16,7 +16,7 @@ from alembic.config import Config
 
 from sdindex.store.schema import migrations_folder
 from tests.torture.states import COMMITTED, Rows, opened, state, update, whole_run
-from tests.torture.support import images
+from tests.torture.support import LONG_AGO, images, write
 
 OLD_SCHEMAS = sorted(file.name[:4] for file in migrations_folder().glob("versions/0*.py"))[:-1]
 SCENES = ("a first run", "an update", *(f"an upgrade from {old}" for old in OLD_SCHEMAS))
@@ -81,7 +81,7 @@ def change(archive: Path, files: int) -> None:
     for number, file in enumerate(sorted(archive.glob("?/*.JPG"))):
         match number % 8:
             case 0:
-                file.write_bytes(file.read_bytes() + b"\0")
+                write(file, file.read_bytes() + b"\0", LONG_AGO + 10_000 + number)
             case 1:
                 file.unlink()
             case 2:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
+from itertools import count as count_from
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from PIL import Image
 
 LONG_AGO = 1_700_000_000  # seconds since 1970: far from now, so that a file is settled
 HANGS = 60.0  # seconds that nothing here takes
+_MARK = "SDINDEX_TORTURE"
+_numbers = count_from(1)
 LATE = 20.0  # seconds in which a process whose parent was killed must have ended
 
 
@@ -70,7 +73,8 @@ def images(folder: Path, count: int, size: tuple[int, int] = (32, 24), seed: int
     for number in range(count):
         file = folder / f"{number % 7}" / f"IMG_{number}.JPG"
         file.parent.mkdir(exist_ok=True, parents=True)
-        write(file, image_bytes(1000 * seed + number, size), LONG_AGO + number)
+        unique = 1000 * seed + number
+        write(file, image_bytes(unique, size), LONG_AGO + unique)
     return folder
 
 
@@ -139,34 +143,49 @@ def ended(
 
 
 class Run:
-    """A running program in a session of its own, with what it writes in a file."""
+    """A running program, with what it writes in a file.
+
+    What it starts may be in a session of its own, and outlive it: a mark in the environment
+    tells all of them from other processes.
+    """
 
     def __init__(self, program: Sequence[str], log: Path) -> None:
         self.log = log
+        self._mark = f"{_MARK}={os.getpid()}-{next(_numbers)}"
         with log.open("wb") as shown:
             self.process = subprocess.Popen(
                 program, stdin=subprocess.DEVNULL, stdout=shown, stderr=shown,
-                start_new_session=True,
+                start_new_session=True, env=os.environ | dict([self._mark.split("=")]),
             )  # fmt: skip
 
     @property
     def shown(self) -> str:
         return self.log.read_text(errors="backslashreplace")
 
+    def processes(self) -> dict[int, int]:
+        """Return its living processes, and the parent of each."""
+        return _marked(self._mark.encode())
+
     def send(self, number: int, *, everyone: bool) -> None:
-        """Send a signal to the program, or to every process that it has started, too."""
+        """Send a signal to the program, or to every process that it has started, too.
+
+        SIGINT reaches those of its session, as Ctrl-C does.
+        """
         with suppress(ProcessLookupError):  # it may have just ended
-            if everyone:
+            if everyone and number == signal.SIGINT:
                 os.killpg(self.process.pid, number)
-            else:
-                self.process.send_signal(number)
+                return
+            self.process.send_signal(number)
+        for process in self.processes() if everyone else ():
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def ended(self, seconds: float = HANGS) -> int:
         """Wait for its end, and return its status."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            left = processes(self.process.pid)
+            left = self.processes()
             self.send(signal.SIGKILL, everyone=True)
             self.process.wait()
             raise DifferenceError(f"it hangs, with the processes {left}: {self.shown}") from None
@@ -174,22 +193,23 @@ class Run:
     def left(self, seconds: float) -> dict[int, int]:
         """Return its processes that are still there after so long, and end them."""
         deadline = time.monotonic() + seconds
-        while (left := processes(self.process.pid)) and time.monotonic() < deadline:
+        while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
         for number in left:
             kill(number)
         return left
 
 
-def processes(session: int) -> dict[int, int]:
-    """Return the living processes of a session, and the parent of each."""
+def _marked(mark: bytes) -> dict[int, int]:
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            if mark not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
             status = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if int(status[3]) == session and status[0] not in "ZX":
+        if status[0] not in "ZX":
             found[int(folder.name)] = int(status[1])
     return found
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.torture.states import State, index_again, state, whole_run
-from tests.torture.support import LATE, Row, Run, check, command, images, kill, processes
+from tests.torture.support import LATE, Row, Run, check, command, images, kill
 
 SIZE = (1600, 1200)  # of an image: reading it takes a moment
 
@@ -61,7 +61,7 @@ def _killed(archive: Path, db: Path, expected: State, trial: int) -> int:
 def _a_worker(run: Run, chance: random.Random) -> int | None:
     """Return a worker, as soon as there is one; None when the program has ended before."""
     while run.process.poll() is None:
-        parents = processes(run.process.pid)
+        parents = run.processes()
         found = [child for child, parent in parents.items() if parents.get(parent, 0) in parents]
         if found:
             return chance.choice(found)
