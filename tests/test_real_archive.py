@@ -207,7 +207,7 @@ def drawn(
             np.array([int(every[one].dhash, 16) for one in there], np.uint64),
             folders=Coded(np.array(number_of, np.int32), [(1, folder) for folder in folders]),
         ),
-        np.array([cameras.index(every[one].camera) for one in there], np.int32),
+        np.array([cameras.index(every[one].camera) for one in there], np.uint8),
         np.array([there.index(one) for one in sorted(fixed)], np.int64),
     )
     places = draw(found, round(len(there) / 10), bits=4, distance=distance).positions.tolist()

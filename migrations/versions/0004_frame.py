@@ -14,35 +14,37 @@ depends_on = None
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-# While the frame is whole its counts answer; else the images do, as before.
+# While the frame is whole its counts answer; else the images do, as before. Each half begins with
+# a row that is there, or not, so that the other one's tables are not gone through.
 WHOLE = """
 NOT EXISTS (SELECT 1 FROM frame_change)
 AND NOT EXISTS (SELECT 1 FROM archive WHERE frame_version IS NULL)
 """
 BUCKET = f"""
 CREATE VIEW bucket AS
-SELECT bucket, images, path AS first_path
+SELECT bucket, images, (SELECT path FROM image WHERE image.id = first_id) AS first_path
 FROM (
-    SELECT frame_bucket.bucket AS bucket, image.path AS path,
+    SELECT frame_bucket.bucket AS bucket, frame_bucket.first_id AS first_id,
            sum(frame_bucket.images) OVER (PARTITION BY frame_bucket.bucket) AS images,
            row_number() OVER (
                PARTITION BY frame_bucket.bucket
                ORDER BY archive.sort_key, frame_block.first_key
            ) AS place
-    FROM frame_bucket
+    FROM (SELECT 1 AS one WHERE {WHOLE}) AS whole
+    CROSS JOIN frame_bucket
     JOIN frame_block ON frame_block.id = frame_bucket.block
     JOIN archive ON archive.id = frame_block.archive_id
-    JOIN image ON image.id = frame_bucket.first_id
-    WHERE {WHOLE}
     UNION ALL
-    SELECT (image.dhash >> 60) & 15 AS bucket, image.path AS path,
+    SELECT (image.dhash >> 60) & 15 AS bucket, image.id AS first_id,
            count(*) OVER (PARTITION BY (image.dhash >> 60) & 15) AS images,
            row_number() OVER (
                PARTITION BY (image.dhash >> 60) & 15
                ORDER BY archive.sort_key, image.sort_key
            ) AS place
-    FROM image JOIN archive ON archive.id = image.archive_id
-    WHERE image.dhash IS NOT NULL AND image.missing_since IS NULL AND NOT ({WHOLE})
+    FROM (SELECT 1 AS one WHERE NOT ({WHOLE})) AS changed
+    CROSS JOIN image
+    JOIN archive ON archive.id = image.archive_id
+    WHERE image.dhash IS NOT NULL AND image.missing_since IS NULL
 ) AS placed
 WHERE place = 1
 """

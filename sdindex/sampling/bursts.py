@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_WINDOW = 4  # images looked at first for the end of a burst
+_WINDOW, _WIDEST = 4, 256  # images looked at for the end of a burst, at first and at most
+_SIDE_BY_SIDE = 1 << 17  # stretches
+_PIECE = 1 << 20  # images
 _FEW = 64  # stretches, beyond which a step of numpy for all at once is worth its price
 
 
@@ -33,7 +35,10 @@ def burst_starts(
     images = len(hashes)
     is_start = np.zeros(images, bool)
     if images:
-        is_start[1:] = np.bitwise_count(hashes[1:] ^ hashes[:-1]) > min(2 * distance, 64)
+        for at in range(1, images, _PIECE):  # so that no second column is in memory
+            here = slice(at, min(at + _PIECE, images))
+            before = hashes[here.start - 1 : here.stop - 1]
+            is_start[here] = np.bitwise_count(hashes[here] ^ before) > min(2 * distance, 64)
         is_start[folder_starts] = True
         if distance:
             _divide(hashes, is_start, distance)
@@ -44,30 +49,40 @@ def _divide(hashes: NDArray[np.uint64], is_start: NDArray[np.bool_], distance: i
     """Find the bursts in each stretch of images that begins with a start that is known."""
     first = np.flatnonzero(is_start)
     end = np.append(first[1:], len(hashes))
-    longer = end - first > 1
-    first, end = first[longer], end[longer]
+    longer = np.flatnonzero(end - first > 1)
+    for at in range(0, len(longer), _SIDE_BY_SIDE):
+        some = longer[at : at + _SIDE_BY_SIDE]
+        _divide_some(hashes, is_start, first[some], end[some], distance)
+
+
+def _divide_some(
+    hashes: NDArray[np.uint64],
+    is_start: NDArray[np.bool_],
+    first: NDArray[np.int64],
+    end: NDArray[np.int64],
+    distance: int,
+) -> None:
+    """Find the bursts of stretches side by side; the last few one after the other.
+
+    In each round every stretch looks at some images, twice as many where it found no start.
+    """
     at, width = first + 1, np.full(len(first), _WINDOW)
     while len(first) > _FEW:
         window = at[:, None] + np.arange(width.max())
-        inside = (window < end[:, None]) & (window < (at + width)[:, None])
+        inside = window < np.minimum(end, at + width)[:, None]
         window[~inside] = 0
         apart = np.bitwise_count(hashes[window] ^ hashes[first][:, None]) > distance
         apart &= inside
         found = apart.any(axis=1)
-        place = at + np.where(found, apart.argmax(axis=1), width)
-        is_start[place[found]] = True
-        first = np.where(found, place, first)
-        at = np.where(found, place + 1, place)
-        width = np.where(found, _WINDOW, np.minimum(2 * width, 256))
-        open_still = at < end
-        first, end, at, width = (
-            first[open_still],
-            end[open_still],
-            at[open_still],
-            width[open_still],
-        )
-    for one, stop, begin in zip(first.tolist(), end.tolist(), at.tolist(), strict=True):
-        _divide_one(hashes[one:stop].tolist(), is_start[one:stop], begin - one, distance)
+        position = at + np.where(found, apart.argmax(axis=1), width)
+        is_start[position[found]] = True
+        first = np.where(found, position, first)
+        at = np.where(found, position + 1, position)
+        width = np.where(found, _WINDOW, np.minimum(2 * width, _WIDEST))
+        going_on = at < end
+        first, end, at, width = (some[going_on] for some in (first, end, at, width))
+    for head, stop, begin in zip(first.tolist(), end.tolist(), at.tolist(), strict=True):
+        _divide_one(hashes[head:stop].tolist(), is_start[head:stop], begin - head, distance)
 
 
 def _divide_one(

@@ -1,6 +1,6 @@
 """The sampling frame: all images that can be sampled, in natural order, as columns of numbers."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sdindex.sampling.blocks import NO_TIME, with_names
+from sdindex.sampling.blocks import LABELS, NO_TIME, with_names
 
 HASH_BITS = 64
 NONE = -1  # the number of what an image does not have
@@ -17,6 +17,7 @@ _DAY = 86_400  # seconds
 
 Numbers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+Buckets = NDArray[np.unsignedinteger[Any]]
 Mask = NDArray[np.bool_]
 Column = TypeVar("Column")
 
@@ -27,7 +28,7 @@ class Coded(NamedTuple):
     A name is what the images of one archive call it: with the archive's id before it.
     """
 
-    numbers: NDArray[np.int32]
+    numbers: NDArray[np.signedinteger[Any]]
     names: list[tuple[int, str]]
 
 
@@ -40,6 +41,16 @@ class Labelled(NamedTuple):
     positions: Numbers
     numbers: Numbers
     names: list[str]
+
+
+# The names under which columns are stored, and asked for, and what they are called here.
+_FIELDS: dict[str, Any] = {
+    "time": "times",
+    "folder": "folders",
+    "camera": "cameras",
+    "method": "methods",
+    LABELS: "labels",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,13 @@ class Frame:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def only(self, columns: Collection[str]) -> "Frame":
+        """Return the frame with no columns but these, ids and hashes, so that memory is let go."""
+        dropped: dict[str, Any] = {
+            field: None for name, field in _FIELDS.items() if name not in columns
+        }
+        return replace(self, **dropped)
+
     def take(self, chosen: Mask) -> "Frame":
         """Return the frame of those images alone."""
         if chosen.all():
@@ -94,17 +112,19 @@ class Frame:
         """Say of each image whether it is one of those."""
         return np.isin(self.ids, np.fromiter(ids, np.int64))
 
-    def buckets(self, bits: int) -> Hashes:
-        """Return each image's bucket: the leading bits of its hash."""
-        return self.hashes >> np.uint64(HASH_BITS - bits)
+    def buckets(self, bits: int) -> Buckets:
+        """Return each image's bucket: the leading bits of its hash, in as few bytes as fit."""
+        buckets = np.empty(len(self), np.min_scalar_type((1 << bits) - 1))
+        return np.right_shift(self.hashes, HASH_BITS - bits, out=buckets, casting="unsafe")
 
     def bucket_sizes(self, bits: int) -> tuple[dict[int, int], dict[int, int]]:
         """Return the images of each bucket, and the id of its first, by the bucket's number."""
         buckets = self.buckets(bits)
         if bits <= _FEW_BITS:  # counted in one pass, without sorting
-            counts = np.bincount(buckets.astype(np.int64), minlength=1 << bits)
+            counts = np.bincount(buckets, minlength=1 << bits)
             first = np.zeros(1 << bits, np.int64)
-            first[buckets[::-1]] = np.arange(len(self) - 1, -1, -1)
+            last = len(self) - 1
+            first[buckets[::-1]] = np.arange(last, -1, -1, dtype=position_type(len(self)))
             numbers = np.flatnonzero(counts)
             counts, first = counts[numbers], first[numbers]
         else:
@@ -161,14 +181,22 @@ def in_order(keys: Sequence[NDArray[Any]]) -> NDArray[Any]:
     The keys are not negative. Sixteen bits at a time, from the last on, which numpy sorts without
     comparing: in a third of the time of sorting whole numbers.
     """
-    images = len(keys[0])
-    small = np.int32 if images < 1 << 31 else np.int64
-    order: NDArray[Any] = np.arange(images, dtype=small)
+    small = position_type(len(keys[0]))
+    order: NDArray[Any] | None = None
     for key in reversed(keys):
-        for shift in range(0, int(key.max(initial=0)).bit_length(), 16):
-            digit = (key >> key.dtype.type(shift)).astype(np.uint16)
-            order = order[np.argsort(digit[order], kind="stable").astype(small)]
-    return order
+        for shift in range(0, max(int(key.max(initial=0)).bit_length(), 1), 16):
+            digit = (key if not shift else key >> key.dtype.type(shift)).astype(
+                np.uint16, copy=False
+            )
+            ordered = digit if order is None else digit[order]
+            by_digit = np.argsort(ordered, kind="stable").astype(small)
+            order = by_digit if order is None else order[by_digit]
+    return np.arange(0) if order is None else order
+
+
+def position_type(images: int) -> Any:
+    """Return the type of number that has room for so many positions, or ids."""
+    return np.int32 if images < 1 << 31 else np.int64
 
 
 def distinct(numbers: NDArray[Any]) -> int:
@@ -177,13 +205,14 @@ def distinct(numbers: NDArray[Any]) -> int:
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
 
 
-def by_appearance(numbers: NDArray[Any], kinds: int) -> NDArray[np.int32]:
+def by_appearance(numbers: NDArray[Any], kinds: int) -> Buckets:
     """Return numbers from 0 to `kinds` - 1 as others, in the order in which they first appear."""
-    first = np.full(kinds, len(numbers), np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
-    new = np.empty(kinds, np.int32)
-    new[np.argsort(first, kind="stable")] = np.arange(kinds, dtype=np.int32)
-    renumbered: NDArray[np.int32] = new[numbers]
+    images = len(numbers)
+    first = np.full(kinds, images, np.int64)
+    first[numbers[::-1]] = np.arange(images - 1, -1, -1, dtype=position_type(images))
+    new = np.empty(kinds, np.min_scalar_type(kinds))
+    new[np.argsort(first, kind="stable")] = np.arange(kinds)
+    renumbered: Buckets = new[numbers]
     return renumbered
 
 
@@ -202,13 +231,12 @@ def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
     for archive_id, data in blocks:
         some_lengths, some_numbers, local = with_names(data)
         lengths.append(np.frombuffer(some_lengths, "<i8"))
-        known = np.array(
-            [names.setdefault((archive_id, name), len(names)) for name in local], np.int32
-        )
+        known = np.array([names.setdefault((archive_id, name), len(names)) for name in local])
         numbers.append(known[np.frombuffer(some_numbers, "<i8")])
     if not blocks:
         return Coded(np.empty(0, np.int32), [])
-    return Coded(np.repeat(np.concatenate(numbers), np.concatenate(lengths)), [*names])
+    of_runs = np.concatenate(numbers).astype(np.int16 if len(names) < 1 << 15 else np.int32)
+    return Coded(np.repeat(of_runs, np.concatenate(lengths)), [*names])
 
 
 def labelled(blocks: Sequence[tuple[int, bytes]]) -> Labelled:

@@ -6,7 +6,7 @@ usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,23 +148,27 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
 
 
 class Kind(NamedTuple):
-    """What images belong to: positions of images, in order, and what each is of, as a number."""
+    """What images belong to: positions of images, in order, and what each is of, as a number.
 
-    positions: Numbers
-    numbers: NDArray[np.int64 | np.uint64 | np.int32]
+    Without positions there is a number for every image.
+    """
+
+    positions: Numbers | None
+    numbers: NDArray[Any]
 
 
 def _kinds(frame: Frame, bits: int, distance: int) -> dict[str, Kind]:
     """Return what a sample may reach."""
-    every, times = np.arange(len(frame)), needed(frame.times)
-    dated, labels = np.flatnonzero(times != NO_TIME), needed(frame.labels)
-    starts = bursts_of(frame, distance).starts
+    times, labels = needed(frame.times), needed(frame.labels)
+    dated = np.flatnonzero(times != NO_TIME)
+    starts_burst = np.zeros(len(frame), bool)
+    starts_burst[bursts_of(frame, distance).starts] = True
     return {
-        "buckets": Kind(every, frame.buckets(bits)),
-        "cameras": Kind(every, needed(frame.cameras).numbers),
+        "buckets": Kind(None, frame.buckets(bits)),
+        "cameras": Kind(None, needed(frame.cameras).numbers),
         "days": Kind(dated, days(times[dated])),
         "labels": Kind(labels.positions, labels.numbers),
-        "bursts": Kind(every, np.searchsorted(starts, every, side="right")),
+        "bursts": Kind(None, np.cumsum(starts_burst, dtype=np.int32)),
     }
 
 
@@ -189,6 +193,8 @@ def near_duplicates(sample: Hashes, distance: int) -> float:
 
 def reached(kind: Kind, sample: Numbers) -> int:
     """Return how many of a kind have one of the sampled images, whose positions are in order."""
+    if kind.positions is None:
+        return distinct(kind.numbers[sample])
     first = np.searchsorted(kind.positions, sample)
     after = np.searchsorted(kind.positions, sample, side="right")
     found = np.repeat(first, after - first) + _within(after - first)

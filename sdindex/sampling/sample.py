@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from sdindex.errors import SampleError
 from sdindex.sampling.bursts import burst_starts
-from sdindex.sampling.frame import Frame, Mask, Numbers, folder_starts, in_order, needed
+from sdindex.sampling.frame import (
+    Buckets,
+    Frame,
+    Mask,
+    Numbers,
+    folder_starts,
+    in_order,
+    needed,
+    position_type,
+)
 from sdindex.sampling.trim import fill, trim
 
 
@@ -38,7 +47,7 @@ class Candidates:
     """
 
     frame: Frame
-    strata: NDArray[np.int32] | None = None
+    strata: Buckets | None = None
     fixed: Numbers = field(default_factory=_none)
     excluded: Numbers = field(default_factory=_none)
 
@@ -112,7 +121,7 @@ def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None 
 def bursts_of(frame: Frame, distance: int) -> Bursts:
     """Return the bursts of a frame whose folders were read."""
     starts = burst_starts(frame.hashes, folder_starts(needed(frame.folders)), distance)
-    return Bursts(np.arange(len(frame)), starts)
+    return Bursts(np.arange(len(frame), dtype=position_type(len(frame))), starts)
 
 
 def _draw_images(candidates: Candidates, count: int, bits: int) -> Numbers:
@@ -141,7 +150,7 @@ def _draw_bursts(candidates: Candidates, found: Bursts, count: int, bits: int) -
     one_of_each = np.union1d(fixed, np.delete(middles, taken))
     of = np.repeat(np.arange(len(middles)), found.lengths)
     fixed_among = np.searchsorted(found.positions, one_of_each)
-    return found.positions[_drawn(_at(strata, of), of.astype(np.uint64), fixed_among, count)]
+    return found.positions[_drawn(_at(strata, of), of.astype(np.uint32), fixed_among, count)]
 
 
 def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
@@ -168,7 +177,7 @@ def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
     return Bursts(np.flatnonzero(stays), starts)
 
 
-def _at(strata: NDArray[np.int32] | None, positions: Numbers) -> NDArray[np.int32] | None:
+def _at(strata: Buckets | None, positions: Numbers) -> Buckets | None:
     return None if strata is None else strata[positions]
 
 
@@ -188,8 +197,8 @@ class _Groups(NamedTuple):
 
 
 def _drawn(
-    strata: NDArray[np.int32] | None,
-    groups: NDArray[np.uint64],
+    strata: Buckets | None,
+    groups: Buckets,
     fixed: Numbers,
     count: int,
 ) -> Numbers:
@@ -208,9 +217,7 @@ def _drawn(
     return np.sort(_even(grouped, keeps, fixed))
 
 
-def _grouped(
-    strata: NDArray[np.int32] | None, groups: NDArray[np.uint64], fixed: Numbers
-) -> _Groups:
+def _grouped(strata: Buckets | None, groups: Buckets, fixed: Numbers) -> _Groups:
     order = in_order([groups] if strata is None else [strata, groups])
     begins, begins_stratum = _turns(groups[order]), _turns(np.zeros(len(order), bool))
     if strata is not None:

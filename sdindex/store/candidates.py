@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.frame import (
     NONE,
+    Buckets,
     Coded,
     Frame,
     Labelled,
@@ -66,7 +66,7 @@ def candidates(
         chosen &= ~frame.among(excluded)
     if fixed:  # whatever the filters say, in their places among the others
         chosen |= frame.among(fixed)
-    frame = frame.take(chosen)
+    frame = frame.only({*_drawn_by(options), *also, "method"}).take(chosen)
     del chosen
     if frame.methods is not None:
         counted = np.bincount(frame.methods.numbers, minlength=len(frame.methods.names))
@@ -89,10 +89,19 @@ def _by_method(methods: Coded, counted: Sequence[int]) -> Counter[str]:
 def _columns(options: SampleOptions) -> set[str]:
     """Return the columns of the frame that the options ask about."""
     asked = {
-        "folder": options.unit == "burst" or options.under or options.folders is not None,
-        "camera": options.balance == "camera",
+        "folder": options.under,
         "time": options.since is not None or options.until is not None,
-        LABELS: options.balance == "label" or options.labels or options.not_labels,
+        LABELS: options.labels or options.not_labels,
+    }
+    return {name for name, is_asked in asked.items() if is_asked} | _drawn_by(options)
+
+
+def _drawn_by(options: SampleOptions) -> set[str]:
+    """Return those that are wanted when the filters have been asked."""
+    asked = {
+        "folder": options.unit == "burst" or options.folders is not None,
+        "camera": options.balance == "camera",
+        LABELS: options.balance == "label",
     }
     return {name for name, is_asked in asked.items() if is_asked}
 
@@ -165,7 +174,7 @@ def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) ->
             )
 
 
-def _strata(frame: Frame, options: SampleOptions) -> NDArray[np.int32] | None:
+def _strata(frame: Frame, options: SampleOptions) -> Buckets | None:
     """Return the number of each image's stratum, in the order in which the strata appear."""
     if options.balance is None:
         return None

@@ -17,10 +17,11 @@ from sdindex.sampling.frame import (
     Numbers,
     coded,
     labelled,
+    position_type,
 )
 from sdindex.store.database import Session
 from sdindex.store.frames import StoredBlock, arranged, column_of, remade
-from sdindex.store.tables import frame_column
+from sdindex.store.tables import frame_column, image
 
 _FETCHED = 32  # columns at once: each has a hundred kilobytes
 
@@ -84,7 +85,8 @@ def _column(
 
 def _ids(session: Session, placed: Sequence[_Placed], hashes: Hashes) -> Numbers:
     """Return the ids: each block lists them by bucket, and the hashes say where these are."""
-    ids = np.empty(len(hashes), np.int64)
+    largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
+    ids = np.empty(len(hashes), position_type(largest))
     buckets = (hashes >> np.uint64(HASH_BITS - BUCKET_BITS)).astype(np.uint8)
     for bucket in range(1 << BUCKET_BITS):
         for one, data in _column(session, placed, ids_column(bucket)):

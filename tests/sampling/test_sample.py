@@ -171,7 +171,7 @@ def as_columns(plain: plain_rule.Candidates) -> Candidates:
             np.array(plain.hashes, np.int64).view(np.uint64),
             folders=folders,
         ),
-        np.array(plain.strata, np.int32) if plain.strata else None,
+        np.array(plain.strata, np.uint8) if plain.strata else None,
         np.array(sorted(plain.fixed), np.int64),
         np.array(sorted(plain.excluded), np.int64),
     )
@@ -296,7 +296,7 @@ def test_bursts_of_excluded_images_are_the_last(
 
 def test_a_camera_with_many_frames_does_not_drown_one_with_few() -> None:
     size = 100_000
-    strata = np.array([0] * size + [1] * 200, np.int32)
+    strata = np.array([0] * size + [1] * 200, np.uint8)
     hashes = np.arange(size + 200, dtype=np.uint64) << np.uint64(60)
     drawn = draw(Candidates(Frame(np.arange(size + 200), hashes), strata), 300, bits=4)
     assert Counter(strata[drawn.positions].tolist()) == {0: 150, 1: 150}
