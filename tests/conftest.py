@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+import sdindex
 from sdindex import Index
 
 settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
@@ -26,6 +27,8 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     signal.signal(signal.SIGHUP, lambda *_: None)  # these tests themselves go on
 
 CHECKOUT = Path(__file__).parent.parent
+if "SDINDEX_WHEEL" in os.environ and Path(sdindex.__path__[0]).parent == CHECKOUT:
+    raise RuntimeError("a wheel is to be tested, and this is the checkout")
 REAL_DATA = CHECKOUT.parent / "shared" / "data"
 LONG_AGO = 1_700_000_000  # seconds since 1970: far from now, so that a file is settled
 

@@ -64,9 +64,10 @@ def test_the_examples_of_docstrings_run(
 def test_run_from_inside_a_zip_it_says_what_it_cannot_do(tmp_path: Path, archive: Path) -> None:
     packed = tmp_path / "sdindex.zip"
     with zipfile.ZipFile(packed, "w") as file:
-        for path in (*Path(sdindex.__path__[0]).rglob("*.*"), *CHECKOUT.glob("migrations/**/*.py")):
-            if path.suffix != ".pyc":
-                file.write(path, path.relative_to(CHECKOUT))
+        for folder in (Path(sdindex.__path__[0]), CHECKOUT / "migrations"):
+            for path in folder.rglob("*.*"):
+                if path.suffix != ".pyc":
+                    file.write(path, path.relative_to(folder.parent))
     environment = {**os.environ, "PYTHONPATH": str(packed)}
     program = [sys.executable, "-P", "-m", "sdindex"]
     for words, status in ((["help"], 0), (["index", str(archive)], 1)):
