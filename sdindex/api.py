@@ -67,12 +67,12 @@ class Index(Questions):
         timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
+        verify: bool = False,
     ) -> Summary:
         """Bring the index up to date with folders of images, reading only what changed.
 
         Results are stored as they come, in batches of 256 files or 2 seconds. The workers
-        are processes: a script calls this under ``if __name__ == "__main__":``, as for
-        every use of ``multiprocessing``.
+        are processes of the program's own, which run nothing of the script that calls this.
 
         Parameters
         ----------
@@ -107,12 +107,20 @@ class Index(Questions):
         executor
             Reads images in place of this program's own processes; anything with the
             interface of ``concurrent.futures.Executor``. `workers` then says only how
-            many files are under way.
+            many files are under way. Its workers see the archive under the same path, and
+            do not look for modules in it. Dask's is made by ``client.get_executor(pure=False)``,
+            or a changed file may get its old result.
+        verify
+            Read every file again, changed or not, and the whole of it, also where a thumbnail
+            is what is hashed: to find those that were damaged, or cut short, unseen.
 
         Raises
         ------
         UsageError
             When no folder is given, or an argument means nothing.
+        ReadingError
+            When images cannot be read, whatever they are: the disk fails, or the machine, the
+            executor or the program. What was read before is stored.
         ArchiveError
             When a folder cannot be indexed. What was known of it is unchanged.
         IndexUnusableError
@@ -132,6 +140,7 @@ class Index(Questions):
             timeout=positive("timeout", timeout),
             progress=optional(flag, "progress", progress),
             executor=_executor(executor),
+            verify=flag("verify", verify),
         )
 
     def update_files(

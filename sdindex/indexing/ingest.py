@@ -6,15 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 from sdindex.archive.changes import Reason
 from sdindex.archive.names import from_text, printable
-from sdindex.archive.roots import Identity
-from sdindex.archive.scan import reason
-from sdindex.errors import ArchiveUnavailableError, UsageError
+from sdindex.archive.scan import Unlooked
+from sdindex.errors import ArchiveUnavailableError, ReadingError, UsageError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.indexing.outcomes import Refused, outcome, submitted
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import folder_identity, unavailable
 from sdindex.progress import bar
@@ -25,12 +25,12 @@ from sdindex.store.labels import spoken_for
 from sdindex.store.tables import utc_now
 from sdindex.store.worklist import FileToRead
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
 # An interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
+
+# Of a disk that works, so many files in a row are not refused.
+MOST_REFUSALS = 20
 
 # Why a file is read again that need not have changed.
 _SAME_FILE = (Reason.METHOD, Reason.UNSETTLED)
@@ -49,6 +49,7 @@ class Reading:
     timeout: float
     executor: Executor | None
     progress: bool | None
+    verify: bool = False  # files that did not change, too, and the whole of each
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -62,12 +63,44 @@ class Reading:
 def read_listed(
     session: Session, part: Part, to_read: int, reading: Reading, summary: Summary
 ) -> None:
-    """Read the files that the survey listed, `to_read` of them, and store the results."""
+    """Read the files that the survey listed, `to_read` of them, and store the results.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        When the archive's folder is not the one that it was.
+    ReadingError
+        When images cannot be read, whatever they are; what was read is stored.
+    """
+    from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
+
+    workers = min(reading.workers, to_read)
+    batch = _Batch(session, part, summary)
+    refusals = _Refusals(part, summary)
     with ExitStack() as stack:
-        workers = min(reading.workers, to_read)
         submit = _submit(stack, part, workers, reading)
-        shown = bar(to_read, "reading", show=reading.progress)
-        _read(session, part, submit, workers, summary, stack.enter_context(shown))
+        shown = stack.enter_context(bar(to_read, "reading", show=reading.progress))
+        jobs = completed(
+            worklist.files(session),
+            submit,
+            in_flight=workers * IN_FLIGHT_PER_WORKER,
+            wait_seconds=BATCH_SECONDS,
+        )
+        try:
+            for done in jobs:
+                if done is not None:
+                    file, future = done
+                    elsewhere = reading.executor is not None
+                    result = outcome(future, part.root, file.path, elsewhere=elsewhere)
+                    refusals.look_at(file, result)
+                    _count(summary, file, result, part.archive.method)
+                    batch.add(file, result)
+                    shown.update()
+                batch.store_when_due()
+        except (ArchiveUnavailableError, ReadingError):
+            batch.store()
+            raise
+    batch.store()
 
 
 def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Submit:
@@ -77,85 +110,61 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Sub
     pool = reading.executor or stack.enter_context(
         Workers(workers, reading.timeout, preload=PRELOAD, initializer=get_ready)
     )
+    whole = {"whole": True} if reading.verify else {}
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
-        return pool.submit(read_image, part.root, file.path, part.archive.method)
+        method = part.archive.method
+        return submitted(partial(pool.submit, read_image, part.root, file.path, method, **whole))
 
     return read
 
 
-def _read(
-    session: Session,
-    part: Part,
-    submit: Submit,
-    workers: int,
-    summary: Summary,
-    bar: "tqdm[Any]",
+class _Refusals:
+    """Watches whether a disk fails, or is another one, while its files are read."""
+
+    def __init__(self, part: Part, summary: Summary) -> None:
+        self._part = part
+        self._summary = summary
+        self._identity = folder_identity(part)
+        self._in_a_row = 0
+
+    def look_at(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
+        """Raise when what became of a file says that it is not the file's own fault."""
+        if isinstance(result, ImageRead):
+            self._in_a_row = 0
+            return
+        if not self._is_same_folder():
+            raise unavailable(self._part, "went away while it was being read")
+        if result is None:
+            return
+        path = self._part.root.location(file.path)
+        self._summary.refused.append(Unlooked(path, result.why))
+        self._in_a_row += result.failing
+        if self._in_a_row >= MOST_REFUSALS:
+            raise ReadingError(
+                f"{MOST_REFUSALS} files in a row were not given, the last {printable(path)} "
+                f"({result.why}): its disk may be failing. What is known of them is kept, and what "
+                "was read is stored; look after the disk, and index again"
+            )
+
+    def _is_same_folder(self) -> bool:
+        try:
+            return folder_identity(self._part) == self._identity
+        except ArchiveUnavailableError:
+            return False
+
+
+def _count(
+    summary: Summary, file: FileToRead, result: ImageRead | Refused | None, method: Method
 ) -> None:
-    """Read what the survey listed, and store the results in batches."""
-    from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
-
-    in_flight = workers * IN_FLIGHT_PER_WORKER
-    identity = folder_identity(part)
-    batch = _Batch(session, part, summary)
-    files = worklist.files(session)
-    for done in completed(files, submit, in_flight=in_flight, wait_seconds=BATCH_SECONDS):
-        if done is not None:
-            file, future = done
-            result = _outcome(file, future)
-            if _is_systems(result) and not _is_same_folder(part, identity):
-                batch.store()
-                raise unavailable(part, "went away while it was being read")
-            _count(summary, file, result, part.archive.method)
-            bar.update()
-            if result is not None:
-                batch.add(file, result)
-            elif file.image_id is not None:
-                batch.add_gone(file.image_id)
-        batch.store_when_due()
-    batch.store()
-
-
-def _is_systems(result: ImageRead | None) -> bool:
-    """Say whether a file was not given, so that the whole disk may be gone."""
-    return result is None or (result.error is not None and not result.settled)
-
-
-def _is_same_folder(part: Part, identity: Identity) -> bool:
-    try:
-        return folder_identity(part) == identity
-    except ArchiveUnavailableError:
-        return False
-
-
-def _outcome(file: FileToRead, future: Future[ImageRead]) -> ImageRead | None:
-    """Return what reading a file gave; None when the file is gone."""
-    from sdindex.workers import WorkerDiedError
-
-    problem = future.exception()
-    if problem is None:
-        return future.result()
-    if isinstance(problem, FileNotFoundError | NotADirectoryError):
-        return None
-    # What failed for the system's sake may work next time: such a file stays unsettled.
-    failed = ImageRead(file.state, settled=False, read_at=utc_now())
-    if isinstance(problem, TimeoutError) and not isinstance(problem.errno, int):  # not a network's
-        return failed._replace(error="reading it hung, and was given up (see --timeout)")
-    if isinstance(problem, WorkerDiedError):
-        return failed._replace(error="its reader died: the decoder crashed, or memory ran out")
-    if isinstance(problem, MemoryError):
-        return failed._replace(error="too large for the memory of this machine")
-    if isinstance(problem, OSError):
-        return failed._replace(error=f"cannot be read: {reason(problem)}")
-    raise problem
-
-
-def _count(summary: Summary, file: FileToRead, result: ImageRead | None, method: Method) -> None:
     if result is None:
         summary.skipped += 1
         return
     summary.read += 1
+    if isinstance(result, Refused):
+        summary.unreadable += 1
+        return
     if result.error is not None:
         summary.unreadable += 1
     elif file.image_id is None:
@@ -177,21 +186,27 @@ class _Batch:
         self._summary = summary
         self._new: dict[str, ImageRead] = {}
         self._known: dict[int, ImageRead] = {}
+        self._refused: dict[int, ImageRead] = {}
         self._rewritten: list[int] = []
         self._gone: list[int] = []
         self._since = time.monotonic()
 
-    def add(self, file: FileToRead, result: ImageRead) -> None:
-        if file.image_id is None:
+    def add(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
+        if result is None:
+            if file.image_id is not None:  # changed, and gone: its old hash is none of what it was
+                self._gone.append(file.image_id)
+        elif isinstance(result, Refused):
+            failed = ImageRead(file.state, settled=False, read_at=utc_now(), error=result.why)
+            if file.image_id is None:
+                self._new[file.path] = failed
+            else:
+                self._refused[file.image_id] = failed
+        elif file.image_id is None:
             self._new[file.path] = result
         else:
             self._known[file.image_id] = result
             if file.reason not in _SAME_FILE:
                 self._rewritten.append(file.image_id)
-
-    def add_gone(self, image_id: int) -> None:
-        """Record that a changed file is gone: its old hash is none of what it was last."""
-        self._gone.append(image_id)
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -202,10 +217,12 @@ class _Batch:
         images.add(self._session, self._part.archive, self._new)
         self._count_what_is_kept()
         images.replace(self._session, self._part.archive, self._known)
+        images.refuse(self._session, self._part.archive, self._refused)
         images.set_missing(self._session, self._gone, utc_now())
         self._session.commit()
         self._new.clear()
         self._known.clear()
+        self._refused.clear()
         self._rewritten.clear()
         self._gone.clear()
         self._since = time.monotonic()

@@ -18,6 +18,8 @@ class Summary:
     `missing` files were there at the last update, and are not now. `read` files were opened.
     `labels_kept` and `samples_kept` are those of the `changed` that show something else now,
     and have labels, or are in saved samples, from before.
+    `refused` names those of the unreadable that were not given, or not in time, each with the
+    reason: what was known of them is kept, and they are read again at the next update.
     `unlooked` names the files and folders that could not be looked at, or are kept as they
     were, each with the reason.
     """
@@ -36,6 +38,7 @@ class Summary:
     samples_kept: int = 0
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
+    refused: list[Unlooked] = field(default_factory=list)
 
     def add(self, part: Part, surveyed: Survey) -> None:
         """Count what a survey has settled without reading."""
@@ -72,7 +75,18 @@ class Summary:
         rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
-            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}{self._kept()}"
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
+            f"{self._kept()}{self._refused()}"
+        )
+
+    def _refused(self) -> str:
+        """Return how many files were not given; nothing where all were."""
+        if not self.refused:
+            return ""
+        first = self.refused[0]
+        return (
+            f"; {len(self.refused):,} not given, the first {printable(first.path)} "
+            f"({first.reason}): what was known of them is kept, and they are read next time"
         )
 
     def _kept(self) -> str:

@@ -34,6 +34,7 @@ def update(
     timeout: float = DEFAULT_TIMEOUT,
     progress: bool | None = False,
     executor: Executor | None = None,
+    verify: bool = False,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
@@ -56,7 +57,7 @@ def update(
                     printable(part.archive.root),
                 )
 
-    reading = Reading(workers, method, timeout, executor, progress)
+    reading = Reading(workers, method, timeout, executor, progress, verify)
     return _update(
         store, parts, reading, strict=strict, accept_shift=accept_shift, accept_loss=accept_loss
     )
@@ -96,6 +97,8 @@ def _update(
     summary = Summary()
     with store.writing(create=True) as session:
         for part in parts(session):
+            if reading.verify:
+                images.doubt(session, part)
             surveyed = survey(
                 session,
                 part,

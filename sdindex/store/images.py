@@ -53,6 +53,22 @@ def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead])
     _set(session, rows)
 
 
+def refuse(session: Session, archive: "Archive", refused: Mapping[int, ImageRead]) -> None:
+    """Store why known files were not given, by the ids of their rows.
+
+    What was read of them before by the archive's method stays, and they are read again.
+    """
+    for chunk in batched(refused, _CHUNK):
+        is_known = image.c.dhash.is_not(None) & (image.c.method == stored_name(archive.method))
+        known = set(session.scalars(sa.select(image.c.id).where(image.c.id.in_(chunk), is_known)))
+        replace(session, archive, {row: refused[row] for row in chunk if row not in known})
+
+
+def doubt(session: Session, part: "Part") -> None:
+    """Have the images of a part read again at the next survey, changed or not."""
+    session.execute(image.update().where(part.images()).values(settled=False))
+
+
 def set_missing(session: Session, ids: Iterable[int], since: datetime) -> None:
     """Record that the files of some images are gone."""
     for chunk in batched(ids, _CHUNK):

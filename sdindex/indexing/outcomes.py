@@ -1,0 +1,124 @@
+"""What became of reading a file: what it holds, that it is gone, or that it was refused.
+
+What lies neither with the file nor with its disk ends the run: it is no verdict on an image.
+"""
+
+import errno
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from typing import NamedTuple
+
+from sdindex.archive.names import printable
+from sdindex.archive.roots import Root
+from sdindex.archive.scan import reason
+from sdindex.errors import LACKING, ReadingError, SdindexError
+from sdindex.hashing.picture import ImageRead
+
+_KEPT = "what was read before is stored"
+# A file's own: the next one may be given. The names are those of Dask, which need not be here.
+_OF_ONE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
+_DEATHS = ("WorkerDiedError", "KilledWorker")
+_CLOSED = ("CommClosedError", "ClosedClientError", "FutureCancelledError")
+
+
+class Refused(NamedTuple):
+    """A file that was not given, or not in time: what was known of it stays.
+
+    `failing` says that it may be the disk that fails, or the whole machine.
+    """
+
+    why: str
+    failing: bool = True
+
+
+def outcome(
+    future: "Future[ImageRead]", root: Root, path: str, *, elsewhere: bool
+) -> ImageRead | Refused | None:
+    """Return what reading a file gave; None when it is gone.
+
+    Parameters
+    ----------
+    future
+        What reads it, and is done.
+    root, path
+        The file.
+    elsewhere
+        Whether an executor of the caller's reads it, perhaps on another machine.
+
+    Raises
+    ------
+    ReadingError
+        When images cannot be read, whatever they are.
+    """
+    try:
+        return future.result()
+    except (CancelledError, BrokenExecutor) as problem:
+        raise _ended(problem) from problem
+    except SdindexError:
+        raise
+    except Exception as problem:
+        kind = type(problem).__name__
+        name = printable(root.location(path))
+        if kind in _CLOSED:
+            raise _ended(problem) from problem
+        if kind in _DEATHS:
+            died = "its reader died: the decoder crashed, or memory ran out"
+            return Refused(died, failing=False)
+        if isinstance(problem, FileNotFoundError | NotADirectoryError):
+            if not elsewhere or not _is_there(root, path):
+                return None
+            raise ReadingError(
+                f"{name} is here, and the executor's workers do not find it: they must see the "
+                f"archive under the same path; {_KEPT}"
+            ) from problem
+        if isinstance(problem, OSError | MemoryError):
+            return _refused(problem)
+        raise ReadingError(
+            f"the program, or what it is installed with, failed when it read {name}: "
+            f"{kind}: {_line(problem)}; {_KEPT}"
+        ) from problem
+
+
+def submitted(submit: Callable[[], "Future[ImageRead]"]) -> "Future[ImageRead]":
+    """Return what submits a file, or a future that failed when an executor takes no more."""
+    try:
+        return submit()
+    except Exception as problem:  # noqa: BLE001  (told where what was read can be stored before)
+        failed: Future[ImageRead] = Future()
+        failed.set_exception(_ended(problem))
+        return failed
+
+
+def _refused(problem: OSError | MemoryError) -> Refused:
+    """Return how the system refused a file."""
+    if isinstance(problem, MemoryError):
+        return Refused("too large for the memory of this machine")
+    if problem.errno in LACKING:
+        raise ReadingError(
+            f"the machine has too little to read images: {LACKING[problem.errno]} "
+            f"({reason(problem)}); use fewer workers, end other programs, or raise the limit; "
+            f"{_KEPT}"
+        ) from problem
+    if isinstance(problem, TimeoutError) and problem.errno is None:  # it is ours, no network's
+        return Refused("reading it hung, and was given up (see --timeout)")
+    return Refused(f"cannot be read: {reason(problem)}", problem.errno not in _OF_ONE_FILE)
+
+
+def _is_there(root: Root, path: str) -> bool:
+    try:
+        root.state(path)
+    except OSError:
+        return False
+    return True
+
+
+def _ended(problem: BaseException) -> ReadingError:
+    said = _line(problem)
+    return ReadingError(
+        f"the executor ended before all was read ({type(problem).__name__}"
+        f"{': ' if said else ''}{said}); {_KEPT}: index again"
+    )
+
+
+def _line(problem: BaseException) -> str:
+    return printable(" ".join(str(problem).split()))
