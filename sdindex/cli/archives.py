@@ -46,6 +46,11 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
 @click.option(
+    "--verify",
+    is_flag=True,
+    help="Read every file again, changed or not, and the whole of it, to find damaged ones.",
+)
+@click.option(
     "--accept-shift",
     is_flag=True,
     help="If all times differ by exactly one hour, as on exFAT after daylight saving, store the "

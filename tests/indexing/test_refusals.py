@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from sdindex import Index
 from sdindex.archive.roots import LocalRoot, made_by
+from sdindex.cli.main import cli
 from sdindex.errors import ReadingError
 from sdindex.indexing.ingest import MOST_REFUSALS
 from sdindex.workers import WorkerDiedError
@@ -294,3 +296,11 @@ def test_verify_looks_at_the_whole_of_files_that_did_not_change(
     assert after[1][1] is None
     assert after[1][2].startswith("cut short")
     assert counts(index.update(cards, executor=threads)) == {"unchanged": 2, "unreadable": 1}
+
+
+def test_the_command_ends_with_one_line_and_exit_1(many: Path, db: Path) -> None:
+    with not_giving():
+        done = CliRunner().invoke(cli, ["--db", str(db), "index", str(many)])
+    assert done.exit_code == 1
+    assert done.output.count("\n") == 1
+    assert done.output.startswith("Error: 20 files in a row were not given")
