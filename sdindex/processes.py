@@ -6,8 +6,10 @@ or runs the caller's script, and nothing of the caller's process is changed to s
 """
 
 import atexit
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,8 +24,6 @@ from typing import Any, Protocol
 
 if sys.platform == "win32":
     from multiprocessing.connection import PipeConnection
-else:
-    from multiprocessing.reduction import recv_handle, send_handle
 
 End = Any  # of a pipe: a Connection, or Windows' PipeConnection
 
@@ -89,7 +89,9 @@ class Server:
         self._in_step = True  # its next answer is that to the next question
         self._asking = threading.Lock()
         self._imported: set[str] = set()
-        self._control, its_end = Pipe()
+        ours, its_end = socket.socketpair()
+        self._socket = ours  # what sends an end of a pipe; opening it later could fail
+        self._control = Connection(os.dup(ours.fileno()))
         life_end, self._life = Pipe(duplex=False)  # ends when this process does
         with its_end, life_end:
             self._program = _program("serve", its_end, life_end)
@@ -112,7 +114,7 @@ class Server:
         try:
             with its_end, self._asking:
                 self._tell("fork", None)
-                send_handle(self._control, its_end.fileno(), self._program.pid)
+                socket.send_fds(self._socket, [b"."], [its_end.fileno()])
                 if not self._control.poll(START_SECONDS):
                     raise TimeoutError
                 answer = self._control.recv()
@@ -134,6 +136,7 @@ class Server:
 
     def close(self) -> None:
         """End it, and all its workers."""
+        self._socket.close()
         self._control.close()
         self._life.close()
         if self.owner == os.getpid():
@@ -210,7 +213,7 @@ def end_server() -> None:
 atexit.register(end_server)
 
 
-def _program(task: str, *ends: End) -> "subprocess.Popen[bytes]":
+def _program(task: str, *ends: Any) -> "subprocess.Popen[bytes]":
     """Start Python with a function of this module, which gets its ends of pipes."""
     numbers = [end.fileno() for end in ends]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -259,6 +262,7 @@ def _folders_of_modules() -> list[str]:
 def serve(control_number: int, life_number: int) -> None:
     """Be the server, until the main process is done or gone."""
     control, workers = Connection(control_number), set[int]()
+    its_socket = socket.socket(fileno=os.dup(control_number))
     with suppress(EOFError, ConnectionError):
         while True:
             wanted, what = control.recv()
@@ -269,12 +273,14 @@ def serve(control_number: int, life_number: int) -> None:
             elif wanted == "kill" and what in workers:
                 os.kill(what, signal.SIGKILL)
             elif wanted == "fork":
-                number = _handle(control)
-                answer = _forked()
-                if answer == 0:
-                    control.close()
-                    _work_and_end(number, life_number)
-                os.close(number)
+                number = _received(its_socket)
+                answer = _forked() if isinstance(number, int) else number
+                if isinstance(number, int):
+                    if answer == 0:
+                        its_socket.close()
+                        control.close()
+                        _work_and_end(number, life_number)
+                    os.close(number)
                 if isinstance(answer, int):
                     workers.add(answer)
                 control.send(answer)
@@ -282,11 +288,12 @@ def serve(control_number: int, life_number: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _handle(control: End) -> int:
-    try:
-        return recv_handle(control)
-    except RuntimeError as problem:  # the main process ended in the middle of its question
-        raise EOFError from problem
+def _received(control: socket.socket) -> int | OSError:
+    """Return the number of an end of a pipe that was sent here."""
+    message, numbers, _, _ = socket.recv_fds(control, 1, 1)
+    if not message:  # the main process ended in the middle of its question
+        raise EOFError
+    return numbers[0] if numbers else OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def work_alone(number: int, life_number: int) -> None:

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -114,7 +115,7 @@ def test_a_server_that_is_gone_is_no_fault_of_the_calls(monkeypatch: pytest.Monk
     def refused(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(processes, "send_handle", refused)
+    monkeypatch.setattr(socket, "send_fds", refused)
     with Workers(1) as pool:
         outcomes = [pool.submit(os.getpid).exception() for _ in range(3)]
     assert [type(one) for one in outcomes] == [WorkerDiedError, WorkerDiedError, ReadingError]
