@@ -100,7 +100,10 @@ class Workers:
         The future fails with `WorkerDiedError` when the worker dies of it, with TimeoutError
         when it hangs, and with `ReadingError` when no worker can be had.
         """
-        return self._threads.submit(self._call, function, args, kwargs)
+        try:
+            return self._threads.submit(self._call, function, args, kwargs)
+        except RuntimeError as problem:  # a thread is the least that this process needs
+            raise ReadingError(_without("memory")) from problem
 
     def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
         call = ForkingPickler.dumps((function, *arguments))
@@ -193,11 +196,13 @@ class Workers:
             self._most = max(1, self._count)
             self._changed.notify_all()
         if none:
-            raise ReadingError(
-                f"{_NO_START} for want of {lacking}: end other programs, or raise the limit"
-            )
+            raise ReadingError(_without(lacking))
         if is_first:
             log.warning("fewer than %d processes work, for want of %s", self._wanted, lacking)
+
+
+def _without(lacking: str) -> str:
+    return f"{_NO_START} for want of {lacking}: end other programs, or raise the limit"
 
 
 def _leave_room() -> None:

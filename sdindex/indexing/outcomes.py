@@ -85,7 +85,7 @@ def submitted(submit: Callable[[], "Future[ImageRead]"]) -> "Future[ImageRead]":
         return submit()
     except Exception as problem:  # noqa: BLE001  (told where what was read can be stored before)
         failed: Future[ImageRead] = Future()
-        failed.set_exception(_ended(problem))
+        failed.set_exception(problem if isinstance(problem, SdindexError) else _ended(problem))
         return failed
 
 
