@@ -125,7 +125,7 @@ def test_what_was_read_before_the_disk_failed_is_stored(index: Index, db: Path, 
     for seed in range(5):
         make_image(many / f"{seed:03}.png", seed, (32, 24))
     (many / "a.png").write_bytes(b"no image")
-    with not_giving(), pytest.raises(ReadingError):
+    with not_giving(), pytest.raises(ReadingError, match="in a row"):
         index.update(many, executor=one_by_one)
     stored = [path for path, dhash, _ in hashes(db) if dhash is not None]
     assert stored == [f"{seed:03}.png" for seed in range(5)]
@@ -205,7 +205,10 @@ class Failing(Executor):
         self._good -= 1
         future: Future[Any] = Future()
         if self._good >= 0:
-            future.set_result(fn(*args, **kwargs))
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except OSError as problem:
+                future.set_exception(problem)
         elif self._at_once:
             raise self._problem
         elif isinstance(self._problem, CancelledError):
