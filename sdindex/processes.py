@@ -93,8 +93,12 @@ class Server:
         self._socket = ours  # what sends an end of a pipe; opening it later could fail
         self._control = Connection(os.dup(ours.fileno()))
         life_end, self._life = Pipe(duplex=False)  # ends when this process does
-        with its_end, life_end:
-            self._program = _program("serve", its_end, life_end)
+        try:
+            with its_end, life_end:
+                self._program = _program("serve", its_end, life_end)
+        except BaseException:
+            self._close_ends()
+            raise
 
     @property
     def runs(self) -> bool:
@@ -136,14 +140,17 @@ class Server:
 
     def close(self) -> None:
         """End it, and all its workers."""
-        self._socket.close()
-        self._control.close()
-        self._life.close()
+        self._close_ends()
         if self.owner == os.getpid():
             try:
                 self._program.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._program.kill()
+
+    def _close_ends(self) -> None:
+        self._socket.close()
+        self._control.close()
+        self._life.close()
 
     def _tell(self, *request: object) -> None:
         try:
