@@ -14,6 +14,7 @@ from sdindex.archive.scan import Unlooked
 from sdindex.errors import ArchiveUnavailableError, ReadingError, UsageError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.indexing.executors import refuse_to_run_modules_here
 from sdindex.indexing.outcomes import Refused, outcome, submitted
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import folder_identity, unavailable
@@ -58,6 +59,8 @@ class Reading:
             raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
         if not self.timeout > 0:
             raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
+        if self.executor is not None:
+            refuse_to_run_modules_here(self.executor)
 
 
 def read_listed(

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from sdindex import Index
+from sdindex import Index, UsageError
 from sdindex.archive.roots import LocalRoot, made_by
 from sdindex.cli.main import cli
 from sdindex.errors import ReadingError
@@ -27,6 +27,7 @@ from sdindex.workers import WorkerDiedError
 from tests.conftest import CHECKOUT, LONG_AGO, make_image
 from tests.hashing.test_thumbnail_method import jpeg, scene, with_thumbnail
 from tests.indexing.test_update import counts, rows
+from tests.support.hostile import RAN, hostile_card
 
 FILES = 2 * MOST_REFUSALS
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit, or signal")
@@ -306,3 +307,33 @@ def test_the_command_ends_with_one_line_and_exit_1(many: Path, db: Path) -> None
     assert done.exit_code == 1
     assert done.output.count("\n") == 1
     assert done.output.startswith("Error: 20 files in a row were not given")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "name", ["queue.py", "PIL/__init__.py", "multiprocessing.py", "sdindex.py"]
+)
+def test_processes_of_pythons_own_pool_run_nothing_of_an_archive(
+    index: Index, many: Path, monkeypatch: pytest.MonkeyPatch, method: str, name: str
+) -> None:
+    if method not in get_all_start_methods():
+        pytest.skip("there is no such method")
+    hostile_card(many, name)
+    monkeypatch.chdir(many)
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context(method)) as pool,
+        pytest.raises(UsageError, match=r"would run .*: start Python with -P"),
+    ):
+        index.update(many, executor=pool)
+    assert not (many / RAN).exists()
+
+
+def test_files_that_stand_for_no_module_are_nothing_to_refuse(
+    index: Index, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (many / "queue.jpg").write_bytes(b"")
+    (many / "json").mkdir()
+    (many / "camera_notes.py").write_text("")
+    monkeypatch.chdir(many)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert index.update(many, executor=pool, workers=1).new == FILES

@@ -10,11 +10,12 @@ _OTHER_NAMES = {"pillow": "PIL"}
 _CODE = "open({ran!r}, 'a').write(__name__ + '\\n')\nraise RuntimeError('the card is run')\n"
 
 
-def hostile_card(folder: Path) -> Path:
-    """Put modules into a folder that tell when they are run; return it."""
+def hostile_card(folder: Path, *files: str) -> Path:
+    """Put modules into a folder that tell when they are run, all or some; return it."""
     code = _CODE.format(ran=str(folder / RAN))
-    for name in names():
-        (folder / f"{name}.py").write_text(code)
+    for file in files or [f"{name}.py" for name in names()]:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(code)
     return folder
 
 

@@ -1,0 +1,48 @@
+"""Executors of the caller's: what they may not do, where that can be seen."""
+
+import os
+import sys
+from concurrent.futures import Executor, ProcessPoolExecutor
+from importlib import machinery, metadata
+from pathlib import Path
+
+from sdindex.archive.names import printable
+from sdindex.errors import UsageError
+
+
+def refuse_to_run_modules_here(executor: Executor) -> None:
+    """Refuse Python's own pool of processes where these would run what lies in this folder.
+
+    They start by ``python -c``, which looks for modules in the current folder first: on a
+    memory card, say, with a ``queue.py`` on it.
+
+    Raises
+    ------
+    UsageError
+        When it would run a file.
+    """
+    module = None if sys.flags.safe_path else _module_here()
+    if module is not None and isinstance(executor, ProcessPoolExecutor):
+        raise UsageError(
+            f"the processes of a ProcessPoolExecutor would run {printable(module)}: start Python "
+            "with -P, or in another folder"
+        )
+
+
+def _module_here() -> str | None:
+    """Return a file of the current folder that has the name of a module that is installed."""
+    try:
+        names = sorted(os.listdir())
+    except OSError:  # the folder was removed
+        return None
+    ours = Path(__file__).absolute().parents[2]  # where this program lies
+    suffixes = tuple(machinery.all_suffixes())
+    found = {
+        name.partition(".")[0]: os.path.abspath(name)
+        for name in names
+        if name.endswith(suffixes) or os.path.isfile(os.path.join(name, "__init__.py"))
+    }
+    if not found or ours == Path.cwd():
+        return None
+    installed = {"sdindex", *sys.stdlib_module_names, *metadata.packages_distributions()}
+    return next((found[name] for name in found if name in installed), None)
