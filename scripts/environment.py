@@ -80,19 +80,18 @@ def _is_of_this_python(folder: Path) -> bool:
     What it holds is then added to: that a package which is no longer needed stays in it hides
     nothing, as a test installs the wheel in an environment of its own.
     """
-    try:
-        made = (folder / "pyvenv.cfg").read_text().splitlines()
-    except FileNotFoundError:
+    if not (folder / "pyvenv.cfg").exists():
         return False
-    version = ".".join(map(str, sys.version_info[:3]))
-    return f"version = {version}" in made and any(line.endswith(f" {folder}") for line in made)
+    made = (folder / "pyvenv.cfg").read_text().splitlines()
+    version = "version = " + ".".join(map(str, sys.version_info[:3]))
+    return version in made and any(line.endswith(f" {folder}") for line in made)
 
 
 def run(command: list[str]) -> None:
     """Run a command; stop with its exit status when it fails."""
-    result = subprocess.run(command, check=False)
-    if result.returncode:
-        sys.exit(f"failed, with exit status {result.returncode}: {' '.join(command)}")
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        sys.exit(f"failed, with exit status {status}: {' '.join(command)}")
 
 
 def say(text: str) -> None:

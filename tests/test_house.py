@@ -80,7 +80,7 @@ def test_a_script_is_a_door() -> None:
     assert not [
         named(path)
         for path in sources("scripts")
-        if len(path.read_text(encoding="utf-8").splitlines()) > 100
+        if len(path.read_text(encoding="utf-8").splitlines()) >= 100
     ]
 
 
@@ -105,8 +105,12 @@ def test_one_module_writes_the_table_of_images() -> None:
 
 @pytest.mark.parametrize("name", ["os.scandir", "os.listdir", "os.walk", "os.fwalk", "glob.glob"])
 def test_folders_are_listed_where_images_are_known_to_be(name: str) -> None:
-    """Only in archive/: all others ask a root."""
-    listing = [named(path) for path in sources("sdindex") if name in dict(called(parsed(path)))]
+    """Only in archive/: all others ask a root. (The current folder, not named, is no archive.)"""
+    listing = [
+        named(path)
+        for path in sources("sdindex")
+        if any(called_name == name and call.args for called_name, call in called(parsed(path)))
+    ]
     assert not [path for path in listing if not path.startswith("sdindex/archive/")]
 
 
