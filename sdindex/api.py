@@ -172,7 +172,7 @@ class Index(Questions):
         )
 
     def select(
-        self, count: int, *, save: str | None = None, **options: Unpack[SampleArguments]
+        self, count: int | str, *, save: str | None = None, **options: Unpack[SampleArguments]
     ) -> list[SampledImage]:
         """Draw a varied sample; no image is opened and no folder looked at.
 
@@ -182,7 +182,8 @@ class Index(Questions):
         Parameters
         ----------
         count
-            Images wanted; all there are when the index holds fewer.
+            Images wanted, or a share such as ``"10%"`` of those that pass the filters; all there
+            are when the index holds fewer.
         save
             Save the sample in the index under this name.
         **options
@@ -222,7 +223,7 @@ class Index(Questions):
 
     def paths(
         self,
-        count: int,
+        count: int | str,
         *,
         relative: bool = False,
         save: str | None = None,

@@ -84,7 +84,7 @@ class Questions:
 
     def buckets(
         self,
-        count: int | None = None,
+        count: int | str | None = None,
         *,
         bits: int = DEFAULT_BITS,
         under: AnyPath | Iterable[AnyPath] = (),
@@ -128,7 +128,7 @@ class Questions:
 
     def quality(
         self,
-        count: int | None = None,
+        count: int | str | None = None,
         *,
         name: str | None = None,
         **options: Unpack[SampleArguments],
@@ -292,7 +292,7 @@ class Questions:
 
     def report(
         self,
-        count: int,
+        count: int | str,
         *,
         thumbnails: int = DEFAULT_THUMBNAILS,
         workers: int = DEFAULT_WORKERS,

@@ -7,6 +7,7 @@ import click
 from sdindex.arguments import DEFAULT_THUMBNAILS
 from sdindex.cli.options import (
     PATH,
+    Count,
     bits_option,
     count_option,
     format_option,
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "-n", "--count", type=click.IntRange(min=1), help="Show what a sample of this many keeps."
-)
+@click.option("-n", "--count", type=Count(), help="Show what a sample of this many keeps.")
 @bits_option
 @under_option
 @format_option("table", "csv", "json")
 @with_index
 def buckets(
-    index: "Index", *, count: int | None, bits: int, under: tuple[str, ...], form: "TableFormat"
+    index: "Index",
+    *,
+    count: int | str | None,
+    bits: int,
+    under: tuple[str, ...],
+    form: "TableFormat",
 ) -> None:
     """Show the buckets, and how many images a sample keeps of each."""
     from sdindex.cli.terminal import write_buckets
@@ -68,7 +72,7 @@ def buckets(
 def report(
     index: "Index",
     *,
-    count: int,
+    count: int | str,
     sampling: "SampleArguments",
     thumbnails: int,
     workers: int,
@@ -90,9 +94,7 @@ def report(
 
 @click.command()
 @click.argument("name", required=False)
-@click.option(
-    "-n", "--count", type=click.IntRange(min=1), help="Measure the sample that select would draw."
-)
+@click.option("-n", "--count", type=Count(), help="Measure the sample that select would draw.")
 @sampling_options
 @format_option("table", "csv", "json")
 @with_index
@@ -100,7 +102,7 @@ def quality(
     index: "Index",
     *,
     name: str | None,
-    count: int | None,
+    count: int | str | None,
     sampling: "SampleArguments",
     form: "TableFormat",
 ) -> None:

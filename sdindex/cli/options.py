@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from sdindex.arguments import DEFAULT_WORKERS
+from sdindex.errors import SampleError
+from sdindex.sampling.options import sample_count
 from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
 
 Command = Callable[..., None]
@@ -44,8 +46,33 @@ under_option = click.option(
     help="Only images below this folder, as a path or relative to the root of an archive; "
     "repeatable.",
 )
+
+
+class Count(click.ParamType[int | str]):
+    """A number of images, or a share of them in percent."""
+
+    name = "count"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Read a whole number; a share stays as it is written."""
+        try:
+            sample_count(value if str(value).endswith("%") else int(value))
+        except (SampleError, ValueError):
+            self.fail(
+                f"{value!r} is no number of images from 1 on, and no share such as 10%", param, ctx
+            )
+        return str(value) if str(value).endswith("%") else int(value)
+
+
 count_option = click.option(
-    "-n", "--count", type=click.IntRange(min=1), required=True, help="Draw this many images."
+    "-n",
+    "--count",
+    type=Count(),
+    metavar="COUNT|SHARE%",
+    required=True,
+    help="Draw this many images, or this share of those that pass the filters, such as 10%.",
 )
 workers_option = click.option(
     "--workers",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def select(
     index: "Index",
     *,
-    count: int,
+    count: int | str,
     sampling: "SampleArguments",
     save: str | None,
     delivery: Delivery,
@@ -42,7 +42,7 @@ def select(
         sample = index.select(count, save=save, **sampling)
         delivery.deliver(sample, index, save or "")
         drawn = len(sample)
-    if drawn < count:
+    if isinstance(count, int) and drawn < count:
         click.echo(
             f"warning: {count:,} images were asked for, and there are {drawn:,} to draw", err=True
         )

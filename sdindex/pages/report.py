@@ -29,7 +29,7 @@ from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
 from sdindex.progress import bar
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.frame import Frame, Numbers, as_date, days, needed
-from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.options import Count, SampleOptions, images_wanted
 from sdindex.sampling.quality import QUALITY_COLUMNS, Quality, quality
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
@@ -78,7 +78,7 @@ class Gathered:
         return sum(bucket.images for bucket in self.buckets)
 
 
-def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
+def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
     found = candidates(session, options, QUALITY_COLUMNS, resolve(session, options))
     frame, drawn = found.frame, selection.drawn_from(found, count, options).positions
@@ -96,7 +96,7 @@ def gather(session: Session, count: int, options: SampleOptions) -> Gathered:
     dated, on_days = times != NO_TIME, days(times)
     dated_drawn = drawn[dated[drawn]]
     return Gathered(
-        count=count,
+        count=images_wanted(count, found.images),
         bits=options.bits,
         sample=sample,
         left=left,

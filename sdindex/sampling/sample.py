@@ -54,6 +54,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def images(self) -> int:
+        """How many of them a sample may take."""
+        return len(self.frame) - len(self.excluded)
+
 
 class Drawn(NamedTuple):
     """A sample: positions among the candidates, in order, and the burst of each, if any."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
-from sdindex.errors import SampleError
-from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.options import Count, SampleOptions, images_wanted
 from sdindex.sampling.trim import DEFAULT_BITS, trim
 from sdindex.store import frames, plain, samples
 from sdindex.store.database import Session
@@ -26,7 +25,7 @@ _PLAIN = 20_000  # images of a plain sample that are quicker looked up than take
 
 def select(
     session: Session,
-    count: int,
+    count: Count,
     options: SampleOptions,
     listed: Listed = NOTHING_LISTED,
     *,
@@ -43,19 +42,18 @@ def select(
 
 def drawn_ids(
     session: Session,
-    count: int,
+    count: Count,
     options: SampleOptions,
     listed: Listed,
     *,
     save: str | None,
 ) -> tuple[list[int], list[int] | None]:
     """Return the ids of a sample, and the burst of each where it is of bursts; keep it if named."""
-    _require(count)
     if save is not None:
         samples.require_new(session, save)
-    ids, bursts = _drawn(session, count, options, listed)
+    asked, ids, bursts = _drawn(session, count, options, listed)
     if save is not None:
-        samples.save(session, save, count, options, ids, bursts)
+        samples.save(session, save, asked, options, ids, bursts)
     return ids, bursts
 
 
@@ -76,34 +74,34 @@ def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
 
 
 def _drawn(
-    session: Session, count: int, options: SampleOptions, listed: Listed
-) -> tuple[list[int], list[int] | None]:
-    """Return the ids of a sample, in natural order, and the burst of each where it is of bursts."""
-    if options.is_plain and count <= _PLAIN and frames.is_current(session):
+    session: Session, count: Count, options: SampleOptions, listed: Listed
+) -> tuple[int, list[int], list[int] | None]:
+    """Return how many images are asked for, the ids of those drawn, and the burst of each, if any.
+
+    The ids are in the natural order of the images.
+    """
+    if options.is_plain and frames.is_current(session):
         sizes = plain.bucket_sizes(session)
-        plain.refuse_mixed_methods(session)
-        ids = plain.ids_by_stride(session, sizes, trim(sizes, count))
-        return _in_order(session, ids), None
+        asked = images_wanted(count, sum(sizes.values()))
+        if asked <= _PLAIN:
+            plain.refuse_mixed_methods(session)
+            ids = plain.ids_by_stride(session, sizes, trim(sizes, asked))
+            return asked, _in_order(session, ids), None
     from sdindex.store.candidates import candidates  # numpy
 
     found = candidates(session, options, listed=listed)
     drawn = drawn_from(found, count, options)
     bursts = None if drawn.bursts is None else drawn.bursts.tolist()
-    return found.frame.ids[drawn.positions].tolist(), bursts
+    asked = images_wanted(count, found.images)
+    return asked, found.frame.ids[drawn.positions].tolist(), bursts
 
 
-def drawn_from(found: "Candidates", count: int, options: SampleOptions) -> "Drawn":
+def drawn_from(found: "Candidates", count: Count, options: SampleOptions) -> "Drawn":
     """Return the sample of these images."""
     from sdindex.sampling.sample import draw
 
-    _require(count)
     distance = options.burst_distance if options.unit == "burst" else None
-    return draw(found, count, bits=options.bits, distance=distance)
-
-
-def _require(count: int) -> None:
-    if count < 1:
-        raise SampleError(f"a sample has at least one image, not {count}")
+    return draw(found, images_wanted(count, found.images), bits=options.bits, distance=distance)
 
 
 def _in_order(session: Session, ids: Iterable[int]) -> list[int]:
@@ -156,13 +154,14 @@ class Bucket:
     first_path: str
 
 
-def buckets(session: Session, count: int | None, options: SampleOptions) -> list[Bucket]:
+def buckets(session: Session, count: Count | None, options: SampleOptions) -> list[Bucket]:
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
     from sdindex.store.candidates import candidates  # numpy
 
     sizes, first_ids = candidates(session, options).frame.bucket_sizes(options.bits)
     paths = _paths(session, first_ids.values())
-    keeps = sizes if count is None else trim(sizes, count)
+    asked = None if count is None else images_wanted(count, sum(sizes.values()))
+    keeps = sizes if asked is None else trim(sizes, asked)
     return [
         Bucket(
             number, f"{number:0{options.bits}b}", images, keeps[number], paths[first_ids[number]]
