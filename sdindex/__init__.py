@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         sample_diverse_with_stats,
     )
     from sdindex.store.labels import LabelCount
+    from sdindex.store.likeness import DuplicateGroup, DuplicateImage, Duplicates, SimilarImage
     from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
     from sdindex.store.query import Answer
     from sdindex.store.sampled import SampledImage
@@ -45,6 +46,9 @@ __all__ = [
     "ArchiveUnavailableError",
     "Bucket",
     "Camera",
+    "DuplicateGroup",
+    "DuplicateImage",
+    "Duplicates",
     "Index",
     "IndexMissingError",
     "IndexUnusableError",
@@ -61,6 +65,7 @@ __all__ = [
     "SampledImage",
     "SavedSample",
     "SdindexError",
+    "SimilarImage",
     "Status",
     "Summary",
     "UnreadableImage",
@@ -84,6 +89,9 @@ _MODULES = {
     "SavedSample": "sdindex.store.samples",
     "Measure": "sdindex.sampling.quality",
     "Quality": "sdindex.sampling.quality",
+    **dict.fromkeys(
+        ["DuplicateGroup", "DuplicateImage", "Duplicates", "SimilarImage"], "sdindex.store.likeness"
+    ),
     "LabelCount": "sdindex.store.labels",
     "LabelImport": "sdindex.exchange.label_import",
     "ArchiveStatus": "sdindex.store.overview",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from sdindex.arguments import (
     DEFAULT_SECONDS,
     DEFAULT_THUMBNAILS,
+    DEFAULT_TIMEOUT,
     DEFAULT_WORKERS,
     AnyPath,
     choice,
@@ -22,8 +23,8 @@ from sdindex.arguments import (
 )
 from sdindex.errors import UsageError
 from sdindex.exchange import lists
-from sdindex.sampling.options import SampleArguments, sample_count, sample_options
-from sdindex.sampling.trim import DEFAULT_BITS
+from sdindex.sampling.options import DEFAULT_DISTANCE, SampleArguments, sample_count, sample_options
+from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
 from sdindex.store import labels, lookup, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount
@@ -36,6 +37,7 @@ from sdindex.store.selection import Bucket
 if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut, How
     from sdindex.sampling.quality import Quality
+    from sdindex.store.likeness import Duplicates, SimilarImage
 
 
 class Questions:
@@ -186,6 +188,66 @@ class Questions:
             ids = lists.ids_of_files(session, paths("files", files))
             found = selection.hashes(session, ids.values())
         return {file: found[row] for file, row in ids.items() if row in found}
+
+    def similar(
+        self,
+        file: AnyPath,
+        count: int = 10,
+        *,
+        within: int = HASH_BITS,
+        every: bool = False,
+    ) -> "list[SimilarImage]":
+        """Return the images of the index that are most like an image file, the nearest first.
+
+        A file that the index does not have is read, as the index's own images were.
+
+        Parameters
+        ----------
+        count
+            At most this many.
+        within
+            Only images whose hashes differ in at most so many of the 64 bits.
+        every
+            Also several images of one burst, and of the file's own; by default there is one of
+            each burst, and none of the file's own.
+
+        Raises
+        ------
+        SampleError
+            When the file cannot be read, or the index has hashes of several methods.
+        """
+        wanted = whole("count", count, 1), whole("within", within, 0, HASH_BITS)
+        name, of_bursts = path("file", file), None if flag("every", every) else DEFAULT_DISTANCE
+        from sdindex.indexing.single import hash_of  # numpy and processes, for this alone
+        from sdindex.store import likeness
+
+        with self._store.reading() as session:
+            own = lists.ids_of_files(session, [name]).get(name)
+            known = selection.hashes(session, [] if own is None else [own])
+            method = likeness.method_of(session)
+        dhash = known[own] if own in known else hash_of(name, method, timeout=DEFAULT_TIMEOUT)
+        with self._store.reading() as session:
+            return likeness.similar(
+                session,
+                dhash,
+                own if own in known else None,
+                count=wanted[0],
+                within=wanted[1],
+                of_bursts=of_bursts,
+            )
+
+    def duplicates(self, within: int = 2, *, progress: bool | None = False) -> "Duplicates":
+        """Return groups of near-duplicates, the largest first.
+
+        Each image differs from the one that leads its group in at most `within` of 64 bits, so
+        that groups do not chain through a whole night; 0 gives those with equal hashes. Iterate
+        over the groups, over their ``members()``, or over the ``others()``: the paths of all
+        images but those that lead, which a sample may exclude.
+        """
+        most = whole("within", within, 0, HASH_BITS)
+        from sdindex.store.likeness import duplicates  # numpy, for this alone
+
+        return duplicates(self._store, most, progress=optional(flag, "progress", progress))
 
     @contextmanager
     def sql(

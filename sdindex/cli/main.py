@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from sdindex.cli import archives, ask, labels, look, samples, topics
+from sdindex.cli import alike, archives, ask, labels, look, samples, topics
 from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
 
@@ -57,6 +57,8 @@ for command in (
     look.buckets,
     look.quality,
     look.cameras,
+    alike.similar,
+    alike.duplicates,
     samples.samples,
     labels.labels,
     ask.status,

@@ -1,0 +1,33 @@
+"""One image file that is in no index: its hash, read apart from this process."""
+
+import os
+from functools import partial
+
+from sdindex.archive.names import printable, to_text
+from sdindex.archive.roots import root_of
+from sdindex.errors import SampleError
+from sdindex.hashing.methods import METHODS, Method
+from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.workers import WorkerDiedError, Workers
+
+
+def hash_of(path: str, stored_method: str, *, timeout: float) -> int:
+    """Return the signed hash of an image file, as a method such as ``scaled-1`` makes it.
+
+    Raises
+    ------
+    SampleError
+        When it cannot be read, or reading it takes longer than `timeout` seconds.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    method: Method = next(one for one in METHODS if stored_method.startswith(f"{one}-"))
+    read = partial(read_image, root_of(folder), to_text(name), method)
+    try:
+        with Workers(1, timeout, preload=PRELOAD, initializer=get_ready) as pool:
+            found: ImageRead = pool.submit(read).result()
+    except (OSError, WorkerDiedError, MemoryError) as problem:
+        why = getattr(problem, "strerror", None) or str(problem) or "its reader ended"
+        raise SampleError(f"cannot read {printable(path)}: {why}") from problem
+    if found.picture is None:
+        raise SampleError(f"cannot read {printable(path)}: {found.error}")
+    return found.picture.dhash

@@ -1,0 +1,154 @@
+"""Images of the index that look alike: the nearest to a hash, and groups of near-duplicates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+
+from sdindex.errors import SampleError
+from sdindex.progress import counter
+from sdindex.sampling.frame import HASH_BITS, Numbers, in_order
+from sdindex.sampling.likeness import leaders, nearest, steps
+from sdindex.store.database import Session, Store
+from sdindex.store.frames import methods
+from sdindex.store.loading import load
+from sdindex.store.sampled import SampledImage, by_id, paths_by_id
+
+DEFAULT_WITHIN = 2  # bits in which near-duplicates differ at most
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarImage:
+    """An image, and in how many of the 64 bits its hash differs from the one asked about."""
+
+    bits: int
+    image: SampledImage
+
+    def __fspath__(self) -> str:
+        return self.image.path
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """How many near-duplicates there are of an image, itself among them, and its path."""
+
+    images: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateImage:
+    """An image of a group of near-duplicates.
+
+    `group` counts the groups from 1 on, the largest first. `leads` says that it is the one that
+    the others are near to.
+    """
+
+    group: int
+    leads: bool
+    path: str
+
+
+class Duplicates:
+    """Groups of near-duplicates, the largest first; what they are called is fetched when asked.
+
+    Attributes
+    ----------
+    within
+        Each image differs from the one that leads its group in so many bits at most.
+    groups, images
+        How many there are.
+    """
+
+    def __init__(self, store: Store, within: int, ids: Numbers, starts: Numbers) -> None:
+        self._store, self._ids, self._starts = store, ids, starts
+        self.within, self.groups, self.images = within, len(starts), len(ids)
+
+    def __len__(self) -> int:
+        return self.groups
+
+    def __iter__(self) -> Iterator[DuplicateGroup]:
+        """Yield the groups."""
+        sizes = np.diff(self._starts, append=self.images).tolist()
+        for images, path in zip(sizes, self._paths(self._ids[self._starts]), strict=True):
+            yield DuplicateGroup(images, path)
+
+    def members(self) -> Iterator[DuplicateImage]:
+        """Yield the images group by group, the one that leads before the others."""
+        sizes = np.diff(self._starts, append=self.images).tolist()
+        paths = self._paths(self._ids)
+        for group, images in enumerate(sizes, 1):
+            for leads in (True, *repeat(False, images - 1)):
+                yield DuplicateImage(group, leads, next(paths))
+
+    def others(self) -> Iterator[str]:
+        """Yield the paths of all images but those that lead: what a sample may do without."""
+        keeps = np.ones(self.images, bool)
+        keeps[self._starts] = False
+        return self._paths(self._ids[keeps])
+
+    def _paths(self, ids: Numbers) -> Iterator[str]:
+        with self._store.reading() as session:
+            yield from paths_by_id(session, ids.tolist(), relative=False)
+
+
+def method_of(session: Session) -> str:
+    """Return the method and version of all hashes, by which another image is comparable.
+
+    Raises
+    ------
+    SampleError
+        When there is none, or more than one.
+    """
+    found = methods(session)
+    if len(found) != 1:
+        raise SampleError(
+            "the index has no image to compare with"
+            if not found
+            else f"the index has hashes of several methods ({', '.join(sorted(found))}), which do "
+            "not compare; bring all archives to one with: sdindex index --method METHOD FOLDER"
+        )
+    return found.pop()
+
+
+def similar(
+    session: Session,
+    dhash: int,
+    own: int | None,
+    *,
+    count: int,
+    within: int,
+    of_bursts: int | None,
+) -> list[SimilarImage]:
+    """Return the images most like a signed hash; see `sdindex.Index.similar`.
+
+    `own` is the id of the image that has it, where it is in the index.
+    """
+    frame = load(session, [] if of_bursts is None else ["folder"])
+    own_at = None if own is None else next(iter(frame.positions_of([own]).tolist()), None)
+    found = nearest(
+        frame, dhash % (1 << HASH_BITS), count, within=within, of_bursts=of_bursts, own=own_at
+    )
+    ids = [int(frame.ids[position]) for position, _ in found]
+    images = by_id(session, ids, 4, {})
+    return [SimilarImage(bits, image) for (_, bits), image in zip(found, images, strict=True)]
+
+
+def duplicates(store: Store, within: int, *, progress: bool | None) -> Duplicates:
+    """Return the groups of near-duplicates; see `sdindex.Index.duplicates`."""
+    with store.reading() as session:
+        if methods(session):
+            method_of(session)
+        frame = load(session)
+    with counter("comparing", f"of {steps(within)} steps", show=progress, delay=1) as shown:
+        leader = leaders(frame.hashes, within, shown.update)
+    sizes = np.bincount(leader, minlength=len(frame))
+    members = np.flatnonzero(sizes[leader] > 1)
+    leader = leader[members]
+    # The largest group first, then by its leader's place; in it the leader first.
+    rank = (len(frame) - sizes[leader], leader, (members != leader).astype(np.uint8))
+    order = in_order(rank)
+    members, leader = members[order], leader[order]
+    starts = np.flatnonzero(np.diff(leader, prepend=-1))
+    return Duplicates(store, within, frame.ids[members], starts)

@@ -1,0 +1,129 @@
+"""similar and duplicates, as commands and in the library."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from sdindex import Index, SampleError
+from tests.cli.test_cli import run
+from tests.conftest import make_image
+from tests.store.test_selection import write_index
+
+HASHES = {
+    "a/1.jpg": 0, "a/2.jpg": 1, "a/3.jpg": 2**40 - 1, "b/1.jpg": 3, "b/2.jpg": 0, "c/1.jpg": -1,
+    "c/2.jpg": 2**40 - 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def alike(db: Path) -> Path:
+    write_index(db, {"/data": HASHES})
+    return db
+
+
+def test_the_most_like_an_image_of_the_index(alike: Path) -> None:
+    with Index(alike) as index:
+        every = index.similar("/data/a/1.jpg", every=True)
+        by_path = {one.image.relative_path: one.bits for one in every}
+        assert by_path == {
+            path: (dhash % 2**64).bit_count() for path, dhash in HASHES.items() if path != "a/1.jpg"
+        }
+        assert [one.bits for one in every] == sorted(by_path.values())
+        one_each = index.similar("/data/a/1.jpg")
+        names = [one.image.relative_path for one in one_each]
+        assert names == ["b/2.jpg", "c/2.jpg", "a/3.jpg", "c/1.jpg"]
+        assert not {"a/2.jpg", "b/1.jpg"} & set(names), "one of each burst, and none of its own"
+        assert [one.image.relative_path for one in index.similar("/data/a/1.jpg", within=3)] == [
+            "b/2.jpg"
+        ]
+        assert len(index.similar("/data/a/1.jpg", 2)) == 2
+
+
+def test_an_image_that_the_index_does_not_have_is_read(
+    db: Path, archive: Path, tmp_path: Path
+) -> None:
+    other = make_image(tmp_path / "elsewhere" / "copy.JPG", 3)
+    with Index(db) as index:
+        index.update(archive, workers=1)
+        nearest = index.similar(other)[0]
+    assert (nearest.bits, nearest.image.relative_path) == (0, "cam1/IMG_4.JPG")
+    result = run("similar", other, "-n", "1", "--format", "csv", db=db)
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert row["path"] == nearest.image.path
+    broken = tmp_path / "elsewhere" / "broken.JPG"
+    broken.write_bytes(b"no image")
+    for file, why in ((broken, "not an image"), (tmp_path / "none.jpg", "No such file")):
+        result = run("similar", file, db=db)
+        assert result.exit_code == 1
+        assert why in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_groups_of_duplicates(alike: Path) -> None:
+    with Index(alike) as index:
+        found = index.duplicates()
+        assert (len(found), found.images, found.within) == (2, 6, 2)
+        assert [(one.images, one.path) for one in found] == [
+            (4, "/data/a/1.jpg"),
+            (2, "/data/a/3.jpg"),
+        ]
+        members = list(found.members())
+        assert [one.path for one in members if one.leads] == ["/data/a/1.jpg", "/data/a/3.jpg"]
+        others = list(found.others())
+        assert others == [one.path for one in members if not one.leads]
+        assert sorted(others) == [
+            "/data/a/2.jpg",
+            "/data/b/1.jpg",
+            "/data/b/2.jpg",
+            "/data/c/2.jpg",
+        ]
+        assert [(one.images, one.path) for one in index.duplicates(0)] == [(2, "/data/a/1.jpg")]
+
+
+def test_a_sample_without_duplicates(alike: Path, tmp_path: Path) -> None:
+    result = run("duplicates", "--format", "paths", db=alike)
+    assert result.exit_code == 0
+    assert result.stderr == "6 images in 2 groups\n"
+    listed = tmp_path / "duplicates.txt"
+    listed.write_text(result.stdout)
+    sample = run("select", "-n", "100", "--exclude", listed, "--relative", db=alike)
+    assert sample.stdout.split() == ["a/1.jpg", "a/3.jpg", "c/1.jpg"]
+    table = run("duplicates", db=alike).stdout.splitlines()
+    assert [line.split() for line in table] == [
+        ["images", "path"], ["4", "/data/a/1.jpg"], ["2", "/data/a/3.jpg"],
+    ]  # fmt: skip
+    told = json.loads(run("duplicates", "--format", "json", db=alike).stdout)
+    assert told[0] == {"group": 1, "leads": True, "path": "/data/a/1.jpg"}
+
+
+def test_what_cannot_be_compared_is_one_line(db: Path, tmp_path: Path) -> None:
+    write_index(db, {"/data/a": {}})
+    with Index(db) as index:
+        assert len(index.duplicates()) == 0
+        with pytest.raises(SampleError, match="no image to compare"):
+            index.similar(make_image(tmp_path / "one.jpg", 1))
+
+
+@pytest.mark.parametrize(("share", "images"), [("10%", 1), ("50%", 4), ("100%", 7), ("0.1%", 1)])
+def test_a_share_of_the_images(alike: Path, share: str, images: int) -> None:
+    result = run("select", "-n", share, db=alike)
+    assert result.exit_code == 0
+    assert not result.stderr
+    assert len(result.stdout.splitlines()) == images
+    with Index(alike) as index:
+        assert len(index.select(share)) == len(index.select(share, bits=5)) == images
+        assert len(index.select("100%", under="a")) == 3, "of those that pass the filters"
+        index.select(share, save="kept")
+        assert index.samples()[0].asked == images
+
+
+@pytest.mark.parametrize("share", ["0%", "101%", "x%", "%", "-5%", "nan%"])
+def test_what_is_no_share(alike: Path, share: str) -> None:
+    result = run("select", "-n", share, db=alike)
+    assert result.exit_code == 2
+    assert "no share such as 10%" in result.stderr
+    with Index(alike) as index, pytest.raises(SampleError, match="more than 0% and at most 100%"):
+        index.select(share)
