@@ -127,7 +127,7 @@ def quality(
 @format_option("table", "csv", "json")
 @with_index
 def cameras(index: "Index", *, form: "TableFormat") -> None:
-    """List the cameras with their image counts and first and last dates."""
+    """List cameras with their image counts and first and last dates."""
     from sdindex.cli.terminal import write_records
     from sdindex.exchange.output import STDOUT, writing
     from sdindex.store.overview import Camera
