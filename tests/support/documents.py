@@ -10,6 +10,7 @@ Examples are fenced blocks, run in the order of the document and in one new fold
 A topic begins with the archive of `scripts/make_archive` and its index; the README makes both.
 """
 
+import atexit
 import os
 import re
 import shutil
@@ -80,8 +81,9 @@ def _folder(*, prepared: bool) -> Iterator[Path]:
 
 @cache
 def made_archive() -> Path:
-    """Return the archive of scripts/make_archive, made once."""
+    """Return the archive of scripts/make_archive, made once; it goes when Python ends."""
     made = Path(tempfile.mkdtemp(prefix="sdindex-documents-")) / "archive"
+    atexit.register(shutil.rmtree, made.parent, ignore_errors=True)
     _shell(f"python scripts/make_archive {made}", CHECKOUT)
     return made
 
