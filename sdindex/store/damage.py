@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
 from sdindex.archive.names import printable
+from sdindex.store.driver import driver_of
 from sdindex.store.tables import metadata
 
 _SECONDS = 5.0  # to find out what is wrong, before a fault is called the program's
@@ -71,31 +72,26 @@ def find(connection: sa.Connection) -> str | None:
     None where nothing is found within five seconds: then a fault is the program's own.
     """
     deadline = time.monotonic() + _SECONDS
-    of_driver = driver(connection)
+    of_driver = driver_of(connection)
     of_driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
-        return of_pages(connection, "integrity_check") or _of_values(connection)
+        return of_pages(connection, whole=True) or _of_values(connection)
+    except UnicodeDecodeError:  # of SQLite's own words on a table's definition
+        return damaged("the definition of a table is no text")
     except DatabaseError as problem:
         return explain(problem.orig) if _tells_of_damage(problem.orig) else None
     finally:
         of_driver.set_progress_handler(None, 0)
 
 
-def of_pages(connection: sa.Connection, check: str = "quick_check") -> str | None:
+def of_pages(connection: sa.Connection, *, whole: bool) -> str | None:
     """Return what SQLite finds wrong with the pages of a file, as `damaged` says it.
 
-    ``integrity_check`` also compares the tables with their indexes, and takes twice the time.
+    The `whole` check also compares the tables with their indexes, and takes twice the time.
     """
+    check = "integrity_check" if whole else "quick_check"
     found = connection.exec_driver_sql(f"PRAGMA main.{check}(1)").scalar_one()
     return None if found == "ok" else damaged(str(found))
-
-
-def driver(connection: sa.Connection) -> sqlite3.Connection:
-    """Return the driver's own connection."""
-    own = connection.connection.driver_connection
-    if not isinstance(own, sqlite3.Connection):
-        raise TypeError(f"a connection of {type(own)}")
-    return own
 
 
 def _of_values(connection: sa.Connection) -> str | None:

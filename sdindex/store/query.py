@@ -13,6 +13,7 @@ from sdindex.archive.names import printable
 from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.errors import QueryError, UsageError
 from sdindex.sampling.trim import HASH_BITS
+from sdindex.store.driver import connect
 
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
 # Of a row there are copies in Python, and more of them where it is written as CSV or JSON.
@@ -20,6 +21,7 @@ _VALUE_BYTES = 2 << 20  # of one text or blob
 _COLUMNS = 100
 _ROW_BYTES = 16 << 20
 _LOOK_SECONDS = 0.05  # between two looks at the clock
+_LOCK_SECONDS = 5.0  # to wait for a program that is writing
 _GRACE_SECONDS = 1.0  # for a query to stop by itself
 
 _READING = {
@@ -63,7 +65,7 @@ def ask(
         with clock.watched(when_stuck):
             try:
                 with clock:
-                    cursor = connection.execute(query)
+                    cursor = connection.cursor().execute(query)
                 if cursor.description is None:
                     raise QueryError("that is no question: only SELECT has an answer")
                 yield Answer([column[0] for column in cursor.description], _rows(cursor, clock))
@@ -81,7 +83,7 @@ def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
     question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
     with _guarded(connection), clock.watched(None), clock:
         try:
-            return {row for (row,) in connection.execute(question)}
+            return {row for (row,) in connection.cursor().execute(question)}
         except _PROBLEMS as problem:
             raise QueryError(_explain(problem, clock)) from problem
 
@@ -156,8 +158,7 @@ class _Clock:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    uri = f"{file.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = connect(file, mode="ro", seconds=_LOCK_SECONDS)
     connection.execute("PRAGMA query_only = ON")
     add_functions(connection)
     return connection

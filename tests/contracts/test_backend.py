@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from sdindex import IndexMissingError, IndexUnusableError, QueryError
+from sdindex.store import sqlite
 from sdindex.store.database import Backend, Session, Store
 from sdindex.store.tables import archive, image, utc_now
 
@@ -163,6 +164,21 @@ def test_rows_come_as_execute_gives_them(store: Store, monkeypatch: pytest.Monke
             assert list(session.rows(statement, chunk=size)) == expected
         assert expected[1][image.c.keys().index("taken_at")] == datetime(2019, 4, 1, 5, 1)  # noqa: DTZ001
         assert list(session.rows(statement.where(sa.false()))) == []
+
+
+def test_a_query_that_was_not_read_to_its_end_keeps_nobody_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
+    fill(store)
+    with store.reading() as session:
+        rows = session.rows(sa.select(image.c.path), chunk=1)
+        results = session.execute(sa.select(image.c.path).execution_options(yield_per=1))
+        assert next(rows) == next(iter(results))
+    with store.writing() as session:  # both are still there, as in the traceback of an error
+        session.execute(image.delete())
+        session.commit()
+    del rows, results
 
 
 def test_an_expression_from_outside_reads_and_no_more(store: Store) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from sdindex import Index, IndexMissingError, QueryError
 from sdindex.store import query as query_module
+from sdindex.store import sqlite
 from sdindex.store.database import Store
 from sdindex.store.query import bucket, dhash_hex, hamming
 from tests.cli.test_cli import run
@@ -390,3 +391,15 @@ def test_where_sees_what_the_rest_of_the_session_sees(filled: Index, db: Path) -
             assert len(session.matching("id <= 5")) == 5
         with Store(db).reading() as session:
             assert session.matching("id <= 5") == set()
+
+
+def test_an_answer_that_failed_keeps_nobody_waiting(
+    filled: Index, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0)
+    with closing(sqlite3.connect(db, isolation_level=None)) as other:
+        other.execute("UPDATE image SET error = CAST(x'c1' AS TEXT) WHERE id = 1")
+    with pytest.raises(QueryError) as kept:
+        answer(filled, "SELECT error FROM image ORDER BY id")
+    filled.prune()
+    assert kept.value

@@ -1,0 +1,55 @@
+"""SQLite's driver: connections that end their queries when they are closed."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import sqlalchemy as sa
+
+
+class Connection(sqlite3.Connection):
+    """A connection that ends its queries when it is closed.
+
+    SQLite lets nobody write while a query is under way, and whoever keeps an error keeps, with
+    its traceback, the cursor of a query that was not read to its end. Only what `cursor` gave is
+    ended: `execute` asks it on some versions of Python, and on others not.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *args: Any) -> Any:
+        """Return a new cursor."""
+        cursor = super().cursor(*args)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """End what is under way, and close the file."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        super().close()
+
+
+def connect(file: Path, *, mode: str, seconds: float) -> Connection:
+    """Open a file that is there, as ``rw`` or ``ro``, with no transactions but those asked for.
+
+    A statement waits `seconds` for another program that is writing.
+    """
+    return sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=seconds,
+        isolation_level=None,
+        factory=Connection,
+    )
+
+
+def driver_of(connection: sa.Connection) -> sqlite3.Connection:
+    """Return the driver's own connection."""
+    own = connection.connection.driver_connection
+    if not isinstance(own, sqlite3.Connection):
+        raise TypeError(f"a connection of {type(own)}")
+    return own
