@@ -1,4 +1,4 @@
-"""Write an index of any size straight into its tables; run as a program."""
+"""Write an index of any size straight into its tables, or change one; run as a program."""
 
 import os
 import random
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from sdindex.archive.cameras import camera_of
 from sdindex.archive.natural import sort_key
@@ -50,5 +52,26 @@ def rows(chance: random.Random, root: Path, folder: str, count: int) -> Iterator
         }  # fmt: skip
 
 
+def keep_frame(db: Path, what: str) -> None:
+    """Bring the frame of an index up to date: made `anew`, or after the index was made to `grow`.
+
+    Anything else leaves the index as it is.
+    """
+    with Store(db).writing() as session:
+        if what == "anew":
+            frames.forget(session, 1)
+        elif what == "grow":
+            root = str(session.scalar(sa.select(archive.c.root)))
+            number = (session.scalar(sa.select(sa.func.max(image.c.id))) or 0) + 1
+            folder = f"{root}/site0000/added{number}"
+            session.execute(image.insert(), list(rows(random.Random(2), Path(root), folder, 1000)))
+            frames.note(session, image.c.id >= number)
+        frames.bring_up_to_date(session)
+        session.commit()
+
+
 if __name__ == "__main__":
-    write_index(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    if len(sys.argv) == 3:
+        keep_frame(Path(sys.argv[1]), sys.argv[2])
+    else:
+        write_index(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import reading, scanning, selecting
+from tests.bench import frames, reading, scanning, selecting
 from tests.bench.costs import machine, reap_orphans
 from tests.bench.rows import HEADER, Row, write_page
 from tests.bench.sizes import Sizes
@@ -17,6 +17,8 @@ PARTS: dict[str, Callable[[Path, Sizes], Iterator[Row]]] = {
     "selecting": selecting.selecting,
     "counts": selecting.counts,
     "options": selecting.options,
+    "making": frames.making,
+    "finding": frames.finding,
 }
 
 

@@ -23,14 +23,16 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--page", page], check=True, capture_output=True, text=True)
     rows = [line.strip("|").split(" | ") for line in done.stdout.splitlines() if line[:2] == "| "]
     assert rows[0] == [" what", *HEADER[1:-1], f"{HEADER[-1]} "]
-    begin = [row[0].split()[0] for row in rows[1:]]
-    assert list(dict.fromkeys(begin)) == ["index", "the", "read", "select"]
+    begin = [row[0].split()[0].strip(",") for row in rows[1:]]
+    assert list(dict.fromkeys(begin)) == [
+        "index", "the", "read", "select", "frame", "buckets", "similar", "duplicates", "quality",
+    ]  # fmt: skip
     assert [row[0].strip() for row in rows if "from 3,000" in row[0]][-3:] == [
         "select -n 10 from 3,000",
         "select -n 1,000 from 3,000",
         "select -n 1,500 from 3,000",
     ]
-    assert all(row[1].endswith((" s", " MB")) for row in rows[1:])
+    assert all(row[1].endswith((" s", " MB", " bytes each")) for row in rows[1:])
     text = page.read_text()
     assert text.count('class="plotly-graph-div"') == 2
     assert all(row[0].strip() in text for row in rows if "from 3,000" in row[0])
