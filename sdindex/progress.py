@@ -5,6 +5,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+# tqdm's own would start a thread that looks after all bars, also where none is shown, and warn
+# where the system gives no thread.
+_Bar: "type[tqdm[Any]]" = type("_Bar", (tqdm,), {"monitor_interval": 0})
+
 
 def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tqdm[Any]":
     """Return a count without an end, which the caller moves.
@@ -12,12 +16,12 @@ def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tq
     `show` is True or False, or None to show it on a terminal only; for what is done in less than
     `delay` seconds it is not shown.
     """
-    return tqdm(desc=what, unit=f" {unit}", delay=delay, disable=_disabled(show))
+    return _Bar(desc=what, unit=f" {unit}", delay=delay, disable=_disabled(show))
 
 
 def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":
     """Return a bar that the caller moves, with images a second and the time left."""
-    return tqdm(total=total, desc=what, unit=" images", disable=_disabled(show))
+    return _Bar(total=total, desc=what, unit=" images", disable=_disabled(show))
 
 
 def _disabled(show: bool | None) -> bool | None:

@@ -52,7 +52,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faul
 
 
 # What is not yet as promised.
-NOT_YET = {"damage", "disks", "limits", "executors"}
+NOT_YET = {"damage"}
 
 
 @linux

@@ -22,7 +22,7 @@ PARTS: dict[str, int] = {
     "workers": 50,
     "fuzzed": 10_000,
     "names": 500,
-    "syscalls": 500,
+    "syscalls": 300,
     "damage": 1000,
     "together": 600,
     "modules": 4,

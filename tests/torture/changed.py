@@ -103,7 +103,7 @@ class Changed:
         with Vanishing(2, set(vanishing)) as executor, Index(self._db) as index:
             summary = index.update(self._archive, executor=executor)
         labelled = len((rewritten - vanishing) & self._labelled)
-        said = re.search(r"(\d+) with labels", str(summary))
+        said = re.search(r"(\d+) (?:has|have) labels", str(summary))
         told = int(said[1]) if said else 0
         check(told == labelled, f"{summary} of {labelled} with labels; {self._again}")
         for image in self._sample():

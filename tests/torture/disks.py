@@ -29,7 +29,7 @@ KINDS = {
 }
 ERRORS = (EIO, ENODEV, ESTALE, ENXIO)
 FOR_EVER = (1 << 64) - 1
-FEW = 16  # files: a run in which so many are refused in a row may go on
+FEW = 20  # files: a run in which so many are refused in a row may go on
 _CONTROL = struct.Struct("=4Q2I")
 _SOURCE = Path(__file__).with_name("disk.c")
 

@@ -41,8 +41,8 @@ def fuzzed(folder: Path, count: int, seed: int) -> Row:
     return Row(
         f"fuzzed images of five formats, by --method {', '.join(METHODS)}",
         f"{count:,} x {len(METHODS)}",
-        "0 crashes, 0 hangs, 0 wrong hashes, nothing on stderr; what is broken is settled, and "
-        f"not read again ({counted})",
+        "0 crashes, 0 hangs, 0 wrong hashes, nothing on stderr; what is broken is settled and "
+        f"not read again, and --verify finds what is broken behind a head ({counted})",
     )
 
 
@@ -63,8 +63,21 @@ def _checked(archive: Path, db: Path, method: Method, said: dict[str, Judged]) -
         _outcome(said[name], method, dhash, error, f"seed {name[:-4]}, --method {method}")
         for name, dhash, error, _ in rows
     )
+    if method == "thumbnail":
+        _check_verified(archive, db, said)
     db.unlink()
     return outcomes
+
+
+def _check_verified(archive: Path, db: Path, said: dict[str, Judged]) -> None:
+    """Check that what is broken behind its head is found when the whole is looked at."""
+    program = command(db, "index", "-q", "--verify", archive)
+    run = ended(program, seconds=10 * HANGS)
+    check(run.status == 0 and not run.said, f"--verify ended with {run.status}: {run.said[-900:]}")
+    with closing(opened(db)) as connection:
+        rows = connection.execute("SELECT path FROM image WHERE error IS NULL").fetchall()
+    wrong = {name for (name,) in rows if not said[name].right("scaled")}
+    check(not wrong, f"--verify takes {wrong} for whole; seeds as named")
 
 
 def _outcome(said: Judged, method: Method, dhash: int | None, error: str | None, again: str) -> str:

@@ -17,7 +17,7 @@ from tests.torture.support import LATE, Row, Run, check, command
 
 WORKERS = 4
 FILES = 500  # of an archive that is read in one batch and a rest
-AWAY = 8_000  # images of an old index, of an archive that is away: its upgrade takes a moment
+AWAY = 4_000  # images of an old index, of an archive that is away: its upgrade takes a moment
 TWICE = 7  # of so many runs that are killed, one is killed again while it repairs
 EARLY = 0.2  # of the kills are in the program's start, too
 

@@ -10,17 +10,21 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from zipfile import ZipFile
 
+import sdindex
 from tests.torture.links import tree
 from tests.torture.states import update
-from tests.torture.support import Row, check, check_refusal, ended, images, write
+from tests.torture.support import Row, as_nobody, check, check_refusal, ended, images, runs, write
 
 Arguments = list[str]
+_AS_NOBODY = as_nobody("+dac_read_search")
 
 
 def refused(folder: Path, count: int, seed: int) -> Row:
     """Ask for what cannot be done, each in a folder of its own, in an order of chance."""
-    names = list(REFUSED)
+    others = set() if runs(_AS_NOBODY) else OF_ANOTHER_USER
+    names = [name for name in REFUSED if name not in others]
     random.Random(seed).shuffle(names)
     for number in range(count):
         name = names[number % len(names)]
@@ -28,7 +32,8 @@ def refused(folder: Path, count: int, seed: int) -> Row:
         words = REFUSED[name](world)
         again = f"{name}: sdindex {' '.join(words)[:500]}; seed {seed}"
         before = tree(world.folder)
-        done = ended([sys.executable, "-m", "sdindex", *words], cwd=world.folder)
+        program = [*world.start, sys.executable, "-m", "sdindex", *words]
+        done = ended(program, cwd=world.folder, variables=world.variables)
         if name in USAGE:
             check(done.status == 2, f"it ended with {done.status}: {done.said}; {again}")
         else:
@@ -46,10 +51,15 @@ def refused(folder: Path, count: int, seed: int) -> Row:
 
 
 class World:
-    """A folder with an archive, an index, an empty folder, and what a case adds."""
+    """A folder with an archive, an index, an empty folder, and what a case adds.
+
+    `start` and `variables` are for the program that is run in it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.start: list[str] = []
+        self.variables: dict[str, str] = {}
         images(folder / "archive", 7)
         update(folder / "sdindex.db", folder / "archive")
         (folder / "sdindex.db.lock").unlink(missing_ok=True)
@@ -116,6 +126,30 @@ def _emptied(world: World) -> Arguments:
     return ["index", "archive"]
 
 
+def _read_only(world: World) -> Arguments:
+    world.folder.chmod(0o755)
+    world.start = _AS_NOBODY
+    return ["index", "archive"]
+
+
+def _locked(world: World) -> Arguments:
+    world.write("sdindex.db.lock")
+    world.folder.chmod(0o777)
+    (world.folder / "sdindex.db").chmod(0o666)
+    world.start = _AS_NOBODY
+    return ["index", "archive"]
+
+
+def _in_a_zip(world: World) -> Arguments:
+    """Run the program from a zip file: an index cannot be made there."""
+    package = Path(sdindex.__file__).parent
+    with ZipFile(world.folder / "program.zip", "w") as archive:
+        for file in package.rglob("*.py"):
+            archive.write(file, f"sdindex/{file.relative_to(package)}")
+    world.variables = {"PYTHONPATH": str(world.folder / "program.zip")}
+    return ["--db", "new.db", "index", "archive"]
+
+
 REFUSED: dict[str, Callable[[World], Arguments]] = {
     "an empty folder": _other("new.db", "index", "empty"),
     "a folder that is not there": _other("new.db", "index", "nowhere"),
@@ -137,7 +171,11 @@ REFUSED: dict[str, Callable[[World], Arguments]] = {
     "a sample of an unknown name": _plain("samples", "show", "nobody"),
     "a broken pattern": _plain("index", "--camera-pattern", "(", "archive"),
     "a filter that is none": _plain("select", "-n", "2", "--where", "DROP TABLE image"),
+    "a folder that is read-only": _read_only,
+    "a lock that another user made": _locked,
+    "a new index from within a zip file": _in_a_zip,
     "no folder": _plain("index"),
     "too few of a sample": _plain("select", "-n", "0"),
 }  # fmt: skip
+OF_ANOTHER_USER = {"a folder that is read-only", "a lock that another user made"}
 USAGE = {"no folder", "too few of a sample"}

@@ -8,6 +8,7 @@ that it alone can be made again: ``scripts/torture PART --count 1 --seed SEED``.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def write(file: Path, content: bytes, seconds: float = LONG_AGO) -> Path:
 def command(db: Path, *arguments: object) -> list[str]:
     """Return how the program is started on an index."""
     return [sys.executable, "-m", "sdindex", "--db", str(db), *map(str, arguments)]
+
+
+def as_nobody(keeps: str) -> list[str]:
+    """Return what a program is started by that is to be nobody's, with these of root's rights."""
+    return [
+        "setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", keeps, "--ambient-caps",
+        keeps, "--bounding-set", f"-all,{keeps}",
+    ]  # fmt: skip
+
+
+def runs(start: Sequence[str]) -> bool:
+    """Say whether Python can be started by a program."""
+    if shutil.which(start[0]) is None:
+        return False
+    program = [*start, sys.executable, "-c", ""]
+    return not subprocess.run(program, capture_output=True, check=False).returncode
 
 
 class Ended(NamedTuple):
