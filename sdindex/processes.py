@@ -183,6 +183,7 @@ class Alone:
                 self._program = _program("work_alone", its_end, life_end)
         except BaseException:
             self.pipe.close()
+            self._life.close()
             raise
 
     def kill(self) -> None:
@@ -293,6 +294,7 @@ def serve(control_number: int, life_number: int) -> None:
                 control.send(answer)
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
+    os._exit(0)  # there is nothing to tidy up, and somebody waits
 
 
 def _received(control: socket.socket) -> int | OSError:
