@@ -327,10 +327,16 @@ def _forget_ended(workers: set[int]) -> None:
 def _work_and_end(number: int, life_number: int) -> None:
     status = 1
     try:
-        life = _end_of_pipe(life_number)
-        threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
-        _work(_end_of_pipe(number))
-        status = 0
+        life, pipe = _end_of_pipe(life_number), _end_of_pipe(number)
+        try:
+            threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
+        except RuntimeError:  # the system gives no thread
+            lacking = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            pipe.recv_bytes()
+            pipe.send_bytes(ForkingPickler.dumps((None, lacking)))
+        else:
+            _work(pipe)
+            status = 0
     finally:
         os._exit(status)
 

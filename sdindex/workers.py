@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from queue import Empty, SimpleQueue
@@ -18,7 +19,7 @@ from sdindex.processes import Process
 from sdindex.processes import WorkerDiedError as WorkerDiedError  # part of what this module is
 
 IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
-_FAILED_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
+_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
 _SPARE_FILES = 8  # that this process can still open when all its workers have started
 _NO_START = "the program's own processes do not start"
 
@@ -67,7 +68,6 @@ class Workers:
         self._idle: list[Process] = []
         self._changed = threading.Condition()
         self._stopped = False
-        self._failed_starts = 0  # in a row
         processes.get_ready(self._preload)
 
     def __enter__(self) -> Self:
@@ -103,25 +103,32 @@ class Workers:
         try:
             return self._threads.submit(self._call, function, args, kwargs)
         except RuntimeError as problem:  # a thread is the least that this process needs
-            raise ReadingError(_without("memory")) from problem
+            raise ReadingError(f"{_NO_START}{_without('memory')}") from problem
 
     def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
         call = ForkingPickler.dumps((function, *arguments))
+        try:
+            result, problem = self._answer_to(call)
+        except WorkerDiedError:  # whatever it died of, it may not be the call
+            result, problem = self._answer_to(call)
+        if problem is not None:
+            raise problem
+        return result  # type: ignore[no-any-return]
+
+    def _answer_to(self, call: Any) -> Any:
         worker = self._worker()
         while not _give(worker, call):  # it died while it was idle
             self._lose(worker)
             worker = self._worker()
         try:
-            result, problem = _answer(worker, self._timeout)
+            answer = _answer(worker, self._timeout)
         except BaseException:
             self._lose(worker)
             raise
         with self._changed:
             self._idle.append(worker)
             self._changed.notify()
-        if problem is not None:
-            raise problem
-        return result  # type: ignore[no-any-return]
+        return answer
 
     def _worker(self) -> Process:
         """Return a worker that is idle, or a new one; wait where there can be no more."""
@@ -140,25 +147,22 @@ class Workers:
 
     def _started(self) -> Process | None:
         """Return a new worker; None when the machine gives no more, and others are there."""
+        why = ": they end at once"
         try:
-            worker = self._start()
-        except (WorkerDiedError, TimeoutError) as problem:
-            self._lose(None)
-            self._failed_starts += 1
-            if isinstance(problem, TimeoutError) or self._failed_starts >= _FAILED_STARTS:
-                raise ReadingError(f"{_NO_START}: they end, or hang, at once") from problem
-            raise
+            for _ in range(_STARTS):
+                with suppress(WorkerDiedError):
+                    return self._start()
+        except TimeoutError:
+            why = ": they hang"
         except MemoryError:
-            self._do_with_fewer("memory")
-            return None
+            why = _without("memory")
         except Exception as problem:
             if not isinstance(problem, OSError) or problem.errno not in LACKING:
                 self._lose(None)
                 raise ReadingError(f"{_NO_START}: {type(problem).__name__}: {problem}") from problem
-            self._do_with_fewer(LACKING[problem.errno])
-            return None
-        self._failed_starts = 0
-        return worker
+            why = _without(LACKING[problem.errno])
+        self._do_with_fewer(why)
+        return None
 
     def _start(self) -> Process:
         """Start a worker, and wait until it is ready: that is not the first call's time."""
@@ -188,21 +192,23 @@ class Workers:
         if worker is not None:
             processes.close(worker)
 
-    def _do_with_fewer(self, lacking: str) -> None:
+    def _do_with_fewer(self, why: str) -> None:
         """Leave the work to the workers that there are, and say so; raise when there is none."""
         with self._changed:
             self._count -= 1
             none, is_first = self._count == 0, self._most == self._wanted
             self._most = max(1, self._count)
             self._changed.notify_all()
+        if none and self._stopped:
+            raise WorkerDiedError
         if none:
-            raise ReadingError(_without(lacking))
+            raise ReadingError(f"{_NO_START}{why}")
         if is_first:
-            log.warning("fewer than %d processes work, for want of %s", self._wanted, lacking)
+            log.warning("fewer than %d processes work%s", self._wanted, why)
 
 
 def _without(lacking: str) -> str:
-    return f"{_NO_START} for want of {lacking}: end other programs, or raise the limit"
+    return f" for want of {lacking}: end other programs, or raise the limit"
 
 
 def _leave_room() -> None:

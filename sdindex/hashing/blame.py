@@ -119,7 +119,7 @@ def _raise_if_not_of_bytes(
     if form is None and isinstance(problem, UnidentifiedImageError):
         return
     try:
-        decode(BytesIO(_whole(form or "JPEG")))
+        decode(BytesIO(whole_image(form or "JPEG")))
     except MemoryError:
         raise
     except Exception as same:
@@ -127,7 +127,7 @@ def _raise_if_not_of_bytes(
 
 
 @cache
-def _whole(form: str) -> bytes:
+def whole_image(form: str) -> bytes:
     """Return an image of a format in which nothing is wrong."""
     content = BytesIO()
     Image.new("RGB", (16, 16)).save(content, form)

@@ -23,8 +23,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from sdindex.archive.roots import Root
 from sdindex.hashing import notes
-from sdindex.hashing.blame import decoded
-from sdindex.hashing.methods import Method
+from sdindex.hashing.blame import decoded, whole_image
+from sdindex.hashing.methods import DEFAULT_METHOD, Method
 from sdindex.hashing.picture import ImageRead, Picture
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -51,6 +51,17 @@ def read_image(root: Root, path: str, method: Method, *, whole: bool = False) ->
         after = root.state_of(file)
     settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
     return ImageRead(before, settled, read_at, picture, error, notes.taken())
+
+
+def read_nothing() -> None:
+    """Decode an image in which nothing is wrong, by the default method.
+
+    Raises
+    ------
+    Exception
+        When that fails: no image can be read.
+    """
+    _picture(BytesIO(whole_image("JPEG")), DEFAULT_METHOD, whole=True)
 
 
 def _picture(file: BinaryIO, method: Method, *, whole: bool) -> Picture:

@@ -47,9 +47,10 @@ PRELOAD = ("sdindex.hashing.image",)
 
 def get_ready() -> None:
     """Make this process one that reads images, one at a time, and does nothing else."""
-    from sdindex.hashing import notes
+    from sdindex.hashing import image, notes
 
     notes.take_notes()
+    image.read_nothing()  # a process that has too little for that reads no image
 
 
 def read_image(root: Root, path: str, method: Method, *, whole: bool = False) -> ImageRead:

@@ -78,7 +78,7 @@ def read_listed(
     from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
     workers = min(reading.workers, to_read)
-    batch = _Batch(session, part, summary)
+    batch = _Batch(session, part, summary, verify=reading.verify)
     refusals = _Refusals(part, summary)
     with ExitStack() as stack:
         submit = _submit(stack, part, workers, reading)
@@ -183,7 +183,8 @@ def _count(
 class _Batch:
     """Results that are stored together: a commit each would cost more than the reading."""
 
-    def __init__(self, session: Session, part: Part, summary: Summary) -> None:
+    def __init__(self, session: Session, part: Part, summary: Summary, *, verify: bool) -> None:
+        self._verify = verify
         self._session = session
         self._part = part
         self._summary = summary
@@ -191,6 +192,7 @@ class _Batch:
         self._known: dict[int, ImageRead] = {}
         self._refused: dict[int, ImageRead] = {}
         self._rewritten: list[int] = []
+        self._verified: list[int] = []
         self._gone: list[int] = []
         self._since = time.monotonic()
 
@@ -210,6 +212,8 @@ class _Batch:
             self._known[file.image_id] = result
             if file.reason not in _SAME_FILE:
                 self._rewritten.append(file.image_id)
+            elif result.picture is not None and file.reason is Reason.UNSETTLED and self._verify:
+                self._verified.append(file.image_id)
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -227,14 +231,18 @@ class _Batch:
         self._known.clear()
         self._refused.clear()
         self._rewritten.clear()
+        self._verified.clear()
         self._gone.clear()
         self._since = time.monotonic()
 
     def _count_what_is_kept(self) -> None:
         """Count the images that show something else now, and have labels of what they showed."""
-        before = selection.hashes(self._session, self._rewritten)
+        before = selection.hashes(self._session, [*self._rewritten, *self._verified])
         pictures = {row: self._known[row].picture for row in before}
         other = [row for row, it in pictures.items() if it and it.dhash != before[row]]
+        same = len(set(self._verified).intersection(before).difference(other))
+        self._summary.changed -= same
+        self._summary.unchanged += same
         labelled, sampled = spoken_for(self._session, other)
         self._summary.labels_kept += labelled
         self._summary.samples_kept += sampled

@@ -71,7 +71,7 @@ def outcome(
                 f"{name} is here, and the executor's workers do not find it: they must see the "
                 f"archive under the same path; {_KEPT}"
             ) from problem
-        if isinstance(problem, OSError | MemoryError):
+        if isinstance(problem, OSError | MemoryError) and not _is_programs(problem):
             return _refused(problem)
         raise ReadingError(
             f"the program, or what it is installed with, failed when it read {name}: "
@@ -102,6 +102,11 @@ def _refused(problem: OSError | MemoryError) -> Refused:
     if isinstance(problem, TimeoutError) and problem.errno is None:  # it is ours, no network's
         return Refused("reading it hung, and was given up (see --timeout)")
     return Refused(f"cannot be read: {reason(problem)}", problem.errno not in _OF_ONE_FILE)
+
+
+def _is_programs(problem: OSError | MemoryError) -> bool:
+    """Say whether the program asked the system for what makes no sense: it asked wrongly."""
+    return isinstance(problem, OSError) and problem.errno in (errno.EBADF, errno.EFAULT)
 
 
 def _is_there(root: Root, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,3 +46,20 @@ def work(what: str) -> str:
     if what == "hang":
         time.sleep(600)
     return what
+
+
+def die_once(mark: str) -> str:
+    """Die the first time, as when the system ends a process for want of memory."""
+    if not os.path.exists(mark):
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def no_threads() -> None:
+    """Have no thread start in this process any more."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    vars(threading)["Thread"] = type("Thread", (threading.Thread,), {"start": refuse})
