@@ -34,6 +34,7 @@ from sdindex.sampling.blocks import (
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import (
+    WrongValueError,
     archive,
     frame_block,
     frame_bucket,
@@ -287,7 +288,10 @@ def _ids_of(session: Session, block_id: int) -> list[int]:
             )
         )
     )
-    return ids_in_order(columns)
+    try:
+        return ids_in_order(columns)
+    except (LookupError, StopIteration) as problem:
+        raise WrongValueError(f"a block of the frame lacks a column: {problem}") from problem
 
 
 def _labels(session: Session, ids: Sequence[int]) -> Labels:

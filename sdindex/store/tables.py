@@ -1,12 +1,14 @@
 """The tables of an index, as the newest revision in ``migrations`` leaves them."""
 
 from datetime import UTC, datetime
+from zlib import crc32
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     DateTime,
+    Dialect,
     Float,
     ForeignKey,
     Integer,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 
@@ -36,9 +39,41 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 # Paths compare by their bytes, as the scan sorts them: SQLite's way, and PostgreSQL's "C".
 PathText = Text().with_variant(Text(collation="C"), "postgresql")
 
+_SUM_BYTES = 4
+
 
 class WrongValueError(ValueError):
     """A value in an index that no version of this program wrote there: the index is damaged."""
+
+
+class Summed(TypeDecorator[bytes]):
+    """Bytes with a checksum behind them: no database tells when one of their bits is flipped."""
+
+    impl = LargeBinary
+    cache_ok = True
+    python_type = bytes
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """Return the bytes as they are stored."""
+        return None if value is None else value + _sum(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """Return stored bytes as they were given.
+
+        Raises
+        ------
+        WrongValueError
+            When they are no longer the same.
+        """
+        if value is None:
+            return None
+        if not isinstance(value, bytes) or _sum(value[:-_SUM_BYTES]) != value[-_SUM_BYTES:]:
+            raise WrongValueError("bytes that are not those of their checksum")
+        return value[:-_SUM_BYTES]
+
+
+def _sum(value: bytes) -> bytes:
+    return crc32(value).to_bytes(_SUM_BYTES, "little")
 
 
 archive = Table(
@@ -115,7 +150,7 @@ frame_column = Table(
     metadata,
     Column("block", RowId, primary_key=True, autoincrement=False),
     Column("name", Text, primary_key=True),
-    Column("data", LargeBinary, nullable=False),
+    Column("data", Summed, nullable=False),
 )
 
 frame_change = Table(

@@ -408,6 +408,8 @@ def refusal(question: Callable[[], object]) -> str:
         "UPDATE image SET path = x'41' WHERE id = 3",
         "UPDATE frame_column SET data = 'a text' WHERE name = 'hash'",
         "UPDATE frame_column SET data = x'00' WHERE name = 'hash'",
+        "UPDATE frame_column SET data = CAST(x'01' || substr(data, 2) AS BLOB)",
+        "DELETE FROM frame_column WHERE name = 'hash'",
         "UPDATE image SET taken_at = 'never' WHERE id = 3",
         "UPDATE image SET dhash = 'a text' WHERE id = 3",
         "UPDATE frame_bucket SET images = 'a text'",
