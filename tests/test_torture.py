@@ -51,15 +51,9 @@ SHORT: dict[str, tuple[int, int, dict[str, object]]] = {
 linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
 
 
-# What is not yet as promised.
-NOT_YET = {"damage"}
-
-
 @linux
 @pytest.mark.parametrize("name", PARTS)
 def test_what_is_promised_holds(name: str, tmp_path: Path) -> None:
-    if name in NOT_YET:
-        pytest.skip("not yet as promised")
     count, seed, smaller = SHORT[name]
     row = part(name)(tmp_path, count, seed, **smaller)
     if row.result.startswith("skipped: "):

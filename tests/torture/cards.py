@@ -1,4 +1,4 @@
-"""Memory cards with the same file names: told apart, also where one of them is away."""
+"""Memory cards with the same file names: told apart, also where a card is away."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.torture.support import LONG_AGO, Row, check, image_bytes, images, wri
 
 
 def cards(folder: Path, count: int, seed: int) -> Row:
-    """Index cards that have the names of one that is away; move that one, and relocate it."""
+    """Index cards with the file names of a card that is away; move that card, and relocate it."""
     outcomes: Counter[str] = Counter()
     for trial in range(seed, seed + count):
         outcomes[_met(folder / "cards", trial)] += 1
         shutil.rmtree(folder / "cards")
     said = ", ".join(f"{times:,} {outcome}" for outcome, times in sorted(outcomes.items()))
     return Row(
-        "cards with the names of one that is away",
+        "cards with the file names of a card that is away",
         f"{count:,}",
         f"each is taken for what it is, labels stay with their pictures ({said})",
     )
@@ -44,13 +44,13 @@ def _met(folder: Path, trial: int) -> str:
         if chance.random() < 0.5:
             _copy(away, other, chance, count // 3)
             _check_same(index, first, other, again)
-            return "the same one, with some files more and some times to 2 s"
+            return "the same card, with some files more and some times to 2 s"
         _make_other(away, other, chance)
         update(db, other)
         _check_other(index, first, other, count, again)
         after = index.hashes([first / "0" / "IMG_0.JPG"])
         check(after == before, f"what was known of the first is {after}; {again}")
-        return "another one"
+        return "another card"
 
 
 def _copy(source: Path, target: Path, chance: random.Random, more: int) -> None:
@@ -80,7 +80,7 @@ def _check_same(index: Index, first: Path, other: Path, again: str) -> None:
     """Check that the same card elsewhere is known again, and keeps its labels there."""
     try:
         index.update(other)
-        check(holds=False, said=f"it is taken for a new one; {again}")
+        check(holds=False, said=f"it is taken for a new card; {again}")
     except ArchiveError as problem:
         check("relocate" in str(problem), f"{problem}; {again}")
     index.relocate(first, other)

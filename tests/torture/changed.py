@@ -70,7 +70,7 @@ class Changed:
         return outcome
 
     def _change(self, file: Path) -> None:
-        """Have a file be another one: of another time, another size, or both."""
+        """Have a file be another: of another time, another size, or both."""
         content = image_bytes(self._chance.randrange(10**6, 10**7))
         if self._chance.random() < 0.5:
             content = content.ljust(file.stat().st_size, b"\0")

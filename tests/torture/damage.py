@@ -136,7 +136,7 @@ def told_by_sqlite(db: Path) -> str | None:
     try:
         with closing(sqlite3.connect(db)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as problem:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:  # it may quote any bytes
         return str(problem)
     return None if found == ("ok",) else str(found)
 
@@ -172,9 +172,9 @@ def _damaged(whole: bytes, chance: random.Random) -> bytes:
         case 3:
             content[16 + chance.randrange(84)] = chance.randrange(256)
         case 4:
-            one, other = (4096 * chance.randrange(len(content) // 4096) for _ in range(2))
-            content[one : one + 4096], content[other : other + 4096] = (
-                content[other : other + 4096], content[one : one + 4096],
+            first, second = (4096 * chance.randrange(len(content) // 4096) for _ in range(2))
+            content[first : first + 4096], content[second : second + 4096] = (
+                content[second : second + 4096], content[first : first + 4096],
             )  # fmt: skip
         case _:
             # Most of a small index is empty: where there is something, it counts.

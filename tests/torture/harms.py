@@ -15,7 +15,7 @@ from PIL import Image
 
 ORIGINALS = Path(__file__).resolve().parents[3] / "shared" / "data" / "archive"
 SMALL, LARGE = 100_000, 5  # bytes of real images that are small, and how many others are taken
-IN_ALL = 5  # of so many files of a format one is a real image, where there are some
+IN_ALL = 5  # one JPEG in so many is a real image, where there are some
 
 KINDS: dict[str, list[dict[str, Any]]] = {
     "JPEG": [

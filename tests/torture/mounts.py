@@ -92,7 +92,7 @@ class Mounted:
         check(not wrong, f"when it is back, {wrong}; {self._again}")
         _do("umount", self._point)
         _do("umount", self._disk)
-        return f"with {strays} stray images in its place"
+        return f"with {strays} stray images in its folder"
 
     def _index_without_it(self, folder: Path) -> None:
         try:

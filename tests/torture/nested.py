@@ -19,7 +19,7 @@ _DETECTION = {"category": "1", "conf": 0.9, "bbox": [0, 0, 1, 1]}
 
 
 def nested(folder: Path, count: int, seed: int) -> Row:
-    """Import and select by files of nothing but brackets, in each place of a label file."""
+    """Import and select by files of nothing but brackets, in each part of a label file."""
     update(folder / "sdindex.db", images(folder / "archive", 14))
     file = folder / "labels.json"
     outcomes: Counter[str] = Counter()
@@ -55,7 +55,7 @@ def _keep_within() -> None:
 
 
 def _content(chance: random.Random) -> tuple[bytes, int]:
-    """Return a label file with brackets in some place, and how deep these are."""
+    """Return a label file with brackets in some part of it, and how deep these are."""
     depth = chance.choice(DEPTHS)
     opening, closing = chance.choice((("[", "]"), ('{"a":', "}"), ('[{"a":', "}]"), ("[1,", "]")))
     brackets = opening * depth

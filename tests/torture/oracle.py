@@ -1,4 +1,4 @@
-"""What an image's hash is by Pillow and imagehash alone, beside which the program's is held."""
+"""What an image's hash is by Pillow and imagehash alone, to compare the program's with."""
 
 from __future__ import annotations
 
