@@ -247,14 +247,19 @@ class Index(Questions):
         """
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
-        opened = self._store.reading if name is None else self._store.writing
-        with opened() as session:
-            listed = lists.resolve(session, chosen)
-            ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=name)
-            if name is not None:
+        is_relative = flag("relative", relative)
+        if name is not None:
+            with self._store.writing() as session:
+                listed = lists.resolve(session, chosen)
+                ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=name)
                 session.commit()
+            with self._store.reading() as session:  # nobody waits while the paths are taken
+                yield from paths_by_id(session, ids, relative=is_relative)
+            return
         with self._store.reading() as session:
-            yield from paths_by_id(session, ids, relative=flag("relative", relative))
+            listed = lists.resolve(session, chosen)
+            ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=None)
+            yield from paths_by_id(session, ids, relative=is_relative)
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.

@@ -6,7 +6,7 @@ from itertools import repeat
 
 import numpy as np
 
-from sdindex.errors import SampleError
+from sdindex.errors import IndexUnusableError, SampleError
 from sdindex.progress import counter
 from sdindex.sampling.frame import HASH_BITS, Numbers, in_order
 from sdindex.sampling.likeness import leaders, nearest, steps
@@ -89,8 +89,13 @@ class Duplicates:
         return self._paths(self._ids[keeps])
 
     def _paths(self, ids: Numbers) -> Iterator[str]:
-        with self._store.reading() as session:
-            yield from paths_by_id(session, ids.tolist(), relative=False)
+        try:
+            with self._store.reading() as session:
+                yield from paths_by_id(session, ids.tolist(), relative=False)
+        except IndexUnusableError as problem:
+            raise SampleError(
+                f"the index is another one since it was searched: search again ({problem})"
+            ) from problem
 
 
 def method_of(session: Session) -> str:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import sqlalchemy as sa
 
-from sdindex.errors import IndexUnusableError
 from sdindex.sampling.blocks import BUCKET_BITS, LABELS, Block, ids_column
 from sdindex.sampling.frame import (
     HASH_BITS,
@@ -21,7 +20,7 @@ from sdindex.sampling.frame import (
 )
 from sdindex.store.database import Session
 from sdindex.store.frames import StoredBlock, arranged, column_of, remade
-from sdindex.store.tables import frame_column, image
+from sdindex.store.tables import WrongValueError, frame_column, image
 
 _FETCHED = 32  # columns at once: each has a hundred kilobytes
 
@@ -104,11 +103,8 @@ def _numbers(session: Session, placed: Sequence[_Placed], name: str) -> Numbers:
 
 
 def _unpacked(data: bytes, count: int) -> Numbers:
-    if not isinstance(data, bytes) or len(data) != 8 * count:
-        raise IndexUnusableError(
-            "the index is damaged: a column of its frame has not as many images as are counted; "
-            "restore a copy, or name another with --db"
-        )
+    if len(data) != 8 * count:
+        raise WrongValueError("a column of the frame has not as many images as are counted")
     return np.frombuffer(data, "<i8")
 
 

@@ -4,13 +4,19 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from sdindex.errors import IndexUnusableError
 from sdindex.sampling.blocks import id_at, ids_column
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.frames import available, methods, refuse_to_mix
-from sdindex.store.tables import archive, frame_block, frame_bucket, frame_column, image
+from sdindex.store.tables import (
+    WrongValueError,
+    archive,
+    frame_block,
+    frame_bucket,
+    frame_column,
+    image,
+)
 
 
 def bucket_sizes(session: Session) -> dict[int, int]:
@@ -18,7 +24,7 @@ def bucket_sizes(session: Session) -> dict[int, int]:
 
     Raises
     ------
-    IndexUnusableError
+    WrongValueError
         When they are not as many in all as the blocks have.
     """
     images = sa.func.sum(frame_bucket.c.images)
@@ -31,10 +37,7 @@ def bucket_sizes(session: Session) -> dict[int, int]:
     if sum(sizes.values()) != session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(frame_block.c.images), 0))
     ):
-        raise IndexUnusableError(
-            "the index is damaged: the buckets of its frame have not as many images as its blocks; "
-            "restore a copy, or name another with --db"
-        )
+        raise WrongValueError("the buckets of the frame have not as many images as its blocks")
     return sizes
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex.archive.names import absolute, from_text
-from sdindex.errors import IndexUnusableError
 from sdindex.sampling.trim import HASH_BITS
 from sdindex.store import archives
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.tables import archive, image, label
+from sdindex.store.tables import WrongValueError, archive, image, label
 
 _COLUMNS = (
     image.c.path,
@@ -114,10 +113,7 @@ def by_id(
 
 def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
     if not set(ids) <= set(images):
-        raise IndexUnusableError(
-            "the index is damaged: its frame lists images that it does not have, as when another "
-            "program deletes rows; restore a copy, or name another with --db"
-        )
+        raise WrongValueError("the frame lists images that the index does not have")
 
 
 def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sdindex import Index
+from sdindex import Index, IndexUnusableError
 from sdindex.archive.natural import sort_key
 from sdindex.archive.state import FileState
 from sdindex.hashing.picture import ImageRead, Picture
@@ -396,6 +396,33 @@ def test_any_history_of_files_leaves_it_right(
             index.update(folder / "archive", workers=1)
             assert_whole(folder / "sdindex.db")
             assert_right(index, folder / "sdindex.db")
+
+
+@pytest.mark.parametrize("name", ["hash", "ids-", "time", "folder", "camera", "label"])
+def test_a_flipped_bit_is_damage(
+    index: Index, archive: Path, db: Path, threads: Executor, name: str
+) -> None:
+    index.update(archive, executor=threads)
+    with Store(db).writing() as session:
+        flip = sa.text(
+            "UPDATE frame_column SET data = CAST(substr(data, 1, 8) || x'07' || substr(data, 10) "
+            "AS BLOB) WHERE name LIKE :name"
+        )
+        session.execute(flip, {"name": f"{name}%"})
+        session.commit()
+    with pytest.raises(IndexUnusableError, match="damaged"):
+        index.quality(5, unit="burst", since="2000-01-01")
+
+
+def test_a_column_that_is_gone_is_damage(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    with Store(db).writing() as session:
+        session.execute(frame_column.delete().where(frame_column.c.name == "hash"))
+        session.commit()
+    with pytest.raises(IndexUnusableError, match="damaged"):
+        index.select(5, bits=5)
 
 
 def test_a_plain_sample_takes_few_statements_and_no_column(
