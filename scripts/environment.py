@@ -28,7 +28,7 @@ def enter(name: str) -> None:
     """Go on in the environment `name`: this script is run anew in it, unless it is in it."""
     programs = environment(name)
     first_on_path(programs)
-    if Path(sys.prefix) == programs.parent:
+    if programs.parent.samefile(sys.prefix):
         return
     command = [str(programs / "python"), *sys.argv]
     if os.name == "nt":  # where exec would give the terminal back at once
