@@ -77,15 +77,8 @@ def sample_diverse(
     SampleError
         When `hash_size` is not 8 and an `index` is given.
     """
-    selected, _ = sample_diverse_with_stats(
-        image_paths,
-        target_count,
-        hash_size,
-        n_workers,
-        show_progress,
-        random_seed,
-        index=index,
-    )
+    del random_seed  # taken for the sake of the programs that give it
+    selected, _ = _sampled(image_paths, target_count, hash_size, n_workers, show_progress, index)
     return selected
 
 
@@ -110,7 +103,19 @@ def sample_diverse_with_stats(
         `hash_size`² bits; and `bucket_assignments`, the position in `bucket_stats` of the
         bucket of each.
     """
-    del random_seed  # taken for the sake of the programs that give it
+    del random_seed
+    return _sampled(image_paths, target_count, hash_size, n_workers, show_progress, index)
+
+
+def _sampled(
+    image_paths: Sequence[AnyPath],
+    target_count: int,
+    hash_size: int,
+    n_workers: int | None,
+    show_progress: bool,
+    index: AnyPath | None,
+) -> tuple[list[str], dict[str, Any]]:
+    """Read the images, and draw; a warning is the caller's caller's."""
     wanted = whole("target_count", target_count)
     paths = list(dict.fromkeys(arguments.paths("image_paths", image_paths)))
     side = whole("hash_size", hash_size, 2)
@@ -126,7 +131,7 @@ def sample_diverse_with_stats(
         warnings.warn(
             f"{len(unreadable):,} of {len(paths):,} images could not be read and are left out, "
             f"the first {unreadable[0]!r}",
-            stacklevel=2,
+            stacklevel=3,
         )
     return _drawn(bits, wanted, side)
 

@@ -103,8 +103,9 @@ def test_broken_images_are_left_out_and_said(images: list[str], tmp_path: Path) 
     given = [*images, str(broken), str(tmp_path / "absent.jpg"), images[0]]
     assert str(broken) in peer.sample_diverse(given, 100, show_progress=False)
     for index in (None, tmp_path / "sdindex.db"):
-        with pytest.warns(UserWarning, match="2 of 62 images could not be read"):
+        with pytest.warns(UserWarning, match="2 of 62 images could not be read") as warned:
             sample = sdindex.sample_diverse(given, 100, show_progress=False, index=index)
+        assert [one.filename for one in warned] == [__file__], "it is the caller's"
         assert sorted(sample) == sorted(images)
 
 
