@@ -40,6 +40,7 @@ from sdindex.store.tables import (
     frame_bucket,
     frame_change,
     frame_column,
+    from_json,
     image,
     label,
 )
@@ -194,7 +195,7 @@ def arranged(session: Session) -> list[StoredBlock | Repair]:
 def methods(session: Session) -> set[str]:
     """Return the methods of the hashes that the stored blocks have."""
     stored = session.scalars(sa.select(frame_block.c.methods).distinct())
-    return {method for one in stored for method in json.loads(one)}
+    return {method for one in stored for method in from_json(one, list)}
 
 
 def refuse_to_mix(methods: Mapping[str, int]) -> None:

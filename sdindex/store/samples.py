@@ -1,6 +1,5 @@
 """Saved samples: kept under a name, to be read back, extended, left out or drawn from."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.frames import available
-from sdindex.store.tables import WrongValueError, archive, image, sample, sample_image, utc_now
+from sdindex.store.tables import archive, from_json, image, sample, sample_image, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +142,7 @@ def options_of(session: Session, name: str) -> dict[str, Any]:
 
 
 def _options(stored: str) -> dict[str, Any]:
-    try:
-        options = json.loads(stored)
-    except ValueError as problem:
-        raise WrongValueError(f"the options of a sample: {problem}") from problem
-    if not isinstance(options, dict):
-        raise WrongValueError(f"the options of a sample are {stored}")
-    return options
+    return from_json(stored, dict)
 
 
 def bursts_of(session: Session, name: str) -> dict[int, int | None]:

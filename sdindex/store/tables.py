@@ -1,6 +1,8 @@
 """The tables of an index, as the newest revision in ``migrations`` leaves them."""
 
+import json
 from datetime import UTC, datetime
+from typing import TypeVar
 from zlib import crc32
 
 from sqlalchemy import (
@@ -40,6 +42,8 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 PathText = Text().with_variant(Text(collation="C"), "postgresql")
 
 _SUM_BYTES = 4
+
+Kind = TypeVar("Kind")
 
 
 class WrongValueError(ValueError):
@@ -196,6 +200,23 @@ label = Table(
     Column("confidence", Float),
     Column("failure", Text),
 )
+
+
+def from_json(stored: str, kind: type[Kind]) -> Kind:
+    """Return what is stored as JSON.
+
+    Raises
+    ------
+    WrongValueError
+        When it is none, or not of its kind.
+    """
+    try:
+        value = json.loads(stored)
+    except ValueError as problem:
+        raise WrongValueError(f"{stored!r} is no JSON: {problem}") from problem
+    if not isinstance(value, kind):
+        raise WrongValueError(f"{stored!r} is no {kind.__name__}")
+    return value
 
 
 def utc_now() -> datetime:

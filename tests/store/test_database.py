@@ -532,6 +532,7 @@ def test_a_schema_that_nobody_made_is_one_line(
         "UPDATE sqlite_master SET sql = CAST(x'4352459b' AS TEXT) WHERE name = 'image'",
         "DELETE FROM sqlite_master WHERE name = 'ix_label_image_id'",
         "UPDATE sample SET options = '[]'",
+        "UPDATE frame_block SET methods = '(['",
     ],
 )
 def test_every_kind_of_damage_is_one_line(
