@@ -218,7 +218,10 @@ def end_server() -> None:
         _server = None
 
 
-atexit.register(end_server)
+@atexit.register
+def _end_with_python() -> None:
+    with suppress(KeyboardInterrupt):  # it ends anyway
+        end_server()
 
 
 def _program(task: str, *ends: Any) -> "subprocess.Popen[bytes]":

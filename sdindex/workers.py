@@ -199,7 +199,7 @@ class Workers:
             none, is_first = self._count == 0, self._most == self._wanted
             self._most = max(1, self._count)
             self._changed.notify_all()
-        if none and self._stopped:
+        if self._stopped:  # that is why it did not start
             raise WorkerDiedError
         if none:
             raise ReadingError(f"{_NO_START}{why}")

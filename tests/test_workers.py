@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -305,3 +307,22 @@ def test_a_worker_that_may_start_no_thread_is_lacking_something(
 def test_a_death_that_is_not_the_calls_fault_costs_nothing(tmp_path: Path) -> None:
     with Workers(1) as pool:
         assert pool.submit(stalling.die_once, str(tmp_path / "died")).result() == "alive"
+
+
+def test_a_worker_that_is_stopped_while_it_starts_lacks_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, start = threading.Event(), processes.started
+
+    def slow(modules: Sequence[str]) -> processes.Process:
+        begun.set()
+        time.sleep(0.2)  # meanwhile it is interrupted
+        return start(modules)
+
+    monkeypatch.setattr(processes, "started", slow)
+    pool = Workers(2)
+    with suppress(KeyboardInterrupt), pool:
+        pool.submit(os.getpid)
+        begun.wait()
+        raise KeyboardInterrupt
+    assert not caplog.records
