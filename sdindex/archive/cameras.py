@@ -1,4 +1,4 @@
-"""Which camera an image is from: the folder above the card's own numbering."""
+"""Which camera a path is from: what a pattern finds, or the folder above the card's numbering."""
 
 import re
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Compare an archive's files with what the index knows of them, in one pass over both: pure."""
+"""Which files are read again, and why: files beside what the index knows, in one pass: pure."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping

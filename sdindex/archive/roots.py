@@ -4,10 +4,12 @@ Adding a kind of root is a class with the methods of `Root` that passes
 ``tests/contracts/test_root.py``, and a line in `KINDS`.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from stat import S_ISREG
 from typing import BinaryIO, Protocol
 
 from sdindex.archive import scan
@@ -85,8 +87,8 @@ class LocalRoot:
         return FileState.of(os.stat(self.location(path)))
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
-        return open(self.location(path), "rb")
+        """Open a file for reading; what is no file any more, such as a pipe, is not there."""
+        return open(self.location(path), "rb", opener=_opened_file)
 
     def state_of(self, file: BinaryIO) -> FileState:
         """Return what the system says, now, of a file that `open` gave."""
@@ -100,6 +102,15 @@ class LocalRoot:
     def location(self, path: str = "") -> str:
         """Return the absolute name of a file or folder, for people and other programs."""
         return absolute(self.folder, path.removesuffix("/")) if path else self.folder
+
+
+def _opened_file(location: str, flags: int) -> int:
+    """Open a file; a pipe would have this process wait for whoever writes into it."""
+    descriptor = os.open(location, flags | getattr(os, "O_NONBLOCK", 0))
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), location)
+    return descriptor
 
 
 # The kinds of roots, by what their locations begin with; the first that fits is taken.

@@ -1,4 +1,4 @@
-"""What the file system says of an image file: by that alone it counts as changed or not."""
+"""What the file system says of an image file without reading it; `changes` compares it."""
 
 import os
 from typing import NamedTuple

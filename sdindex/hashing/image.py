@@ -1,4 +1,4 @@
-"""One image file to its hash and what else sampling needs, from one opening of the file."""
+"""One image file, opened once: its hash by each method, and what else sampling needs."""
 
 import struct
 import time

@@ -1,4 +1,4 @@
-"""The ways to make a hash, and the name and version under which each is stored."""
+"""The hash methods: their names, and the versions under which hashes are stored."""
 
 from typing import Literal, get_args
 

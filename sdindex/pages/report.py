@@ -16,7 +16,8 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from sdindex.archive.names import from_text, printable
+from sdindex.archive.names import from_text, printable, to_text
+from sdindex.archive.roots import root_of
 from sdindex.archive.scan import reason
 from sdindex.arguments import DEFAULT_TIMEOUT
 from sdindex.exchange.lists import resolve
@@ -142,8 +143,7 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     shown = _even(sample, thumbnails)
     hidden = _even(gathered.left, thumbnails)
     pictures = _pictures(
-        [(image.path, SHEET_SIDE) for image in shown]
-        + [(image.path, MAP_SIDE) for image in hidden],
+        [(image, SHEET_SIDE) for image in shown] + [(image, MAP_SIDE) for image in hidden],
         workers,
         progress,
     )
@@ -167,7 +167,7 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
 
 
 def _pictures(
-    wanted: Sequence[tuple[str, int]], workers: int, progress: bool | None
+    wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
 ) -> list[Thumbnail]:
     """Make thumbnails side by side; where none can be made, there is the reason instead."""
     made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
@@ -179,7 +179,10 @@ def _pictures(
     ):
 
         def submit(number: int) -> "Future[Thumbnail]":
-            return pool.submit(thumbnail, *wanted[number])
+            image, side = wanted[number]
+            return pool.submit(
+                thumbnail, root_of(image.archive), to_text(image.relative_path), side
+            )
 
         jobs = iter(range(len(wanted)))
         in_flight = workers * IN_FLIGHT_PER_WORKER

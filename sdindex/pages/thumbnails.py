@@ -1,12 +1,12 @@
 """Small pictures for the report, made by the same workers that read images."""
 
-import os
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageOps
 
+from sdindex.archive.roots import Root
 from sdindex.hashing.blame import decoded
 from sdindex.hashing.image import FORMATS, refuse_if_huge
 
@@ -20,7 +20,7 @@ class Thumbnail(NamedTuple):
     error: str | None
 
 
-def thumbnail(path: str, side: int) -> Thumbnail:
+def thumbnail(root: Root, path: str, side: int) -> Thumbnail:
     """Return an image as a JPEG of at most `side` pixels each way, upright.
 
     Raises
@@ -30,11 +30,8 @@ def thumbnail(path: str, side: int) -> Thumbnail:
     sdindex.hashing.blame.ProgramFaultError
         When no image can be decoded.
     """
-    if not os.path.isfile(path):  # a pipe, say, which would hang whoever opens it
-        raise FileNotFoundError(path)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        return Thumbnail(*decoded(file, size, partial(_small, side=side)))
+    with root.open(path) as file:
+        return Thumbnail(*decoded(file, root.state_of(file).size, partial(_small, side=side)))
 
 
 def _small(file: BinaryIO, side: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a sample is asked to be: every option of `sdindex.Index.select`, in one place."""
+"""Every option of `sdindex.Index.select`, with its default and its check."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The images that a sample may be drawn from: its options as questions to the frame."""
+"""The filters of a sample, applied: the images that it may be drawn from."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Many items, some at a time."""
+"""Items in batches that fit into one SQL statement."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The one writer of the table of images: it alone keeps the sampling frame true.
+"""The one writer of the table `image`: it alone keeps the sampling frame true.
 
 Whoever changes an image calls a verb of this module, and `frame_up_to_date` before the end of
 a change. No other module writes to ``image``, so that none can forget the frame.

@@ -1,4 +1,4 @@
-"""Fetch what the index knows of an archive's files, in the order in which a scan finds them."""
+"""What the index knows of an archive's files, in a scan's order, and why it doubts each."""
 
 from collections.abc import Iterator
 from typing import cast

@@ -1,4 +1,4 @@
-"""SQL from outside, read-only whatever it says, and bounded in time and memory."""
+"""SQL from outside, on SQLite: read-only whatever it says, and bounded in time and memory."""
 
 import sqlite3
 import threading

@@ -158,3 +158,10 @@ def test_the_root_at_a_location_can_be_another_kind(tmp_path: Path) -> None:
         assert root_of(here) == SlowRoot(here)
         assert root_of(elsewhere) == LocalRoot(elsewhere)
     assert root_of(here) == LocalRoot(here)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.jpg")
+    with pytest.raises(FileNotFoundError):
+        LocalRoot(str(tmp_path)).open("1.jpg")
