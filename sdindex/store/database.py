@@ -217,8 +217,15 @@ class Store:
         if stored != SCHEMA_REVISION:
             self.backend.before_upgrade(str(stored))
             schema.upgrade(connection)
+            self._make_frame(connection)
         connection.commit()
         self.backend.after_open(connection)
+
+    def _make_frame(self, connection: sa.Connection) -> None:
+        """Make the sampling frame of an upgraded index, which older programs did not keep."""
+        from sdindex.store import frames  # which knows sessions
+
+        frames.bring_up_to_date(Session(self.db, self.backend, connection))
 
     def _is_empty(self) -> bool:
         with self._connection(write=False) as connection:
