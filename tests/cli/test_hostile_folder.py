@@ -32,6 +32,8 @@ COMMANDS = (
     "buckets -n 3",
     "quality mine",
     "cameras",
+    "similar ../archive/IMG_0.JPG",
+    "duplicates",
     "report -n 3 -o ../page.html",
     "labels import labels.csv",
     "labels list --format json",
