@@ -74,13 +74,13 @@ class Disk:
             "SDINDEX_DISK": str(scene.archive),
             "SDINDEX_DISK_CONTROL": str(self._control),
         }
-        self._calls = {kinds: self._count_calls(kinds) for kinds in KINDS}
+        self._calls: dict[str, int] = {}
 
     def fail(self, trial: int) -> str:
         """Let it fail while the index is brought up to date; return in words what came of it."""
         chance = random.Random(trial)
         kinds = chance.choice(list(KINDS))
-        first = chance.randrange(self._calls[kinds])
+        first = chance.randrange(self._count_calls(kinds))
         until = chance.choice((first + 1, first + chance.randrange(2, 30), FOR_EVER, FOR_EVER))
         fault = Fault(kinds, chance.choice(ERRORS), first, until)
         again = f"{fault}; seed {trial}"
@@ -119,9 +119,12 @@ class Disk:
         return len(self._scene.new - rows) <= FEW
 
     def _count_calls(self, kinds: str) -> int:
-        db = self._scene.set_up(self._working)
-        self._run(db, Fault(kinds, EIO, FOR_EVER, FOR_EVER))
-        return max(1, self._read_control()[0])
+        """Return how many calls of some kinds an undisturbed run makes."""
+        if kinds not in self._calls:
+            db = self._scene.set_up(self._working)
+            self._run(db, Fault(kinds, EIO, FOR_EVER, FOR_EVER))
+            self._calls[kinds] = max(1, self._read_control()[0])
+        return self._calls[kinds]
 
     def _run(self, db: Path, fault: Fault) -> tuple[int, int, str]:
         """Bring the index up to date; return how many calls failed, the status, what it said."""

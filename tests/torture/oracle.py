@@ -52,14 +52,16 @@ def judge(file: Path) -> Judged:
     content = file.read_bytes()
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            is_huge, is_jpeg = image.width * image.height > HUGE, image.format == "JPEG"
+            pixels = image.width * image.height
+            # Of a progressive JPEG a decoder keeps the whole, whatever the scale.
+            is_reduced = image.format == "JPEG" and "progressive" not in image.info
     except Exception:  # noqa: BLE001  (whatever it is, it is a refusal)
         return Judged(None, None, frozenset(), is_huge=False)
     return Judged(
-        None if is_huge else right_hash(content, "exact"),
-        None if is_huge and not is_jpeg else right_hash(content, "scaled"),
+        right_hash(content, "exact") if pixels <= HUGE else None,
+        right_hash(content, "scaled") if pixels <= (2 * HUGE if is_reduced else HUGE) else None,
         frozenset(_of_thumbnails(content)),
-        is_huge,
+        pixels > HUGE,
     )
 
 

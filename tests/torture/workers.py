@@ -20,21 +20,23 @@ def workers(folder: Path, count: int, seed: int, *, files: int = 120) -> Row:
     (folder / "whole").mkdir()
     whole_run(folder / "whole" / "sdindex.db", archive)
     expected = state(folder / "whole" / "sdindex.db")
-    in_hand = 0
+    in_hand = in_time = 0
     for trial in range(seed, seed + count):
         (folder / "killed").mkdir()
-        in_hand += _killed(archive, folder / "killed" / "sdindex.db", expected, trial)
+        files_lost, was_there = _killed(archive, folder / "killed" / "sdindex.db", expected, trial)
+        in_hand += files_lost
+        in_time += was_there
         shutil.rmtree(folder / "killed")
     return Row(
         "workers killed at random",
         f"{count}",
-        f"only the file in hand is affected: {in_hand} times one file, "
-        f"{count - in_hand} times none; the next run reads it, and nothing else",
+        f"{in_time} of them while it read: the file in hand was read by another worker, or, "
+        f"{in_hand} times, is the only file affected, and the only file that the next run reads",
     )
 
 
-def _killed(archive: Path, db: Path, expected: State, trial: int) -> int:
-    """Kill a worker of a run; return how many files are affected, one at most."""
+def _killed(archive: Path, db: Path, expected: State, trial: int) -> tuple[int, bool]:
+    """Kill a worker of a run; return how many files are affected, and whether it was in time."""
     again = f"seed {trial}"
     chance = random.Random(trial)
     run = Run(command(db, "index", archive), db.with_name("log"))
@@ -42,6 +44,7 @@ def _killed(archive: Path, db: Path, expected: State, trial: int) -> int:
     if victim is not None:
         time.sleep(chance.uniform(0, 0.3))
         kill(victim)
+    in_time = run.process.poll() is None
     status = run.ended()
     check(status == 0, f"it ended with {status}: {run.shown}; {again}")
     check(not run.left(LATE), f"processes are left; {again}")
@@ -55,7 +58,7 @@ def _killed(archive: Path, db: Path, expected: State, trial: int) -> int:
         check("its reader died" in (error or ""), f"{row[1]}: {error}; {again}")
     read = index_again(db, archive, expected, again)
     check(read == len(wrong), f"the next run read {read} files; {again}")
-    return len(wrong)
+    return len(wrong), in_time
 
 
 def _a_worker(run: Run, chance: random.Random) -> int | None:
