@@ -22,7 +22,7 @@ _WORD = (1 << 64) - 1
 
 
 class FrameRow(NamedTuple):
-    """An image of the frame as the index holds it.
+    """An image of the frame as the index stores it.
 
     `dhash` is signed, `path` and `camera` are in stored form, `seconds` is the camera's local
     time since 1970 (None without a time), `method` the hash's method and version.
@@ -133,12 +133,12 @@ def column(name: str, rows: Sequence[FrameRow]) -> bytes:
 def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
     """Return which of the images have which labels: positions in the block, and names."""
     numbers: dict[str, int] = {}
-    positions, of = array("q"), array("q")
+    positions, label_numbers = array("q"), array("q")
     for position, image_id in enumerate(ids):
         for name in labels.get(image_id, ()):
             positions.append(position)
-            of.append(numbers.setdefault(name, len(numbers)))
-    return _with_names(numbers, positions, of)
+            label_numbers.append(numbers.setdefault(name, len(numbers)))
+    return _with_names(numbers, positions, label_numbers)
 
 
 def _hashes(found: FrameColumns) -> bytes:
@@ -172,23 +172,25 @@ COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
 
 
 def _runs(values: Sequence[str]) -> bytes:
-    """Return values of which many in a row are equal: each run's length, and its value."""
+    """Return values, many equal in a row, as runs: each run's length, and its value."""
     turns = [
-        position for position, (one, next_one) in enumerate(pairwise(values), 1) if one != next_one
+        position for position, (before, value) in enumerate(pairwise(values), 1) if before != value
     ]
     starts = [0, *turns]
     lengths = array("q", [end - start for start, end in pairwise([*starts, len(values)])])
     numbers: dict[str, int] = {}
-    of = array("q", [numbers.setdefault(values[start], len(numbers)) for start in starts])
-    return _with_names(numbers, lengths, of)
+    value_numbers = array(
+        "q", [numbers.setdefault(values[start], len(numbers)) for start in starts]
+    )
+    return _with_names(numbers, lengths, value_numbers)
 
 
-def _with_names(numbers: dict[str, int], one: "array[int]", other: "array[int]") -> bytes:
+def _with_names(numbers: dict[str, int], first: "array[int]", second: "array[int]") -> bytes:
     """Return two arrays of one length, behind that length, and the names that they speak of."""
     return (
-        _packed(array("q", [len(one)]))
-        + _packed(one)
-        + _packed(other)
+        _packed(array("q", [len(first)]))
+        + _packed(first)
+        + _packed(second)
         + json.dumps([*numbers]).encode()
     )
 

@@ -1,4 +1,4 @@
-"""Bursts: the frames that a camera took of one event, which look alike and follow each other."""
+"""Bursts: images next to each other in a folder, alike, taken of one moment."""
 
 from collections.abc import Sequence
 
@@ -82,10 +82,10 @@ def _divide_some(
         going_on = at < end
         first, end, at, width = (some[going_on] for some in (first, end, at, width))
     for head, stop, begin in zip(first.tolist(), end.tolist(), at.tolist(), strict=True):
-        _divide_one(hashes[head:stop].tolist(), is_start[head:stop], begin - head, distance)
+        _divide_stretch(hashes[head:stop].tolist(), is_start[head:stop], begin - head, distance)
 
 
-def _divide_one(
+def _divide_stretch(
     hashes: Sequence[int], is_start: NDArray[np.bool_], begin: int, distance: int
 ) -> None:
     """Find the bursts of one stretch, image by image from `begin` on."""

@@ -132,7 +132,7 @@ def _shared(within: int) -> int:
 
 
 def _keys(hashes: Hashes, within: int) -> Iterator[Hashes]:
-    """Yield keys, one of which is the same for any two hashes so near to each other."""
+    """Yield keys: any two hashes so near to each other have the same in at least one of them."""
     if not within:
         return
     cuts = [HASH_BITS * piece // _pieces(within) for piece in range(_pieces(within) + 1)]
@@ -179,7 +179,7 @@ class _Leads:
 
 
 def _shared_runs(ordered: NDArray[Any]) -> Numbers:
-    """Return the number of each one's run of equal numbers; -1 where it is alone."""
+    """Return the number of the run of equal numbers that each is in; -1 where it is alone."""
     begins = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
     number = np.cumsum(begins) - 1

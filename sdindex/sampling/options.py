@@ -52,9 +52,9 @@ class SampleOptions:
         Images that have one of these labels; that have none of them. `label` and `not_label`
         are the same.
     within
-        The name of a saved sample, of which this is to be a part.
+        Draw only from the saved sample of this name.
     extend
-        The name of a saved sample, all of which is to be in this one.
+        Keep all images of the saved sample of this name.
     include
         Images to be in it in any case: a list, as `files`.
     exclude

@@ -17,7 +17,7 @@ from sdindex.sampling.frame import Frame, Hashes, Numbers, days, distinct, neede
 from sdindex.sampling.sample import bursts_of
 from sdindex.sampling.trim import HASH_BITS, stride
 
-DRAWS = 30  # random samples, whose mean a sample is held against
+DRAWS = 30  # random samples, with whose mean a sample is compared
 MOST = 20_000  # images, and sampled ones, between which distances are measured
 SEED = 1
 QUALITY_COLUMNS = ("time", "folder", "camera", LABELS)  # of the frame
@@ -121,7 +121,7 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
     random = np.random.default_rng(SEED)
     count, images = len(sampled), len(frame)
     kinds = _kinds(frame, bits, distance)
-    measured = frame.hashes[_one_of_each_part(images, random)]
+    measured = frame.hashes[_spread_at_random(images, random)]
 
     def figures(chosen: Numbers) -> list[float]:
         hashes = frame.hashes[chosen[stride(count, min(count, MOST))]]
@@ -175,20 +175,20 @@ def _kinds(frame: Frame, bits: int, distance: int) -> dict[str, Kind]:
 def nearest(images: Hashes, sample: Hashes) -> NDArray[np.uint8]:
     """Return the bits from each image to the nearest of a sample, which has at least one."""
     least = np.full(len(images), HASH_BITS, np.uint8)
-    for one in sample:
-        np.minimum(least, np.bitwise_count(images ^ one), out=least)
+    for sampled in sample:
+        np.minimum(least, np.bitwise_count(images ^ sampled), out=least)
     return least
 
 
 def near_duplicates(sample: Hashes, distance: int) -> float:
     """Return the share of a sample's images that have another at most so many bits away."""
-    has_one = np.zeros(len(sample), bool)
-    for place, one in enumerate(sample):
-        if not has_one[place]:
-            near = np.bitwise_count(sample ^ one) <= distance
+    has_near = np.zeros(len(sample), bool)
+    for position, sampled in enumerate(sample):
+        if not has_near[position]:
+            near = np.bitwise_count(sample ^ sampled) <= distance
             if np.count_nonzero(near) > 1:  # itself, and another
-                has_one |= near
-    return float(has_one.mean())
+                has_near |= near
+    return float(has_near.mean())
 
 
 def reached(kind: Kind, sample: Numbers) -> int:
@@ -210,10 +210,10 @@ def _even(images: int, count: int) -> Numbers:
     return np.array(stride(images, count))
 
 
-def _one_of_each_part(images: int, random: np.random.Generator) -> Numbers:
-    """Return the places to measure distances from: all, or one in each of as many equal parts.
+def _spread_at_random(images: int, random: np.random.Generator) -> Numbers:
+    """Return the positions to measure distances from: all, or one in each of as many equal parts.
 
-    Which one is left to chance: at even steps they would be those of the plain stride.
+    Which is left to chance: at even steps they would be those of the plain stride.
     """
     if images <= MOST:
         return np.arange(images)

@@ -141,8 +141,8 @@ def _draw_images(candidates: Candidates, count: int, bits: int) -> Numbers:
 def _draw_bursts(candidates: Candidates, found: Bursts, count: int, bits: int) -> Numbers:
     """Return the positions of the bursts' middle images; of all bursts, and more, if that fits.
 
-    A burst that holds a fixed image is taken by it. While not all bursts can be taken, it is
-    bursts that are balanced and trimmed; then, with one of each, images.
+    A burst with a fixed image is taken by it. While not all bursts can be taken, bursts are
+    balanced and trimmed; then, with an image of each burst taken, images.
     """
     fixed, middles = candidates.fixed, found.middles
     taken = np.unique(found.numbers_of(fixed))
@@ -152,10 +152,11 @@ def _draw_bursts(candidates: Candidates, found: Bursts, count: int, bits: int) -
         buckets = candidates.frame.buckets(bits)[middles]
         drawn = np.setdiff1d(_drawn(strata, buckets, taken, room), taken, assume_unique=True)
         return np.union1d(middles[drawn], fixed)
-    one_of_each = np.union1d(fixed, np.delete(middles, taken))
-    of = np.repeat(np.arange(len(middles)), found.lengths)
-    fixed_among = np.searchsorted(found.positions, one_of_each)
-    return found.positions[_drawn(_at(strata, of), of.astype(np.uint32), fixed_among, count)]
+    taken_first = np.union1d(fixed, np.delete(middles, taken))
+    burst_of = np.repeat(np.arange(len(middles)), found.lengths)
+    fixed_among = np.searchsorted(found.positions, taken_first)
+    drawn = _drawn(_at(strata, burst_of), burst_of.astype(np.uint32), fixed_among, count)
+    return found.positions[drawn]
 
 
 def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
@@ -171,14 +172,13 @@ def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
     is_shown = np.zeros(len(found.starts), bool)
     is_shown[found.numbers_of(excluded)] = True
     is_shown &= ~holds_fixed
-    of = np.repeat(np.arange(len(found.starts)), found.lengths)
-    stays = np.ones(len(of), bool)
+    burst_of = np.repeat(np.arange(len(found.starts)), found.lengths)
+    stays = np.ones(len(burst_of), bool)
     stays[excluded] = False
     enough = count - len(candidates.fixed) <= (~is_shown).sum() - holds_fixed.sum()
     if enough:
-        stays &= ~is_shown[of]
-    of = of[stays]
-    starts = np.flatnonzero(np.diff(of, prepend=-1))
+        stays &= ~is_shown[burst_of]
+    starts = np.flatnonzero(np.diff(burst_of[stays], prepend=-1))
     return Bursts(np.flatnonzero(stays), starts)
 
 
@@ -214,8 +214,9 @@ def _drawn(
     if not len(groups):
         return _none()
     grouped = _grouped(strata, groups, fixed)
-    sizes, held = (np.add.reduceat(some, grouped.strata) for some in (grouped.sizes, grouped.fixed))
-    keep = trim(dict(enumerate(sizes.tolist())), count, dict(enumerate(held.tolist())))
+    sizes = np.add.reduceat(grouped.sizes, grouped.strata)
+    in_any_case = np.add.reduceat(grouped.fixed, grouped.strata)
+    keep = trim(dict(enumerate(sizes.tolist())), count, dict(enumerate(in_any_case.tolist())))
     keeps = trim_each(
         grouped.sizes, grouped.fixed, grouped.strata, np.array([*keep.values()], np.int64)
     )
@@ -242,7 +243,7 @@ def _grouped(strata: Buckets | None, groups: Buckets, fixed: Numbers) -> _Groups
 
 
 def _turns(numbers: NDArray[Any]) -> Mask:
-    """Say of each number whether it is another than the one before; the first one is."""
+    """Say of each number whether it differs from the number before; the first does."""
     turns = np.ones(len(numbers), bool)
     np.not_equal(numbers[1:], numbers[:-1], out=turns[1:])
     return turns
@@ -271,22 +272,23 @@ def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) 
         low, high = np.where(fits, level, low), np.where(fits, high, level - 1)
     level = np.repeat(low, groups)
     keeps: Numbers = np.maximum(fixed, np.minimum(sizes, level))
-    left = counts - np.add.reduceat(keeps, strata)
+    remaining = counts - np.add.reduceat(keeps, strata)
     above = np.flatnonzero((fixed <= level) & (level < sizes))
     stratum = np.repeat(np.arange(len(strata)), groups)[above]
     largest_first = np.lexsort((-sizes[above], stratum))
     above, stratum = above[largest_first], stratum[largest_first]
     rank = np.arange(len(above)) - np.searchsorted(stratum, stratum)
-    keeps[above[rank < left[stratum]]] += 1
+    keeps[above[rank < remaining[stratum]]] += 1
     return keeps
 
 
 def _even(grouped: _Groups, keeps: Numbers, fixed: Numbers) -> Numbers:
     """Return the positions that are kept of each group, even along natural order."""
     free = np.where(grouped.fixed > 0, 0, keeps)
-    of = np.repeat(np.arange(len(free)), free)
-    rank = np.arange(len(of)) - np.repeat(np.cumsum(free) - free, free)
-    chosen = [grouped.order[grouped.starts[of] + rank * grouped.sizes[of] // free[of]]]
+    group_of = np.repeat(np.arange(len(free)), free)
+    rank = np.arange(len(group_of)) - np.repeat(np.cumsum(free) - free, free)
+    ranks_in_group = rank * grouped.sizes[group_of] // free[group_of]
+    chosen = [grouped.order[grouped.starts[group_of] + ranks_in_group]]
     for group in np.flatnonzero(grouped.fixed):
         start, size = grouped.starts[group], grouped.sizes[group]
         members = grouped.order[start : start + size]

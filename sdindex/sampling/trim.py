@@ -17,7 +17,7 @@ def trim(
 
     Only the largest buckets are cut: with the level L the largest integer for which
     ``sum(max(fixed, min(size, L))) <= count``, a bucket keeps ``max(fixed, min(size, L))``;
-    what is left of `count` goes one each to the buckets that have more and keep L, the
+    the rest of `count` goes, an image each, to the buckets that have more and keep L, the
     largest first, then the lowest number.
 
     Parameters
@@ -38,11 +38,11 @@ def trim(
     least = {bucket: (fixed or {}).get(bucket, 0) for bucket in sizes}
     level = _level(sizes, least, count)
     kept = {bucket: max(least[bucket], min(size, level)) for bucket, size in sizes.items()}
-    left = count - sum(kept.values())
+    remaining = count - sum(kept.values())
     above = sorted(
         (-size, bucket) for bucket, size in sizes.items() if least[bucket] <= level < size
     )
-    for _, bucket in above[:left]:
+    for _, bucket in above[:remaining]:
         kept[bucket] += 1
     return kept
 
@@ -71,7 +71,7 @@ def stride(size: int, count: int) -> list[int]:
 
     The i-th is ``floor(i * size / count)``; `count` is at most `size`.
     """
-    return [place * size // count for place in range(count)]
+    return [number * size // count for number in range(count)]
 
 
 def fill(size: int, count: int, fixed: Sequence[int]) -> list[int]:
@@ -87,13 +87,13 @@ def fill(size: int, count: int, fixed: Sequence[int]) -> list[int]:
     """
     if not fixed:
         return stride(size, count)
-    starts = [0, *(place + 1 for place in fixed)]
+    starts = [0, *(position + 1 for position in fixed)]
     lengths = [end - start for start, end in zip(starts, [*fixed, size], strict=True)]
     chosen = list(fixed)
     for start, length, new in zip(
         starts, lengths, _shared(lengths, count - len(fixed)), strict=True
     ):
-        chosen += [start + (place + 1) * (length + 1) // (new + 1) - 1 for place in range(new)]
+        chosen += [start + number * (length + 1) // (new + 1) - 1 for number in range(1, new + 1)]
     return sorted(chosen)
 
 

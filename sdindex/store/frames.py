@@ -77,7 +77,7 @@ def available() -> sa.ColumnElement[bool]:
 
 
 def note(session: Session, images: sa.ColumnElement[bool]) -> None:
-    """Note images of which something that the frame has changes, in the same transaction.
+    """Note images whose part in the frame changes, in the same transaction.
 
     It is called before the change, and after it for what is new or has another path.
     """
@@ -91,7 +91,7 @@ def note(session: Session, images: sa.ColumnElement[bool]) -> None:
 
 
 def expect(session: Session, archive_id: int, changes: int) -> None:
-    """Forget the frame of an archive of which so many images will change, where that is quicker."""
+    """Forget an archive's frame before many of its images change, if making it anew is quicker."""
     of_archive = frame_block.c.archive_id == archive_id
     images = session.scalar(sa.select(sa.func.sum(frame_block.c.images)).where(of_archive)) or 0
     if changes * _MOST_CHANGED > images:
@@ -126,7 +126,11 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
         labelled = session.rows(
             sa.select(image.c.archive_id, image.c.sort_key).where(has_id(image.c.id, chunk))
         )
-        touched.update(_block_at(stored[of], key).id for of, key in labelled if of in stored)
+        touched.update(
+            _block_at(stored[archive_id], key).id
+            for archive_id, key in labelled
+            if archive_id in stored
+        )
     for chunk in batched(sorted(touched), PARAMETERS):
         session.execute(
             frame_column.delete().where(
@@ -181,7 +185,7 @@ def arranged(session: Session) -> list[StoredBlock | Repair]:
         sa.select(archive.c.id, archive.c.frame_version).order_by(archive.c.sort_key)
     ):
         there, changed = stored[archive_id], noted[archive_id]
-        images = sum(one.images for one in there)
+        images = sum(block.images for block in there)
         is_quicker = not there or len(changed) * _MOST_CHANGED > images
         if version != FRAME_VERSION or (changed and is_quicker):
             found.append(Repair(archive_id, there, None))
@@ -195,7 +199,7 @@ def arranged(session: Session) -> list[StoredBlock | Repair]:
 def methods(session: Session) -> set[str]:
     """Return the methods of the hashes that the stored blocks have."""
     stored = session.scalars(sa.select(frame_block.c.methods).distinct())
-    return {method for one in stored for method in from_json(one, list)}
+    return {method for text in stored for method in from_json(text, list)}
 
 
 def refuse_to_mix(methods: Mapping[str, int]) -> None:
@@ -232,22 +236,22 @@ def _repairs(
         ):
             now[_block_at(there, key).id].add(image_id)
     groups: list[list[StoredBlock]] = []
-    for one in there:
-        if groups and one.id in changed:  # it may no longer be what begins a block
-            groups[-1].append(one)
+    for block in there:
+        if groups and block.id in changed:  # it may no longer be what begins a block
+            groups[-1].append(block)
         else:
-            groups.append([one])
+            groups.append([block])
     for members in groups:
-        if touched.isdisjoint(one.id for one in members):
+        if touched.isdisjoint(block.id for block in members):
             yield from members
         else:
-            were = {row for one in members for row in _ids_of(session, one.id)}
-            ids = (were - changed).union(*(now[one.id] for one in members))
+            were = {row for block in members for row in _ids_of(session, block.id)}
+            ids = (were - changed).union(*(now[block.id] for block in members))
             yield Repair(archive_id, members, ids)
 
 
 def remade(session: Session, repair: Repair) -> Iterator[Block]:
-    """Yield the blocks that take the place of those to be repaired."""
+    """Yield new blocks for those to be repaired."""
     if repair.ids is None:
         of_archive = available() & (image.c.archive_id == repair.archive_id)
         rows = session.rows(_rows(of_archive).order_by(image.c.sort_key))
@@ -331,8 +335,8 @@ def _stored(session: Session) -> Iterator[StoredBlock]:
 
 def _by_archive(stored: Iterable[StoredBlock]) -> dict[int, list[StoredBlock]]:
     found: dict[int, list[StoredBlock]] = defaultdict(list)
-    for one in stored:
-        found[one.archive_id].append(one)
+    for block in stored:
+        found[block.archive_id].append(block)
     return found
 
 
@@ -364,8 +368,8 @@ def _insert(session: Session, archive_id: int, made: Block) -> None:
     )
 
 
-def _delete(session: Session, some: Sequence[StoredBlock]) -> None:
-    for chunk in batched((one.id for one in some), PARAMETERS):
+def _delete(session: Session, stored: Sequence[StoredBlock]) -> None:
+    for chunk in batched((block.id for block in stored), PARAMETERS):
         for table in (frame_column, frame_bucket):
             session.execute(table.delete().where(table.c.block.in_(chunk)))
         session.execute(frame_block.delete().where(frame_block.c.id.in_(chunk)))

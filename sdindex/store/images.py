@@ -189,7 +189,7 @@ def _named(archive: "Archive", path: str) -> dict[str, Any]:
 
 
 def _set(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Change columns of rows, each of which is named by its id as ``row``."""
+    """Change columns of rows; each is named by its id, as ``row``."""
     if not rows:
         return
     changed = image.c.id.in_([row["row"] for row in rows])

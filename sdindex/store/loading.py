@@ -25,8 +25,8 @@ from sdindex.store.tables import WrongValueError, frame_column, image
 _FETCHED = 32  # columns at once: each has a hundred kilobytes
 
 
-class _Placed(NamedTuple):
-    """A block, the archive that it is of, and where in the frame it begins."""
+class _BlockAt(NamedTuple):
+    """A block, its archive, and the position in the frame at which it begins."""
 
     archive_id: int
     start: int
@@ -38,35 +38,35 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
 
     Those are `time`, `folder`, `camera`, `method` and `label`.
     """
-    placed = list(_placed(session))
-    hashes = _numbers(session, placed, "hash").view(np.uint64)
+    blocks = list(_all_blocks(session))
+    hashes = _numbers(session, blocks, "hash").view(np.uint64)
     return Frame(
-        ids=_ids(session, placed, hashes),
+        ids=_ids(session, blocks, hashes),
         hashes=hashes,
-        times=_numbers(session, placed, "time") if "time" in columns else None,
-        folders=_coded(session, placed, "folder") if "folder" in columns else None,
-        cameras=_coded(session, placed, "camera") if "camera" in columns else None,
-        methods=_coded(session, placed, "method") if "method" in columns else None,
-        labels=_labelled(session, placed) if LABELS in columns else None,
+        times=_numbers(session, blocks, "time") if "time" in columns else None,
+        folders=_coded(session, blocks, "folder") if "folder" in columns else None,
+        cameras=_coded(session, blocks, "camera") if "camera" in columns else None,
+        methods=_coded(session, blocks, "method") if "method" in columns else None,
+        labels=_labelled(session, blocks) if LABELS in columns else None,
     )
 
 
-def _placed(session: Session) -> Iterator[_Placed]:
+def _all_blocks(session: Session) -> Iterator[_BlockAt]:
     start = 0
     for found in arranged(session):
         some: Sequence[StoredBlock | Block] = (
             [found] if isinstance(found, StoredBlock) else list(remade(session, found))
         )
         for block in some:
-            yield _Placed(found.archive_id, start, block)
+            yield _BlockAt(found.archive_id, start, block)
             start += block.images
 
 
 def _column(
-    session: Session, placed: Sequence[_Placed], name: str
-) -> Iterator[tuple[_Placed, bytes]]:
+    session: Session, blocks: Sequence[_BlockAt], name: str
+) -> Iterator[tuple[_BlockAt, bytes]]:
     """Yield a column of each block, in no order."""
-    stored = {one.block.id: one for one in placed if isinstance(one.block, StoredBlock)}
+    stored = {found.block.id: found for found in blocks if isinstance(found.block, StoredBlock)}
     statement = sa.select(frame_column.c.block, frame_column.c.data).where(
         frame_column.c.name == name
     )
@@ -74,31 +74,33 @@ def _column(
         if block_id in stored:  # and not made anew
             yield stored.pop(block_id), data
     if name.startswith(ids_column(0)[:-1]):
-        stored = {}  # a block has no list of a bucket of which it has no image
-    for one in stored.values():
-        yield one, column_of(session, one.block.id, name)
-    for one in placed:
-        if isinstance(one.block, Block) and name in one.block.columns:
-            yield one, one.block.columns[name]
+        stored = {}  # a block without images of a bucket has no list of it
+    for found in stored.values():
+        yield found, column_of(session, found.block.id, name)
+    for found in blocks:
+        if isinstance(found.block, Block) and name in found.block.columns:
+            yield found, found.block.columns[name]
 
 
-def _ids(session: Session, placed: Sequence[_Placed], hashes: Hashes) -> Numbers:
+def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Numbers:
     """Return the ids: each block lists them by bucket, and the hashes say where these are."""
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
     ids = np.empty(len(hashes), position_type(largest))
     buckets = (hashes >> np.uint64(HASH_BITS - BUCKET_BITS)).astype(np.uint8)
     for bucket in range(1 << BUCKET_BITS):
-        for one, data in _column(session, placed, ids_column(bucket)):
-            here = slice(one.start, one.start + one.block.images)
+        for found, data in _column(session, blocks, ids_column(bucket)):
+            here = slice(found.start, found.start + found.block.images)
             listed = buckets[here] == bucket
             ids[here][listed] = _unpacked(data, int(np.count_nonzero(listed)))
     return ids
 
 
-def _numbers(session: Session, placed: Sequence[_Placed], name: str) -> Numbers:
-    numbers = np.empty(sum(one.block.images for one in placed), np.int64)
-    for one, data in _column(session, placed, name):
-        numbers[one.start : one.start + one.block.images] = _unpacked(data, one.block.images)
+def _numbers(session: Session, blocks: Sequence[_BlockAt], name: str) -> Numbers:
+    numbers = np.empty(sum(found.block.images for found in blocks), np.int64)
+    for found, data in _column(session, blocks, name):
+        numbers[found.start : found.start + found.block.images] = _unpacked(
+            data, found.block.images
+        )
     return numbers
 
 
@@ -108,11 +110,11 @@ def _unpacked(data: bytes, count: int) -> Numbers:
     return np.frombuffer(data, "<i8")
 
 
-def _coded(session: Session, placed: Sequence[_Placed], name: str) -> Coded:
-    in_order = sorted(_column(session, placed, name), key=lambda found: found[0].start)
-    return coded([(one.archive_id, data) for one, data in in_order])
+def _coded(session: Session, blocks: Sequence[_BlockAt], name: str) -> Coded:
+    in_order = sorted(_column(session, blocks, name), key=lambda found: found[0].start)
+    return coded([(found.archive_id, data) for found, data in in_order])
 
 
-def _labelled(session: Session, placed: Sequence[_Placed]) -> Labelled:
-    in_order = sorted(_column(session, placed, LABELS), key=lambda found: found[0].start)
-    return labelled([(one.start, data) for one, data in in_order])
+def _labelled(session: Session, blocks: Sequence[_BlockAt]) -> Labelled:
+    in_order = sorted(_column(session, blocks, LABELS), key=lambda found: found[0].start)
+    return labelled([(found.start, data) for found, data in in_order])

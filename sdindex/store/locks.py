@@ -16,14 +16,14 @@ log = logging.getLogger("sdindex")
 
 
 @contextmanager
-def locked(lock: Path, of: Path, waiting: str) -> Iterator[None]:
+def locked(lock: Path, file: Path, waiting: str) -> Iterator[None]:
     """Keep every other program that asks for the same lock waiting, and wait for it.
 
     Parameters
     ----------
     lock
         A file that is made where there is none. It stays: to delete it would let two in.
-    of
+    file
         The file that is to be written: whoever may write to it may lock it.
     waiting
         What is said when another program has the lock.
@@ -35,22 +35,22 @@ def locked(lock: Path, of: Path, waiting: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    _make(lock, of)
-    held = FileLock(lock, mode=lock.stat().st_mode & 0o777)
+    _make(lock, file)
+    file_lock = FileLock(lock, mode=lock.stat().st_mode & 0o777)
     try:
-        held.acquire(timeout=0)
+        file_lock.acquire(timeout=0)
     except Timeout:
         log.warning("%s", waiting)
-        while not held.is_locked:
+        while not file_lock.is_locked:
             time.sleep(_LOOK_SECONDS)
             if not lock.parent.is_dir():  # or the lock would make it anew
                 raise FileNotFoundError("its folder is no longer there") from None
             with suppress(Timeout):
-                held.acquire(timeout=0)
+                file_lock.acquire(timeout=0)
     try:
         yield
     finally:
-        held.release()
+        file_lock.release()
 
 
 def may_write(path: Path) -> bool:
@@ -58,7 +58,7 @@ def may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _make(lock: Path, of: Path) -> None:
+def _make(lock: Path, file: Path) -> None:
     name = printable(str(lock))
     try:
         descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
@@ -73,4 +73,4 @@ def _make(lock: Path, of: Path) -> None:
         return
     os.close(descriptor)
     with suppress(FileNotFoundError):  # the file is still to be made
-        lock.chmod(of.stat().st_mode & 0o666)
+        lock.chmod(file.stat().st_mode & 0o666)

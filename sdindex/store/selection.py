@@ -69,7 +69,7 @@ def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
     """Return the ids of a saved sample's images that are there, and how it was grouped."""
     ids = samples.present(session, samples.bursts_of(session, name))
     kept = samples.options_of(session, name)
-    grouped = {one: kept[one] for one in ("bits", "burst_distance") if one in kept}
+    grouped = {name: kept[name] for name in ("bits", "burst_distance") if name in kept}
     return sorted(ids), SampleOptions(**grouped)
 
 

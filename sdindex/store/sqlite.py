@@ -87,7 +87,7 @@ class SqliteBackend:
             raise IndexUnusableError(f"{self}: {found}")
 
     def engine(self, *, write: bool) -> sa.Engine:
-        """Return what makes connections, each of which sees one state of the file."""
+        """Return what makes connections, which each see one state of the file."""
         if write not in self._engines:
             self._engines[write] = _engine(self._file, write=write)
         return self._engines[write]
@@ -206,14 +206,14 @@ def _draft_of(file: Path) -> Iterator[Path]:
     draft = Path(f"{file}.part")
     files = (draft, Path(f"{draft}-journal"))
     try:
-        for left in files:  # by a program that was killed
-            left.unlink(missing_ok=True)
+        for stale in files:  # by a program that was killed
+            stale.unlink(missing_ok=True)
         draft.touch()
         yield draft
         draft.replace(file)
     finally:
-        for left in files:
-            left.unlink(missing_ok=True)
+        for draft_file in files:
+            draft_file.unlink(missing_ok=True)
 
 
 def _free_name(wanted: str) -> Path:

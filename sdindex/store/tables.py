@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
-# which takes half a second; a test holds it against the revisions.
+# which takes half a second; a test compares it with the revisions.
 SCHEMA_REVISION = "0004"
 
 # Names for every constraint, so that a later revision can speak of it on any database.

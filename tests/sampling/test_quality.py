@@ -219,10 +219,10 @@ def test_many_images_are_measured_from_an_even_subset(
 
 def test_the_subset_does_not_favour_the_plain_stride(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "MOST", 100)
-    places = [quality._one_of_each_part(1000, np.random.default_rng(seed)) for seed in range(50)]
-    for chosen in places:
+    positions = [quality._spread_at_random(1000, np.random.default_rng(seed)) for seed in range(50)]
+    for chosen in positions:
         assert (chosen // 10).tolist() == list(range(100))
-    counts = np.bincount(np.concatenate(places), minlength=1000)
+    counts = np.bincount(np.concatenate(positions), minlength=1000)
     assert counts.max() < 18  # each is as likely: 5 of 50 expected
     assert abs(counts[::10].sum() - 500) < 100
 
