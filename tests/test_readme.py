@@ -22,7 +22,7 @@ from tests.support.documents import (
 )
 
 TOPICS = {
-    "changes", "sampling", "growing", "quality", "formats", "sql", "python", "moving",
+    "changes", "sampling", "growing", "quality", "alike", "formats", "sql", "python", "moving",
     "performance", "promises", "reference", "design", "news",
 }  # fmt: skip
 OTHERS = sorted(CHECKOUT.glob(".github/*.md"))

@@ -19,7 +19,7 @@ html_theme = "furo"
 html_title = f"sdindex {release}"
 
 TOPICS = (
-    "changes", "sampling", "growing", "quality", "formats", "sql", "python", "moving",
+    "changes", "sampling", "growing", "quality", "alike", "formats", "sql", "python", "moving",
     "performance", "promises", "reference", "design", "news",
 )  # fmt: skip
 CONTENTS = "\n".join(
