@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SdindexError,
         UsageError,
     )
+    from sdindex.exchange.copies import FilesPut
     from sdindex.exchange.label_import import LabelImport
     from sdindex.indexing.summary import Summary
     from sdindex.sampling.options import SampleOptions
@@ -49,6 +50,7 @@ __all__ = [
     "DuplicateGroup",
     "DuplicateImage",
     "Duplicates",
+    "FilesPut",
     "Index",
     "IndexMissingError",
     "IndexUnusableError",
@@ -82,6 +84,7 @@ _MODULES = {
     **dict.fromkeys([name for name in __all__ if name[0].islower()], "sdindex.smartdownsample"),
     "Answer": "sdindex.store.query",
     "Bucket": "sdindex.store.selection",
+    "FilesPut": "sdindex.exchange.copies",
     "Index": "sdindex.api",
     "Summary": "sdindex.indexing.summary",
     "SampledImage": "sdindex.store.sampled",

@@ -1,6 +1,6 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Unpack, cast
@@ -29,7 +29,13 @@ from sdindex.hashing.methods import Method
 from sdindex.indexing import update
 from sdindex.indexing.summary import Summary
 from sdindex.questions import Questions
-from sdindex.sampling.options import SampleArguments, sample_count, sample_options
+from sdindex.sampling.options import (
+    Count,
+    SampleArguments,
+    SampleOptions,
+    sample_count,
+    sample_options,
+)
 from sdindex.store import images, labels, registry, samples, selection
 from sdindex.store.sampled import SampledImage, paths_by_id
 
@@ -231,6 +237,7 @@ class Index(Questions):
     ) -> Iterator[str]:
         """Draw the sample that `select` draws, and yield its paths alone, as they are fetched.
 
+        The arguments are checked, and a sample is saved, before the first path is asked for.
         Half a million paths take a second, and no memory to speak of.
 
         Parameters
@@ -248,18 +255,23 @@ class Index(Questions):
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
         is_relative = flag("relative", relative)
-        if name is not None:
-            with self._store.writing() as session:
-                listed = lists.resolve(session, chosen)
-                ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=name)
-                session.commit()
-            with self._store.reading() as session:  # nobody waits while the paths are taken
-                yield from paths_by_id(session, ids, relative=is_relative)
-            return
+        if name is None:
+            return self._paths_drawn(wanted, chosen, relative=is_relative)
+        with self._store.writing() as session:
+            listed = lists.resolve(session, chosen)
+            ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=name)
+            session.commit()
+        return self._paths_of(ids, relative=is_relative)
+
+    def _paths_drawn(self, count: Count, chosen: SampleOptions, *, relative: bool) -> Iterator[str]:
         with self._store.reading() as session:
             listed = lists.resolve(session, chosen)
-            ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=None)
-            yield from paths_by_id(session, ids, relative=is_relative)
+            ids, _ = selection.drawn_ids(session, count, chosen, listed, save=None)
+            yield from paths_by_id(session, ids, relative=relative)
+
+    def _paths_of(self, ids: Sequence[int], *, relative: bool) -> Iterator[str]:
+        with self._store.reading() as session:  # nobody waits while the paths are taken
+            yield from paths_by_id(session, ids, relative=relative)
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.
@@ -360,6 +372,8 @@ class Index(Questions):
 
 
 def _executor(given: object) -> Executor | None:
-    if given is None or callable(getattr(given, "submit", None)):
+    is_class = isinstance(given, type)
+    if given is None or (callable(getattr(given, "submit", None)) and not is_class):
         return cast("Executor | None", given)  # others than those of concurrent.futures, too
-    raise UsageError("executor must have a submit, as those of concurrent.futures do")
+    made = ": make one of the class" if is_class else ""
+    raise UsageError(f"executor must have a submit, as those of concurrent.futures do{made}")

@@ -6,6 +6,7 @@ Each check returns what was given in its one true form, or says in one line what
 import math
 import operator
 import os
+import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
@@ -20,6 +21,7 @@ DEFAULT_SECONDS = 10.0  # of a query
 DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
 DEFAULT_COLUMN = "label"
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 60  # characters
 
@@ -116,26 +118,31 @@ def text(name: str, value: object) -> str:
     Raises
     ------
     UsageError
-        When it is none.
+        When it is none, or has half of a character: no database keeps that.
     """
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text, not {_shown(value)}")
+    if _HALF_CHARACTER.search(value):
+        raise UsageError(f"{name} must be a text of whole characters, not {_shown(value)}")
     return value
 
 
 def path(name: str, value: object) -> str:
     """Return a path as a text.
 
+    Bytes that are no text stand in it as Python's ``os`` functions give them.
+
     Raises
     ------
     UsageError
-        When it is neither a text nor a Path.
+        When it is neither a text nor a Path, or no system has a file of such a name.
     """
-    if isinstance(value, str | os.PathLike):
-        given: object = os.fspath(value)
-        if isinstance(given, str):
-            return given
-    raise UsageError(f"{name} must be a path, as a text or a Path, not {_shown(value)}")
+    given: object = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(given, str):
+        raise UsageError(f"{name} must be a path, as a text or a Path, not {_shown(value)}")
+    if "\0" in given or not _can_be_encoded(given):
+        raise UsageError(f"{name} must be a path that a file can have, not {_shown(value)}")
+    return given
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
@@ -161,6 +168,19 @@ def paths(name: str, value: object) -> tuple[str, ...]:
     is_one = isinstance(value, str | os.PathLike)
     given = (value,) if is_one else _several(name, value, "a path, or several")
     return tuple(path(name, each) for each in given)
+
+
+def function(name: str, value: object) -> Callable[..., object]:
+    """Return a function, or what can be called as one.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    if not callable(value):
+        raise UsageError(f"{name} must be a function, not {_shown(value)}")
+    return value
 
 
 def moment(name: str, value: object) -> date:
@@ -207,6 +227,14 @@ def _number(value: object) -> float | None:
     except (TypeError, OverflowError):  # an array of several, an integer of hundreds of digits
         return None
     return None if math.isnan(number) else number
+
+
+def _can_be_encoded(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        return False
+    return True
 
 
 def _several(name: str, value: object, allowed: str) -> Iterable[object]:

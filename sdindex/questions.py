@@ -1,6 +1,6 @@
 """What can be asked of an index: nothing here changes it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from sdindex.arguments import (
     AnyPath,
     choice,
     flag,
+    function,
     optional,
     path,
     paths,
@@ -295,14 +296,13 @@ class Questions:
         ['camera', 'images'] [('cam0', 6), ('cam1', 6)]
         """
         limit = positive("seconds", seconds)
-        with self._store.asking(
-            text("query", query), seconds=limit, when_stuck=when_stuck
-        ) as answer:
+        call = optional(function, "when_stuck", when_stuck)
+        with self._store.asking(text("query", query), seconds=limit, when_stuck=call) as answer:
             yield answer
 
     def put_files(
         self,
-        sample: Collection[SampledImage],
+        sample: Iterable[SampledImage],
         folder: AnyPath,
         *,
         how: "How" = "copy",
@@ -341,16 +341,10 @@ class Questions:
         choice("how", how, ("copy", "link", "symlink"))
         text("name", name)
         optional(flag, "progress", progress)
+        images = _sampled(sample)
         with self._store.reading() as session:
-            indexed = lookup.recorded(session, sample)
-        return put_files(
-            sample,
-            target,
-            how=how,
-            sample=name,
-            progress=progress,
-            indexed=indexed,
-        )
+            indexed = lookup.recorded(session, images)
+        return put_files(images, target, how=how, sample=name, progress=progress, indexed=indexed)
 
     def report(
         self,
@@ -390,3 +384,12 @@ class Questions:
             gathered = gather(session, wanted, chosen)
         # The pictures may take minutes: the index is not kept busy meanwhile.
         return page(gathered, thumbnails=shown, workers=processes, progress=bars)
+
+
+def _sampled(sample: object) -> list[SampledImage]:
+    """Return the images of a sample as a list, which can be read more than once."""
+    given = list(sample) if isinstance(sample, Iterable) else [sample]
+    images = [image for image in given if isinstance(image, SampledImage)]
+    if len(images) != len(given):
+        raise UsageError("sample must be images as select, or sample, returns them")
+    return images

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from sdindex import arguments
 from sdindex.api import Index
 from sdindex.archive.natural import sort_key
-from sdindex.arguments import AnyPath, whole
-from sdindex.errors import SampleError
+from sdindex.arguments import AnyPath, flag, optional, path, positive, text, whole
+from sdindex.errors import SampleError, UsageError
 from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
@@ -34,6 +34,7 @@ from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
 _WORKERS = 4
 _STORED_HASH_SIZE = 8  # an index holds hashes of 8 x 8 bits
 _PIXELS_PER_INCH = 100
+_DRAWN = ("all_paths", "selected_indices", "hash_arrays", "bucket_assignments")  # for the map
 
 
 def sample_diverse(
@@ -117,16 +118,17 @@ def _sampled(
 ) -> tuple[list[str], dict[str, Any]]:
     """Read the images, and draw; a warning is the caller's caller's."""
     wanted = whole("target_count", target_count)
+    is_shown, kept = flag("show_progress", show_progress), optional(path, "index", index)
     paths = list(dict.fromkeys(arguments.paths("image_paths", image_paths)))
     side = whole("hash_size", hash_size, 2)
     workers = whole("n_workers", n_workers or _WORKERS, 1)
     if wanted <= 0:
         return [], _statistics([], [], np.array([]), [], {})
-    if index is None:
-        bits = _read(paths, side, workers, show_progress)
+    if kept is None:
+        bits = _read(paths, side, workers, is_shown)
     else:
-        bits = _remembered(paths, side, workers, show_progress, index)
-    unreadable = [path for path in paths if path not in bits]
+        bits = _remembered(paths, side, workers, is_shown, kept)
+    unreadable = [file for file in paths if file not in bits]
     if unreadable:
         warnings.warn(
             f"{len(unreadable):,} of {len(paths):,} images could not be read and are left out, "
@@ -255,7 +257,12 @@ def plot_bucket_distribution(
     ------
     SampleError, OutputError
         When the chart cannot be made, or written.
+    UsageError
+        When an argument is not what is said here.
     """
+    _require("bucket_stats", bucket_stats, ("original_size", "kept", "excluded"))
+    width, height = (round(side * _PIXELS_PER_INCH) for side in _sides(figsize))
+    heading, file = text("title", title), optional(path, "save_path", save_path)
     if not bucket_stats:
         print("No bucket statistics available")
         return
@@ -268,9 +275,8 @@ def plot_bucket_distribution(
         [bucket["kept"] for bucket in ranked],
         [bucket["excluded"] for bucket in ranked],
     )
-    width, height = (round(side * _PIXELS_PER_INCH) for side in figsize)
-    figure.update_layout(title=escape(title, quote=False), width=width, height=height)
-    _finish(figure, save_path, show=True)
+    figure.update_layout(title=escape(heading, quote=False), width=width, height=height)
+    _finish(figure, file, show=True)
 
 
 def plot_hash_similarity_scatter(
@@ -293,7 +299,15 @@ def plot_hash_similarity_scatter(
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Raises
+    ------
+    SampleError, OutputError, UsageError
+        As `plot_bucket_distribution` does.
     """
+    _require("selection_data", [selection_data], _DRAWN)
+    heading, file = text("title", title), optional(path, "save_path", save_path)
+    is_shown = flag("show_browser", show_browser)
     paths = selection_data["all_paths"]
     bits = np.asarray(selection_data["hash_arrays"], dtype=bool)
     arrays = bits.reshape(len(paths), -1) if len(paths) else bits.reshape(0, 1)
@@ -307,12 +321,26 @@ def plot_hash_similarity_scatter(
             for row in trace.customdata
         ]
         trace.update(hoverinfo="text", name="Selected" if trace.name == "kept" else "Excluded")
-    figure.update_layout(title=escape(title, quote=False), width=900, height=600)
-    _finish(figure, save_path, show=show_browser)
+    figure.update_layout(title=escape(heading, quote=False), width=900, height=600)
+    _finish(figure, file, show=is_shown)
     return figure
 
 
-def _finish(figure: go.Figure, save_path: AnyPath | None, *, show: bool) -> None:
+def _require(name: str, given: object, keys: Sequence[str]) -> None:
+    """Refuse what `sample_diverse_with_stats` does not return: dicts without these keys."""
+    dicts = given if isinstance(given, Sequence) else [None]
+    if not all(isinstance(each, dict) and each.keys() >= set(keys) for each in dicts):
+        raise UsageError(f"{name} must be what sample_diverse_with_stats returns")
+
+
+def _sides(figsize: object) -> tuple[float, float]:
+    match figsize:
+        case (width, height):
+            return positive("figsize", width), positive("figsize", height)
+    raise UsageError("figsize must be a width and a height, in inches")
+
+
+def _finish(figure: go.Figure, save_path: str | None, *, show: bool) -> None:
     if save_path is not None:
         _save(figure, Path(save_path))
     if show:

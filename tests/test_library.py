@@ -1,5 +1,7 @@
 """The library's arguments: as forgiving and as strict as the command line's."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +54,23 @@ WRONG = {
     "relocate": (lambda index: index.relocate(1, "a"), "old must be a path"),
     "prune": (lambda index: index.prune(1), "archive must be a path"),
     "hashes": (lambda index: index.hashes(3), "files must be a path, or several"),
+    "no path": (lambda index: index.similar("a\0b"), "file must be a path that a file can have"),
+    "no paths": (lambda index: index.update_files(["a\0b"]), "files must be a path that a file"),
+    "no file of labels": (lambda index: index.import_labels("a\0b"), "file must be a path that"),
+    "under": (lambda index: index.select(2, under="a\0b"), "under must be a path that a file"),
+    "files of a list": (lambda index: index.select(2, files="a\0b"), "files must be a path that"),
+    "listed": (lambda index: index.select(2, files=["a\0b"]), "files must be a path that a file"),
+    "half a character": (lambda index: index.sample("a\ud800"), "name must be a text of whole"),
+    "a byte in a name": (lambda index: index.sample("a\udcff"), "name must be a text of whole"),
+    "half in a path": (lambda index: index.select(2, under="\ud800"), "under must be a path that"),
+    "half in a query": (lambda index: rows(index, "SELECT '\ud800'"), "query must be a text of"),
+    "stuck": (lambda index: rows(index, "SELECT 1", when_stuck=3), "when_stuck must be a function"),
+    "a class": (lambda index: index.update("a", executor=ThreadPoolExecutor), "make one of the"),
+    "paths": (lambda index: index.paths("x"), "count must be a whole number"),
+    "paths saved": (lambda index: index.paths(2, save=3), "save must be a text"),
+    "put nothing": (lambda index: index.put_files(None, "a"), "sample must be images as select"),
+    "put numbers": (lambda index: index.put_files([1, 2], "a"), "sample must be images as select"),
+    "put a text": (lambda index: index.put_files("abc", "a"), "sample must be images as select"),
     "put": (lambda index: index.put_files([], "a", how="move"), "how must be one of copy, link"),
 }  # fmt: skip
 
@@ -110,9 +129,57 @@ def test_an_error_of_an_argument_is_a_value_error_too(made: Index) -> None:
         ({"image_paths": [3]}, "image_paths must be a path"),
         ({"hash_size": 1}, "hash_size must be a whole number of at least 2"),
         ({"n_workers": "4"}, "n_workers must be a whole number of at least 1"),
+        ({"show_progress": "no"}, "show_progress must be True or False"),
+        ({"index": 3}, "index must be a path"),
     ],
 )
 def test_the_functions_of_smartdownsample_too(wrong: dict[str, Any], said: str) -> None:
     given: dict[str, Any] = {"image_paths": [], "target_count": 3, "show_progress": False}
     with pytest.raises(SdindexError, match=said):
         sdindex.sample_diverse(**given | wrong)
+
+
+BARS = [{"original_size": 2, "kept": 1, "excluded": 1}]
+
+
+@pytest.mark.parametrize(
+    ("plot", "given", "options", "said"),
+    [
+        ("plot_bucket_distribution", 3, {}, "bucket_stats must be what"),
+        ("plot_bucket_distribution", [{}], {}, "bucket_stats must be what"),
+        ("plot_bucket_distribution", BARS, {"figsize": 3}, "figsize must be a width and a height"),
+        ("plot_bucket_distribution", BARS, {"figsize": (3, "a")}, "figsize must be a number"),
+        ("plot_bucket_distribution", BARS, {"save_path": 3}, "save_path must be a path"),
+        ("plot_bucket_distribution", BARS, {"title": 3}, "title must be a text"),
+        ("plot_hash_similarity_scatter", {}, {}, "selection_data must be what"),
+        ("plot_hash_similarity_scatter", 3, {}, "selection_data must be what"),
+    ],
+)
+def test_the_plots_too(plot: str, given: object, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        getattr(sdindex, plot)(given, **options)
+
+
+def test_a_sample_that_can_be_read_once_is_put_whole(made: Index, tmp_path: Path) -> None:
+    sample = made.select(3)
+    put = made.put_files(iter(sample), tmp_path / "put")
+    assert isinstance(put, sdindex.FilesPut)
+    assert (put.new, put.changed) == (3, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_is_a_path(made: Index, tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    assert made.put_files(made.select(2), folder).new == 2
+    with Index(f"{folder}/sdindex.db") as index, ThreadPoolExecutor(1) as threads:
+        assert index.update(folder, executor=threads).found == 2
+        assert len(index.select(5, under=folder)) == 2
+
+
+def test_paths_saves_the_sample_before_they_are_asked_for(made: Index) -> None:
+    paths = made.paths(2, save="early")
+    try:
+        assert [sample.name for sample in made.samples()] == ["early"]
+        assert list(paths) == [image.path for image in made.sample("early")]
+    finally:
+        made.drop_sample("early")

@@ -49,8 +49,8 @@ class SampleOptions:
     where
         An SQL expression on the columns of ``image``.
     labels, not_labels
-        Images that have one of these labels; that have none of them. `label` and `not_label`
-        are the same.
+        Images that have one of these labels; that have none of them. Where `sdindex.Index`
+        takes options, `label` and `not_label` mean the same.
     within
         Draw only from the saved sample of this name.
     extend

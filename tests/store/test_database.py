@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 
-from sdindex import ArchiveError, Index, IndexMissingError, IndexUnusableError
+from sdindex import ArchiveError, Index, IndexMissingError, IndexUnusableError, UsageError
 from sdindex.store import damage, database, locks, schema, sqlite
 from sdindex.store.database import Store
 from sdindex.store.schema import migrations_folder
@@ -649,6 +649,8 @@ def test_who_waits_for_a_folder_that_is_gone_ends(tmp_path: Path) -> None:
 
 def test_no_zero_byte_is_in_the_name_of_an_index() -> None:
     with pytest.raises(IndexUnusableError, match="is no name of a file"):
+        Store("a\0b")
+    with pytest.raises(UsageError, match="db must be a path that a file can have"):
         Index("a\0b")
 
 
