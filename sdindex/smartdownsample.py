@@ -4,6 +4,7 @@ The parameters, the defaults and the shape of what is returned are the same. The
 drawn by this program's rule, which is the one that smartdownsample documents.
 """
 
+import os
 import warnings
 import webbrowser
 from collections import defaultdict
@@ -22,7 +23,9 @@ from tqdm import tqdm
 
 from sdindex import arguments
 from sdindex.api import Index
+from sdindex.archive.names import to_text
 from sdindex.archive.natural import sort_key
+from sdindex.archive.roots import root_of
 from sdindex.arguments import AnyPath, flag, optional, path, positive, text, whole
 from sdindex.errors import SampleError, UsageError
 from sdindex.exchange.output import refuse_link, replacing
@@ -202,7 +205,11 @@ def _read(
 
     def read(path: str) -> NDArray[np.bool_] | None:
         try:
-            with Image.open(path, formats=FORMATS) as image:
+            folder, name = os.path.split(os.path.abspath(path))
+            with (
+                root_of(folder).open(to_text(name)) as file,
+                Image.open(file, formats=FORMATS) as image,
+            ):
                 flat: NDArray[np.bool_] = imagehash.dhash(image.convert("RGB"), hash_size).hash
                 return flat.flatten()
         except Exception:  # noqa: BLE001  (a decoder may raise anything; the caller is warned)

@@ -80,7 +80,10 @@ _watchers: list[Callable[[str], None]] = []
 
 
 def _audit(event: str, arguments: tuple[object, ...]) -> None:
-    if event == "open" and _watchers and isinstance(arguments[0], str | bytes):
+    # An open with an opener, as a root's, is told once more by os.open, without a mode.
+    if event != "open" or not _watchers or arguments[1] is None:
+        return
+    if isinstance(arguments[0], str | bytes):
         for watcher in _watchers:
             watcher(os.fsdecode(arguments[0]))
 

@@ -114,6 +114,97 @@ def test_folders_are_listed_where_images_are_known_to_be(name: str) -> None:
     assert not [path for path in listing if not path.startswith("sdindex/archive/")]
 
 
+# Modules that open files which are no images, and which.
+OPENS = {
+    "sdindex/__main__.py": "os.devnull",
+    "sdindex/hashing/notes.py": "os.devnull",
+    "sdindex/workers.py": "os.devnull",
+    "sdindex/exchange/inputs.py": "lists and label files",
+    "sdindex/exchange/output.py": "what is written",
+    "sdindex/exchange/manifest.py": "what is written",
+    "sdindex/exchange/copies.py": "what is written",
+    "sdindex/store/locks.py": "the index",
+    "sdindex/store/overview.py": "the index",
+    "sdindex/store/sqlite.py": "the index",
+    "sdindex/cli/topics.py": "topics",
+    "sdindex/pages/report.py": "its template",
+}
+OPENING = re.compile(
+    r"open|io\.open|os\.(open|stat|lstat)|os\.path\.get\w+|.*\.(stat|lstat|read_bytes|read_text)"
+)
+OPEN = re.compile(r"file$|head$|BytesIO\(")
+
+
+def test_images_are_opened_and_looked_at_through_a_root() -> None:
+    """What opens files by their names outside archive/ opens others; PIL is given open files."""
+    opening, by_name = set(), []
+    for path in sources("sdindex"):
+        for name, call in called(parsed(path)):
+            if OPENING.fullmatch(name):
+                opening.add(named(path))
+            if name == "Image.open" and ast.unparse(call.args[0]) not in ("file", "head"):
+                by_name += (
+                    [] if "BytesIO(" in ast.unparse(call) else [f"{named(path)}:{call.lineno}"]
+                )
+    assert {path for path in opening if not path.startswith("sdindex/archive/")} == set(OPENS)
+    assert not by_name
+
+
+# Rooms without a database, and what their tests do without.
+PURE = ("tests/archive", "tests/hashing", "tests/sampling")
+DATABASE = re.compile(
+    r"sdindex\.(api|questions|store|indexing|exchange|pages|cli|smartdownsample)\b.*"
+    r"|sdindex\.(Index|sample_diverse)|tests\.(store|indexing|exchange|pages|cli)\b.*"
+    r"|sqlalchemy\b.*"
+)
+
+
+@pytest.mark.parametrize("path", [*sources(*PURE)], ids=named)
+def test_a_room_without_a_database_is_tested_without(path: Path) -> None:
+    imported, asked = set[str](), set[str]()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            asked |= {argument.arg for argument in node.args.args}
+    assert not [name for name in imported if DATABASE.fullmatch(name)]
+    assert not asked & {"index", "db"}
+
+
+def test_who_changes_images_or_labels_says_so_to_the_frame() -> None:
+    verbs = {"note", "expect", "forget", "forget_cameras", "forget_labels"}
+    calling = {
+        named(path)
+        for path in sources("sdindex")
+        for name, _ in called(parsed(path))
+        if name.removeprefix("frames.") in verbs and name.startswith("frames.")
+    }
+    imported = {
+        named(path)
+        for path in sources("sdindex")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and node.module == "sdindex.store.frames"
+        if verbs & {alias.name for alias in node.names}
+    }
+    assert calling == {"sdindex/store/images.py", "sdindex/store/labels.py"}
+    assert not imported
+
+
+# What prints: the command line, and a function of smartdownsample that does.
+PRINTS = {"sdindex/__main__.py", "sdindex/smartdownsample.py"}
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = {
+        named(path)
+        for path in sources("sdindex")
+        if any(name in ("print", "click.echo", "click.secho") for name, _ in called(parsed(path)))
+    }
+    assert {path for path in printing if not path.startswith("sdindex/cli/")} == PRINTS
+
+
 # A process that is the program's own may be changed: the command line's, and a worker's.
 OWN = {"sdindex/__main__.py", "sdindex/cli/interrupts.py"}
 OF_A_WORKER = {"take_notes"}  # functions that workers call, and nobody else

@@ -233,7 +233,7 @@ def test_the_readmes_examples_run_with_the_import_changed(
     images: list[str], tmp_path: Path, index: str
 ) -> None:
     opens = (
-        "import sys\nread = []\nsys.addaudithook(lambda event, given: event == 'open' "
+        "import sys\nread = []\nsys.addaudithook(lambda event, given: event == 'open' and given[1] "
         "and str(given[0]).endswith('.jpg') and read.append(given[0]))\n"
         "import plotly.graph_objects as go\ngo.Figure.show = lambda self: None\n"
     )

@@ -1,7 +1,8 @@
-"""The one writer of the table `image`: it alone keeps the sampling frame true.
+"""The one writer of the table `image`: with each change it keeps the sampling frame true.
 
 Whoever changes an image calls a verb of this module, and `frame_up_to_date` before the end of
-a change. No other module writes to ``image``, so that none can forget the frame.
+a change. No other module writes to ``image``, so that none can forget the frame, which
+`sdindex.store.labels` alone keeps true, too: for labels.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

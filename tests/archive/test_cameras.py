@@ -1,13 +1,9 @@
 """Which camera a path is from, on the layouts that people and cameras make."""
 
-from concurrent.futures import Executor
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdindex import Index
 from sdindex.archive.cameras import camera_of, camera_pattern
 from sdindex.errors import UsageError
 
@@ -105,16 +101,3 @@ def test_a_camera_is_a_folder_of_its_path(folders: list[str]) -> None:
     assert path.startswith(f"{camera}/" if camera else "")
     assert camera_of(f"{camera}/IMG_0001.JPG" if camera else "IMG_0001.JPG") == camera
     assert camera_of(f"{camera}/DCIM/100MEDIA/1.JPG".lstrip("/")) == camera
-
-
-def test_a_pattern_that_finds_no_camera_is_said(
-    index: Index, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
-) -> None:
-    index.update(archive, camera_pattern=r"IMG_(\d+)", executor=threads)
-    assert len(index.cameras()) == 12
-    assert caplog.messages == []
-    for pattern in (r"(station\d+)", "(station)?IMG"):
-        caplog.clear()
-        index.update(archive, camera_pattern=pattern, executor=threads)
-        assert [camera.camera for camera in index.cameras()] == ["cam0", "cam1"]
-        assert "finds nothing in any path" in caplog.text

@@ -1,0 +1,218 @@
+"""How good a sample of an index is, against plain Python: sets, and distances of integers."""
+
+import csv
+import io
+import json
+import sys
+from datetime import datetime
+from itertools import groupby
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdindex import Index, Quality, SampledImage, SampleError, UsageError
+from sdindex.cli.terminal import write_quality
+from sdindex.sampling import quality
+from sdindex.sampling.trim import stride
+from sdindex.store.database import Store
+from sdindex.store.tables import image, label
+from tests.store.test_selection import forget_frames, image_row, write_index
+
+
+def apart(one: int, other: int) -> int:
+    return (one ^ other).bit_count()
+
+
+def write_archives(db: Path) -> None:
+    """Write 300 images of two archives: four cameras, five days, labels, bursts and scenes."""
+    chance = np.random.default_rng(7)
+    scenes = chance.integers(-(2**63), 2**63, 40)
+    write_index(db, {"/data/a": {}, "/data/b": {}})
+    with Store(db).writing() as connection:
+        for number in range(300):
+            scene, camera = int(scenes[number // 5 % 40]), f"cam{number % 200 // 100}"
+            row = image_row(1 + number % 2, f"{camera}/IMG_{number}.JPG", 0, "scaled-1")
+            row |= {
+                "dhash": scene ^ int(chance.choice([0, 1, 3, 0xFFFF])),
+                "camera": camera,
+                "taken_at": datetime(2026, 4, 1 + number // 70, 12) if number % 9 else None,  # noqa: DTZ001
+            }
+            result = connection.execute(image.insert().values(row).returning(image.c.id))
+            row_id = result.scalar_one()
+            for step, name in ((7, "deer"), (30, "fox"), (50, "bird"), (8, None)):
+                if not number % step:  # None: a failure
+                    values = {"image_id": row_id, "source": "me", "label": name}
+                    connection.execute(label.insert(), values)
+        forget_frames(connection)
+        connection.commit()
+
+
+def reached(sample: list[SampledImage], bursts: dict[str, int]) -> dict[str, int]:
+    return {
+        "buckets": len({one.bucket for one in sample}),
+        "cameras": len({(one.archive, one.camera) for one in sample}),
+        "days": len({one.taken_at.date() for one in sample if one.taken_at}),
+        "labels": len({name for one in sample for name in one.labels}),
+        "bursts": len({bursts[one.path] for one in sample}),
+    }
+
+
+def bursts_by_the_rule(every: list[SampledImage], distance: int) -> dict[str, int]:
+    number, found = 0, dict[str, int]()
+    for _, folder in groupby(every, key=lambda one: Path(one.path).parent):
+        first = None
+        for one in folder:
+            if first is None or apart(first, int(one.dhash, 16)) > distance:
+                number, first = number + 1, int(one.dhash, 16)
+            found[one.path] = number
+    return found
+
+
+def near(every: list[SampledImage], sample: list[SampledImage]) -> list[int]:
+    chosen = [int(one.dhash, 16) for one in sample]
+    return [min(apart(int(one.dhash, 16), other) for other in chosen) for one in every]
+
+
+def by_hand(
+    every: list[SampledImage], sample: list[SampledImage], distance: int
+) -> dict[str, float]:
+    distances = near(every, sample)
+    doubled = [
+        any(apart(int(one.dhash, 16), int(other.dhash, 16)) <= distance
+            for other in sample if other is not one)
+        for one in sample
+    ]  # fmt: skip
+    return reached(sample, bursts_by_the_rule(every, distance)) | {
+        "mean distance in bits": sum(distances) / len(distances),
+        "greatest distance in bits": max(distances),
+        "near-duplicates": sum(doubled) / len(doubled),
+    }
+
+
+def figures(found: Quality, of: str) -> dict[str, float]:
+    return {one.measure: getattr(one, of) for one in found.measures}
+
+
+@pytest.mark.parametrize("count", [1, 20, 299])
+@pytest.mark.parametrize("options", [{}, {"unit": "burst", "burst_distance": 2}, {"bits": 6}])
+def test_the_figures_are_those_of_plain_python(
+    db: Path, index: Index, count: int, options: dict[str, object]
+) -> None:
+    write_archives(db)
+    found = index.quality(count, **options)  # type: ignore[arg-type]
+    bits: int = options.get("bits", 4)  # type: ignore[assignment]
+    distance: int = options.get("burst_distance", 10)  # type: ignore[assignment]
+    every = index.select(300, bits=bits)
+    sample = index.select(count, **options)  # type: ignore[arg-type]
+    evenly = [every[place] for place in stride(300, count)]
+    assert figures(found, "sample") == pytest.approx(by_hand(every, sample, distance))
+    assert figures(found, "stride") == pytest.approx(by_hand(every, evenly, distance))
+    there = reached(every, bursts_by_the_rule(every, distance))
+    assert figures(found, "of") == there | dict.fromkeys(list(figures(found, "of"))[5:])
+    assert (there["cameras"], there["days"], there["labels"]) == (4, 5, 3)
+    assert (found.images, found.sampled, found.distance, found.note) == (300, count, distance, "")
+
+
+def test_random_is_what_chance_expects(db: Path, index: Index) -> None:
+    write_archives(db)
+    sizes = [one.images for one in index.buckets()]
+    expected = sum(1 - comb(300 - size, 30) / comb(300, 30) for size in sizes)
+    assert figures(index.quality(30), "random")["buckets"] == pytest.approx(expected, abs=0.6)
+    assert index.quality(30) == index.quality(30)
+    all_drawn = index.quality(300)
+    assert figures(all_drawn, "random") == pytest.approx(figures(all_drawn, "sample"))
+    assert figures(all_drawn, "random")["mean distance in bits"] == 0
+
+
+def test_a_sample_is_held_against_what_passes_the_filters(
+    db: Path, index: Index, tmp_path: Path
+) -> None:
+    write_archives(db)
+    deer = index.quality(5, labels="deer", under="/data/a")
+    every = index.select(300, labels="deer", under="/data/a")
+    assert deer.images == len(every) < 30
+    assert figures(deer, "sample") == pytest.approx(
+        by_hand(every, index.select(5, labels="deer", under="/data/a"), 10)
+    )
+    assert figures(deer, "of")["cameras"] == 2
+    some = [one.path for one in index.select(300)[:50]]
+    assert index.quality(5, files=some).images == 50
+    assert index.quality(9, include=some[:3], where="path LIKE 'cam1%'").sampled == 9
+
+
+def test_a_saved_sample_is_held_against_all_there_are(db: Path, index: Index) -> None:
+    write_archives(db)
+    sample = index.select(20, save="spring", under="/data/a", bits=6)
+    every = index.select(300, bits=6)
+    assert figures(index.quality(name="spring"), "sample") == by_hand(every, sample, 10)
+    gone = [one.relative_path for one in sample[:5]]
+    with Store(db).writing() as connection:
+        missing = image.c.path.in_(gone) & (image.c.archive_id == 1)
+        connection.execute(image.update().where(missing).values(missing_since=datetime(2026, 5, 1)))  # noqa: DTZ001
+        connection.commit()
+    found = index.quality(name="spring")
+    assert (found.images, found.sampled) == (295, 15)
+    with Store(db).writing() as connection:
+        connection.execute(image.update().values(missing_since=datetime(2026, 5, 1)))  # noqa: DTZ001
+        connection.commit()
+    for asked in ({"name": "spring"}, {"count": 5}):
+        with pytest.raises(SampleError, match="nothing can be measured"):
+            index.quality(**asked)
+
+
+def test_what_cannot_be_measured(db: Path, index: Index) -> None:
+    write_archives(db)
+    with pytest.raises(UsageError):
+        index.quality()
+    with pytest.raises(UsageError):
+        index.quality(5, name="spring")
+    with pytest.raises(UsageError):
+        index.quality(name="spring", bits=3)
+    with pytest.raises(SampleError, match="no saved sample 'spring'"):
+        index.quality(name="spring")
+    with pytest.raises(SampleError, match="count must be a whole number of at least 1"):
+        index.quality(0)
+
+
+def test_many_images_are_measured_from_an_even_subset(
+    db: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_archives(db)
+    whole = index.quality(120, unit="burst")
+    monkeypatch.setattr(quality, "MOST", 60)
+    part = index.quality(120, unit="burst")
+    assert part.note == (
+        "Distances are from an even subset of 60 of the 300 images to an even subset of 60 of the "
+        "120 sampled ones, and near-duplicates are counted among these."
+    )
+    assert index.quality(60).note == (
+        "Distances are from an even subset of 60 of the 300 images to the sample."
+    )
+    assert [one.of for one in part.measures] == [one.of for one in whole.measures]
+    for of in ("sample", "stride"):
+        some, every = figures(part, of), figures(whole, of)
+        assert list(some.values())[:5] == list(every.values())[:5]
+        assert some["mean distance in bits"] > every["mean distance in bits"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_it_is_written_in_every_format(
+    db: Path, index: Index, form: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    write_archives(db)
+    found = index.quality(20)
+    write_quality(found, form, sys.stdout.buffer)  # type: ignore[arg-type]
+    sys.stdout.flush()
+    written = capsysbinary.readouterr().out.decode()
+    if form == "table":
+        lines = [line.split() for line in written.splitlines()]
+        assert lines[0] == ["measure", "of", "sample", "random", "stride"]
+        share = figures(found, "sample")["near-duplicates"]
+        assert lines[-1][:3] == ["near-duplicates", "-", f"{share:.0%}"]
+        assert lines[2][:3] == ["cameras", "4", str(figures(found, "sample")["cameras"])]
+        return
+    rows = json.loads(written) if form == "json" else list(csv.DictReader(io.StringIO(written)))
+    assert [row["measure"] for row in rows] == [one.measure for one in found.measures]
+    assert [float(row["random"]) for row in rows] == [one.random for one in found.measures]
