@@ -17,8 +17,8 @@ class Connection(sqlite3.Connection):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()  # first: it may be closed half-made
         super().__init__(*args, **options)
-        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
 
     def cursor(self, *args: Any) -> Any:
         """Return a new cursor."""
