@@ -47,7 +47,7 @@ class SampleOptions:
     files
         The images of a list: paths, or a file of them (see `sdindex.exchange.lists`).
     where
-        An SQL expression on the columns of ``image``.
+        An SQL expression on the columns of ``image``, which may only read, for 10 seconds.
     labels, not_labels
         Images that have one of these labels; that have none of them. Where `sdindex.Index`
         takes options, `label` and `not_label` mean the same.

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def ask(
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
     if not seconds > 0:
         raise UsageError(f"seconds must be more than 0, not {seconds}")
-    with closing(_connect(file)) as connection, _guarded(connection):
+    with closing(_connect(file)) as connection, _guarded(connection, "MEMORY"):
         clock = _Clock(connection, seconds)
         with clock.watched(when_stuck):
             try:
@@ -76,16 +76,27 @@ def ask(
 def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
     """Return the ids of the images for which an expression is true; see `Session.matching`.
 
-    In the transaction that the connection is in, as it sees the index.
+    In the transaction that the connection is in, as it sees the index. What SQLite has to sort
+    goes to the disk where it is much: a limit of its memory would stay with the process, which
+    may be somebody else's.
     """
     clock = _Clock(connection, DEFAULT_SECONDS)
     # The line break ends a comment in the expression.
     question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
-    with _guarded(connection), clock.watched(None), clock:
+    with _guarded(connection, "FILE"), clock.watched(None), clock:
         try:
-            return {row for (row,) in connection.cursor().execute(question)}
+            largest = connection.execute("SELECT max(id) FROM image").fetchone()[0] or 0
+            return set(_ids(connection.cursor().execute(question), largest))
         except _PROBLEMS as problem:
             raise QueryError(_explain(problem, clock)) from problem
+
+
+def _ids(rows: Iterable[tuple[Any, ...]], largest: int) -> Iterator[int]:
+    """Yield the ids of images: a bracket in an expression may have ended it, and begun a query."""
+    for (found,) in rows:
+        if type(found) is not int or not 0 < found <= largest:
+            raise QueryError("that is no expression on the columns of image: it gives other rows")
+        yield found
 
 
 def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
@@ -160,6 +171,7 @@ class _Clock:
 def _connect(file: Path) -> sqlite3.Connection:
     connection = connect(file, mode="ro", seconds=_LOCK_SECONDS)
     connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")  # for good, in this process
     add_functions(connection)
     return connection
 
@@ -172,10 +184,12 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _guarded(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let what is asked of a connection read, and no more, in bounded time and memory."""
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA hard_heap_limit = {MEMORY_BYTES}")
+def _guarded(connection: sqlite3.Connection, sorted_in: str) -> Iterator[None]:
+    """Let what is asked of a connection read, and no more: values of bounded size.
+
+    What SQLite sorts is kept in ``MEMORY`` or in a ``FILE``.
+    """
+    connection.execute(f"PRAGMA temp_store = {sorted_in}")
     limits = {kind: connection.setlimit(kind, limit) for kind, limit in _LIMITS.items()}
     connection.set_authorizer(_authorize)
     try:

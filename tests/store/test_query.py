@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -380,6 +381,50 @@ def test_where_is_under_the_guard_of_sql(
         assert len(session.matching("1")) == 12
         session.execute(sa.text("CREATE TABLE other AS SELECT zeroblob(5000000) AS large"))
     assert db.read_bytes() == before
+
+
+# Run in a process of its own: what it does to SQLite's limit of memory stays.
+LIMITS = """
+import resource, sqlite3, sys
+from sdindex import Index, QueryError
+from sdindex.store import query
+def limit():
+    return sqlite3.connect(":memory:").execute("PRAGMA hard_heap_limit").fetchone()[0]
+query.DEFAULT_SECONDS = 2.0
+with Index(sys.argv[1]) as index:
+    assert len(index.select(100, where="id IN (SELECT id FROM image ORDER BY path)")) == 12
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        index.select(1, where=sys.argv[2])
+    except QueryError as problem:
+        print(problem)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert limit() == 0, "where"
+    assert used < 200_000, used
+    with index.sql("SELECT 1") as answer:
+        list(answer.rows)
+    assert 0 < limit(), "sql"
+"""
+NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION {all} SELECT x + 1 FROM n) SELECT {what} FROM n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss is of another unit")
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"id IN ({NUMBERS.format(all='', what='x')})",
+        f"id IN ({NUMBERS.format(all='ALL', what='x || hex(randomblob(500))')})",
+        f"1) UNION ALL SELECT * FROM ({NUMBERS.format(all='ALL', what='x')}) WHERE (1",
+        "1) UNION ALL SELECT randomblob(2000000) FROM image, image b, image c WHERE (1",
+    ],
+)
+def test_where_is_bounded_and_leaves_the_process_as_it_was(
+    filled: Index, db: Path, expression: str
+) -> None:
+    command = [sys.executable, "-c", LIMITS, str(db), expression]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search("stopped after|is no expression", done.stdout)
 
 
 def test_where_sees_what_the_rest_of_the_session_sees(filled: Index, db: Path) -> None:
