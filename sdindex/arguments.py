@@ -14,10 +14,13 @@ from typing import SupportsFloat, SupportsIndex, TypeVar
 
 from sdindex.errors import UsageError
 
+DEFAULT_INDEX = "sdindex.db"
 DEFAULT_WORKERS = 4
 DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
 DEFAULT_THUMBNAILS = 400
 DEFAULT_SECONDS = 10.0  # of a query
+DEFAULT_SIMILAR = 10  # images
+DEFAULT_WITHIN = 2  # bits in which near-duplicates differ at most
 DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
 DEFAULT_COLUMN = "label"
 
@@ -165,8 +168,8 @@ def paths(name: str, value: object) -> tuple[str, ...]:
     UsageError
         When something else is given, or among them.
     """
-    is_one = isinstance(value, str | os.PathLike)
-    given = (value,) if is_one else _several(name, value, "a path, or several")
+    is_single = isinstance(value, str | os.PathLike)
+    given = (value,) if is_single else _several(name, value, "a path, or several")
     return tuple(path(name, each) for each in given)
 
 

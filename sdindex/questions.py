@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex.arguments import (
+    DEFAULT_INDEX,
     DEFAULT_SECONDS,
+    DEFAULT_SIMILAR,
     DEFAULT_THUMBNAILS,
     DEFAULT_TIMEOUT,
+    DEFAULT_WITHIN,
     DEFAULT_WORKERS,
     AnyPath,
     choice,
@@ -24,8 +26,9 @@ from sdindex.arguments import (
 )
 from sdindex.errors import UsageError
 from sdindex.exchange import lists
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.options import DEFAULT_DISTANCE, SampleArguments, sample_count, sample_options
-from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
+from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store import labels, lookup, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 class Questions:
     """The half of `sdindex.Index` that only reads the index."""
 
-    def __init__(self, db: AnyPath = "sdindex.db") -> None:
+    def __init__(self, db: AnyPath = DEFAULT_INDEX) -> None:
         self._store = Store(path("db", db))
 
     def __repr__(self) -> str:
@@ -53,12 +56,7 @@ class Questions:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -193,7 +191,7 @@ class Questions:
     def similar(
         self,
         file: AnyPath,
-        count: int = 10,
+        count: int = DEFAULT_SIMILAR,
         *,
         within: int = HASH_BITS,
         every: bool = False,
@@ -237,7 +235,9 @@ class Questions:
                 of_bursts=of_bursts,
             )
 
-    def duplicates(self, within: int = 2, *, progress: bool | None = False) -> "Duplicates":
+    def duplicates(
+        self, within: int = DEFAULT_WITHIN, *, progress: bool | None = False
+    ) -> "Duplicates":
         """Return groups of near-duplicates, the largest first.
 
         Each image differs from the one that leads its group in at most `within` of 64 bits, so

@@ -26,7 +26,7 @@ from sdindex.api import Index
 from sdindex.archive.names import to_text
 from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import root_of
-from sdindex.arguments import AnyPath, flag, optional, path, positive, text, whole
+from sdindex.arguments import DEFAULT_WORKERS, AnyPath, flag, optional, path, positive, text, whole
 from sdindex.errors import SampleError, UsageError
 from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
@@ -34,7 +34,6 @@ from sdindex.hashing.methods import Method
 from sdindex.pages import charts
 from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
 
-_WORKERS = 4
 _STORED_HASH_SIZE = 8  # an index holds hashes of 8 x 8 bits
 _PIXELS_PER_INCH = 100
 _DRAWN = ("all_paths", "selected_indices", "hash_arrays", "bucket_assignments")  # for the map
@@ -124,7 +123,7 @@ def _sampled(
     is_shown, kept = flag("show_progress", show_progress), optional(path, "index", index)
     paths = list(dict.fromkeys(arguments.paths("image_paths", image_paths)))
     side = whole("hash_size", hash_size, 2)
-    workers = whole("n_workers", n_workers or _WORKERS, 1)
+    workers = whole("n_workers", n_workers or DEFAULT_WORKERS, 1)
     if wanted <= 0:
         return [], _statistics([], [], np.array([]), [], {})
     if kept is None:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from sdindex.arguments import DEFAULT_SIMILAR, DEFAULT_WITHIN
 from sdindex.cli.options import PATH, format_option, progress_option, with_index
-from sdindex.sampling.trim import HASH_BITS
+from sdindex.hashing.bits import HASH_BITS
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     "-n",
     "--count",
     type=click.IntRange(min=1),
-    default=10,
+    default=DEFAULT_SIMILAR,
     show_default=True,
     help="List at most this many images.",
 )
@@ -51,8 +52,8 @@ def similar(
 
     found = index.similar(file, count, within=within, every=every)
     rows = (
-        (one.bits, one.image.path, one.image.camera, one.image.taken_at, "|".join(one.image.labels))
-        for one in found
+        (near.bits, image.path, image.camera, image.taken_at, "|".join(image.labels))
+        for near, image in ((near, near.image) for near in found)
     )
     with writing(STDOUT) as stdout:
         write_rows(("bits", "path", "camera", "taken_at", "labels"), rows, form, stdout)
@@ -62,7 +63,7 @@ def similar(
 @click.option(
     "--within",
     type=click.IntRange(0, HASH_BITS),
-    default=2,
+    default=DEFAULT_WITHIN,
     show_default=True,
     metavar="BITS",
     help="Group images whose hashes differ in at most so many bits from the one that leads the "

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from sdindex.arguments import DEFAULT_INDEX
 from sdindex.cli import alike, archives, ask, labels, look, samples, topics
 from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
@@ -35,7 +36,7 @@ class Commands(click.Group):
 @click.option(
     "--db",
     envvar="SDINDEX_DB",
-    default="sdindex.db",
+    default=DEFAULT_INDEX,
     show_default=True,
     metavar="FILE",
     help="Use this index. [env: SDINDEX_DB]",

@@ -8,8 +8,9 @@ import click
 
 from sdindex.arguments import DEFAULT_WORKERS
 from sdindex.errors import SampleError
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.options import sample_count
-from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
+from sdindex.sampling.trim import DEFAULT_BITS
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]

@@ -10,8 +10,8 @@ import click
 from sdindex.arguments import moment
 from sdindex.cli.options import PATH, Command, bits_option, under_option, with_options
 from sdindex.errors import UsageError
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.options import DEFAULT_DISTANCE, UNITS, SampleOptions
-from sdindex.sampling.trim import HASH_BITS
 
 
 class Time(click.ParamType[date]):

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 from sdindex.archive.names import printable
 from sdindex.archive.scan import is_image, reason
 from sdindex.arguments import DEFAULT_COLUMN, DEFAULT_THRESHOLD
-from sdindex.errors import LabelFileError, UsageError
+from sdindex.errors import LabelFileError
 from sdindex.exchange.inputs import Input
 from sdindex.exchange.json_stream import JsonError, pieces
 
@@ -65,18 +65,11 @@ class LabelFile:
         0 to 1; for detections only.
     column
         The column of the labels, in CSV; case, spaces and underscores are of no account.
-
-    Raises
-    ------
-    UsageError
-        When `threshold` is out of range.
     """
 
     def __init__(
         self, path: str, *, threshold: float = DEFAULT_THRESHOLD, column: str = DEFAULT_COLUMN
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"a threshold is from 0 to 1, not {threshold}")
         self.path = path
         self._input = Input(path)
         self.threshold = threshold

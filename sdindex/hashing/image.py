@@ -23,6 +23,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from sdindex.archive.roots import Root
 from sdindex.hashing import notes
+from sdindex.hashing.bits import signed
 from sdindex.hashing.blame import decoded, whole_image
 from sdindex.hashing.methods import DEFAULT_METHOD, Method
 from sdindex.hashing.picture import ImageRead, Picture
@@ -160,7 +161,7 @@ def _reduction(image: Image.Image) -> int:
 def dhash(grey: Image.Image) -> int:
     """Return ``imagehash.dhash`` as a signed integer, row 0, column 0 the highest bit."""
     bits = np.packbits(imagehash.dhash(grey, hash_size=8).hash)
-    return int.from_bytes(bits.tobytes(), "big", signed=True)
+    return signed(int.from_bytes(bits.tobytes(), "big"))
 
 
 def _taken_at(image: Image.Image) -> datetime | None:

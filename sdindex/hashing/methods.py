@@ -12,5 +12,5 @@ _VERSIONS: dict[Method, int] = {"scaled": 1, "exact": 1, "thumbnail": 1}
 
 
 def stored_name(method: Method) -> str:
-    """Return what the column ``method`` holds, such as ``scaled-1``."""
+    """Return what the column ``method`` has, such as ``scaled-1``."""
     return f"{method}-{_VERSIONS[method]}"

@@ -11,7 +11,8 @@ from functools import partial
 from sdindex.archive.changes import Reason
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import Unlooked
-from sdindex.errors import ArchiveUnavailableError, ReadingError, UsageError
+from sdindex.arguments import choice
+from sdindex.errors import ArchiveUnavailableError, ReadingError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import refuse_to_run_modules_here
@@ -42,7 +43,7 @@ Submit = Callable[[FileToRead], Future[ImageRead]]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingOptions:
     """How images are to be read: by whom, how, and with what to be seen of it."""
 
     workers: int
@@ -53,18 +54,14 @@ class Reading:
     verify: bool = False  # files that did not change, too, and the whole of each
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise UsageError(f"workers must be 1 or more, not {self.workers}")
-        if self.method not in (None, *METHODS):
-            raise UsageError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
-        if not self.timeout > 0:
-            raise UsageError(f"timeout must be more than 0 seconds, not {self.timeout}")
+        if self.method is not None:
+            choice("method", self.method, METHODS)
         if self.executor is not None:
             refuse_to_run_modules_here(self.executor)
 
 
 def read_listed(
-    session: Session, part: Part, to_read: int, reading: Reading, summary: Summary
+    session: Session, part: Part, to_read: int, reading: ReadingOptions, summary: Summary
 ) -> None:
     """Read the files that the survey listed, `to_read` of them, and store the results.
 
@@ -106,7 +103,7 @@ def read_listed(
     batch.store()
 
 
-def _submit(stack: ExitStack, part: Part, workers: int, reading: Reading) -> Submit:
+def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions) -> Submit:
     """Return what gives a file to a worker."""
     from sdindex.workers import Workers
 

@@ -11,7 +11,7 @@ from sdindex.archive.names import is_inside, printable
 from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.errors import ArchiveError, UsageError
 from sdindex.hashing.methods import Method
-from sdindex.indexing.ingest import Reading, read_listed
+from sdindex.indexing.ingest import ReadingOptions, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
 from sdindex.store import archives, images, registry
@@ -57,7 +57,7 @@ def update(
                     printable(part.archive.root),
                 )
 
-    reading = Reading(workers, method, timeout, executor, progress, verify)
+    reading = ReadingOptions(workers, method, timeout, executor, progress, verify)
     return _update(
         store, parts, reading, strict=strict, accept_shift=accept_shift, accept_loss=accept_loss
     )
@@ -80,14 +80,14 @@ def update_files(
             kept = part.archive.camera_pattern
             yield part._replace(archive=registry.tell_cameras(session, part.archive, kept))
 
-    reading = Reading(workers, method, timeout, executor, progress)
+    reading = ReadingOptions(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)
 
 
 def _update(
     store: Store,
     parts: Callable[[Session], Iterator[Part]],
-    reading: Reading,
+    reading: ReadingOptions,
     *,
     strict: bool,
     accept_shift: bool = False,
@@ -123,13 +123,13 @@ def _update(
 
 def _outermost(paths: Sequence[str]) -> list[str]:
     """Return the folders without those that are named twice, or lie in another one named."""
-    places = [os.path.realpath(path) for path in paths]
+    locations = [os.path.realpath(path) for path in paths]
     return [
         path
-        for number, (path, place) in enumerate(zip(paths, places, strict=True))
+        for number, (path, location) in enumerate(zip(paths, locations, strict=True))
         if not any(
-            is_inside(place, other) and (place != other or earlier < number)
-            for earlier, other in enumerate(places)
+            is_inside(location, other) and (location != other or earlier < number)
+            for earlier, other in enumerate(locations)
             if earlier != number
         )
     ]

@@ -24,6 +24,7 @@ from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
+from sdindex.hashing.bits import from_hex
 from sdindex.hashing.picture import get_ready
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
@@ -279,7 +280,7 @@ def _charts(gathered: Gathered) -> dict[str, Any]:
         [bucket.images - bucket.keeps for bucket in drawn],
     )
     points = _map_points(gathered)
-    hashes = [int.from_bytes(bytes.fromhex(image.dhash), signed=True) for image in points]
+    hashes = [from_hex(image.dhash) for image in points]
     coordinates = charts.map_hashes(charts.hash_bits(hashes))
     kept = np.arange(len(points)) < len(points) - len(gathered.left)
     figures = {

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from sdindex.hashing.bits import buckets
+
 FRAME_VERSION = 1  # rises when the same images would make another frame
 MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
 BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
-NO_TIME = -(1 << 63)
+NO_TIME = -(1 << 63)  # what no time in seconds is
 
 # Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
-_WORD = (1 << 64) - 1
+_WORD = (1 << 64) - 1  # of an id
 
 
 class FrameRow(NamedTuple):
@@ -108,9 +110,8 @@ def block(rows: Sequence[FrameRow], labels_of: Callable[[Sequence[int]], Labels]
     """Return the block of these images."""
     found = FrameColumns(*zip(*rows, strict=True))
     listed: list[array[int]] = [array("q") for _ in range(1 << BUCKET_BITS)]
-    for image_id, dhash in zip(found.ids, found.hashes, strict=True):
-        # A negative number is that of the bucket as well: counted from the end.
-        listed[dhash >> 64 - BUCKET_BITS].append(image_id)
+    for image_id, bucket in zip(found.ids, buckets(found.hashes, BUCKET_BITS), strict=True):
+        listed[bucket].append(image_id)
     members = {bucket: ids for bucket, ids in enumerate(listed) if ids}
     columns = {name: packed(found) for name, packed in COLUMNS.items()}
     columns[LABELS] = labels_column(found.ids, labels_of(found.ids))
@@ -210,11 +211,10 @@ def id_at(ids: bytes, rank: int) -> int:
 def ids_in_order(columns: Mapping[str, bytes]) -> list[int]:
     """Return the ids of a block's images in natural order, from its lists and its hashes."""
     listed = {name: iter(_unpacked(data)) for name, data in columns.items() if name != "hash"}
-    return [next(listed[ids_column(_bucket(dhash))]) for dhash in _unpacked(columns["hash"])]
-
-
-def _bucket(dhash: int) -> int:
-    return dhash >> (64 - BUCKET_BITS) & (1 << BUCKET_BITS) - 1
+    return [
+        next(listed[ids_column(bucket)])
+        for bucket in buckets(_unpacked(columns["hash"]), BUCKET_BITS)
+    ]
 
 
 def _unpacked(data: bytes) -> "array[int]":

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME, with_names
 
-HASH_BITS = 64
 NONE = -1  # the number of what an image does not have
 _FEW_BITS = 20  # buckets at which an array has room for all there may be
 _DAY = 86_400  # seconds
@@ -113,9 +113,8 @@ class Frame:
         return np.isin(self.ids, np.fromiter(ids, np.int64))
 
     def buckets(self, bits: int) -> Buckets:
-        """Return each image's bucket: the leading bits of its hash, in as few bytes as fit."""
-        buckets = np.empty(len(self), np.min_scalar_type((1 << bits) - 1))
-        return np.right_shift(self.hashes, HASH_BITS - bits, out=buckets, casting="unsafe")
+        """Return each image's bucket, as `buckets_of` does."""
+        return buckets_of(self.hashes, bits)
 
     def bucket_sizes(self, bits: int) -> tuple[dict[int, int], dict[int, int]]:
         """Return the images of each bucket, and the id of its first, by the bucket's number."""
@@ -131,6 +130,12 @@ class Frame:
             numbers, first, counts = np.unique(buckets, return_index=True, return_counts=True)
         sizes = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
         return sizes, dict(zip(sizes, self.ids[first].tolist(), strict=True))
+
+
+def buckets_of(hashes: Hashes, bits: int) -> Buckets:
+    """Return the leading bits of each hash, in as few bytes as fit."""
+    buckets = np.empty(len(hashes), np.min_scalar_type((1 << bits) - 1))
+    return np.right_shift(hashes, HASH_BITS - bits, out=buckets, casting="unsafe")
 
 
 def _taken_labels(labels: Labelled, chosen: Mask) -> Labelled:
@@ -225,7 +230,7 @@ def coarser(column: Coded, key: Callable[[tuple[int, str]], Hashable]) -> NDArra
 
 
 def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
-    """Return a column of runs, from the packed ones of blocks, each with its archive's id."""
+    """Return a column of runs, from the packed columns of blocks, each with its archive's id."""
     names: dict[tuple[int, str], int] = {}
     lengths, numbers = [], []
     for archive_id, data in blocks:
@@ -240,7 +245,7 @@ def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
 
 
 def labelled(blocks: Sequence[tuple[int, bytes]]) -> Labelled:
-    """Return the labels of the images, from the packed ones of blocks, each with its start."""
+    """Return the labels of the images, from the packed labels of blocks, each with its start."""
     names: dict[str, int] = {}
     positions, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for start, data in blocks:

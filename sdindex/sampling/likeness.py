@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.bursts import burst_starts
 from sdindex.sampling.frame import (
-    HASH_BITS,
     Frame,
     Hashes,
     Numbers,

@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 from sdindex.arguments import AnyPath, choice, moment, path, paths, text, texts, whole
 from sdindex.errors import SampleError, UsageError
-from sdindex.sampling.trim import DEFAULT_BITS, HASH_BITS
+from sdindex.hashing.bits import HASH_BITS
+from sdindex.sampling.trim import DEFAULT_BITS
 
 Unit = Literal["image", "burst"]
 UNITS: tuple[Unit, ...] = ("image", "burst")

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.errors import SampleError
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.frame import Frame, Hashes, Numbers, days, distinct, needed
 from sdindex.sampling.sample import bursts_of
-from sdindex.sampling.trim import HASH_BITS, stride
+from sdindex.sampling.trim import stride
 
 DRAWS = 30  # random samples, with whose mean a sample is compared
 MOST = 20_000  # images, and sampled ones, between which distances are measured

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from heapq import heapify, heapreplace
 from typing import TypeVar
 
-HASH_BITS = 64
 DEFAULT_BITS = 4
 
 Key = TypeVar("Key", int, str)

@@ -134,7 +134,7 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
     for chunk in batched(sorted(touched), PARAMETERS):
         session.execute(
             frame_column.delete().where(
-                frame_column.c.name == LABELS, frame_column.c.block.in_(chunk)
+                frame_column.c.name == LABELS, has_id(frame_column.c.block, chunk)
             )
         )
 
@@ -371,5 +371,5 @@ def _insert(session: Session, archive_id: int, made: Block) -> None:
 def _delete(session: Session, stored: Sequence[StoredBlock]) -> None:
     for chunk in batched((block.id for block in stored), PARAMETERS):
         for table in (frame_column, frame_bucket):
-            session.execute(table.delete().where(table.c.block.in_(chunk)))
-        session.execute(frame_block.delete().where(frame_block.c.id.in_(chunk)))
+            session.execute(table.delete().where(has_id(table.c.block, chunk)))
+        session.execute(frame_block.delete().where(has_id(frame_block.c.id, chunk)))

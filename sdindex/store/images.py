@@ -18,13 +18,12 @@ from sdindex.hashing.picture import ImageRead
 from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.database import Session
-from sdindex.store.fetching import batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import image, sample_image
 
 if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
 
-_CHUNK = 1000
 # What is stored of a `Picture`; nothing of an image that could not be read.
 _OF_PICTURE = ("dhash", "brightness", "width", "height", "taken_at")
 
@@ -59,9 +58,11 @@ def refuse(session: Session, archive: "Archive", refused: Mapping[int, ImageRead
 
     What was read of them before by the archive's method stays, and they are read again.
     """
-    for chunk in batched(refused, _CHUNK):
+    for chunk in batched(refused, PARAMETERS):
         is_known = image.c.dhash.is_not(None) & (image.c.method == stored_name(archive.method))
-        known = set(session.scalars(sa.select(image.c.id).where(image.c.id.in_(chunk), is_known)))
+        known = set(
+            session.scalars(sa.select(image.c.id).where(has_id(image.c.id, chunk), is_known))
+        )
         replace(session, archive, {row: refused[row] for row in chunk if row not in known})
 
 
@@ -72,19 +73,19 @@ def doubt(session: Session, part: "Part") -> None:
 
 def set_missing(session: Session, ids: Iterable[int], since: datetime) -> None:
     """Record that the files of some images are gone."""
-    for chunk in batched(ids, _CHUNK):
+    for chunk in batched(ids, PARAMETERS):
         _set(session, [{"row": row, "missing_since": since} for row in chunk])
 
 
 def set_back(session: Session, ids: Iterable[int]) -> None:
     """Record that the files of some images are there again."""
-    for chunk in batched(ids, _CHUNK):
+    for chunk in batched(ids, PARAMETERS):
         _set(session, [{"row": row, "missing_since": None} for row in chunk])
 
 
 def move(session: Session, archive: "Archive", moves: Iterable[tuple[int, str]]) -> None:
     """Give images new paths, in stored form: their files were moved, and are there."""
-    for chunk in batched(moves, _CHUNK):
+    for chunk in batched(moves, PARAMETERS):
         named = [{"row": row, "missing_since": None} | _named(archive, new) for row, new in chunk]
         _set(session, named)
 
@@ -108,7 +109,7 @@ def find_cameras(session: Session, archive: "Archive") -> None:
     of_archive = sa.select(image.c.id, image.c.path).where(image.c.archive_id == archive.id)
     last = 0
     while rows := session.execute(
-        of_archive.where(image.c.id > last).order_by(image.c.id).limit(_CHUNK)
+        of_archive.where(image.c.id > last).order_by(image.c.id).limit(PARAMETERS)
     ).all():
         _change(session, [{"row": row.id, "camera": archive.camera_of(row.path)} for row in rows])
         last = rows[-1].id
@@ -163,8 +164,8 @@ def spread(session: Session, archive: "Archive", count: int) -> Sequence[KnownFi
 
 def paths_of(session: Session, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
     """Yield the id and the path of some images."""
-    for chunk in batched(ids, _CHUNK):
-        rows = session.execute(sa.select(image.c.id, image.c.path).where(image.c.id.in_(chunk)))
+    for chunk in batched(ids, PARAMETERS):
+        rows = session.execute(sa.select(image.c.id, image.c.path).where(has_id(image.c.id, chunk)))
         yield from ((row.id, row.path) for row in rows)
 
 
@@ -193,7 +194,7 @@ def _set(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Change columns of rows; each is named by its id, as ``row``."""
     if not rows:
         return
-    changed = image.c.id.in_([row["row"] for row in rows])
+    changed = has_id(image.c.id, (row["row"] for row in rows))
     frames.note(session, changed)
     _change(session, rows)
     if "path" in rows[0]:

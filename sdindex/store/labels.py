@@ -10,7 +10,7 @@ from sdindex.archive.names import printable
 from sdindex.errors import SampleError
 from sdindex.store import frames
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import label, sample_image
 
 
@@ -67,7 +67,7 @@ class LabelWriter:
         frames.forget_labels(self._session, ids)
         of_source = label.c.source == self._source
         for chunk in batched(ids, PARAMETERS):
-            before = label.c.image_id.in_(chunk) & (label.c.id < self._first)
+            before = has_id(label.c.image_id, chunk) & (label.c.id < self._first)
             self._session.execute(label.delete().where(of_source, before))
         surest: dict[tuple[int, str | None], Said] = {}
         for remark in said:
@@ -92,7 +92,7 @@ class LabelWriter:
 
     def _store(self, said: Sequence[Said]) -> None:
         """Store what is said, but for what an earlier call has stored with no less confidence."""
-        of_images = label.c.image_id.in_({remark.image_id for remark in said})
+        of_images = has_id(label.c.image_id, {remark.image_id for remark in said})
         statement = sa.select(label.c.image_id, label.c.label, label.c.id, label.c.confidence)
         there = {
             (image_id, name): (row_id, confidence)
@@ -164,7 +164,7 @@ def spoken_for(session: Session, ids: Collection[int]) -> Spoken:
     labelled, sampled = (
         sum(
             session.scalar(
-                sa.select(sa.func.count(column.distinct())).where(column.in_(chunk))
+                sa.select(sa.func.count(column.distinct())).where(has_id(column, chunk))
             ) or 0
             for chunk in batched(ids, PARAMETERS)
         )

@@ -7,15 +7,15 @@ from itertools import repeat
 import numpy as np
 
 from sdindex.errors import IndexUnusableError, SampleError
+from sdindex.hashing.bits import unsigned
 from sdindex.progress import counter
-from sdindex.sampling.frame import HASH_BITS, Numbers, in_order
+from sdindex.sampling.frame import Numbers, in_order
 from sdindex.sampling.likeness import leaders, nearest, steps
+from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store.database import Session, Store
 from sdindex.store.frames import methods
 from sdindex.store.loading import load
 from sdindex.store.sampled import SampledImage, by_id, paths_by_id
-
-DEFAULT_WITHIN = 2  # bits in which near-duplicates differ at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,9 @@ def similar(
     """
     frame = load(session, [] if of_bursts is None else ["folder"])
     own_at = None if own is None else next(iter(frame.positions_of([own]).tolist()), None)
-    found = nearest(
-        frame, dhash % (1 << HASH_BITS), count, within=within, of_bursts=of_bursts, own=own_at
-    )
+    found = nearest(frame, unsigned(dhash), count, within=within, of_bursts=of_bursts, own=own_at)
     ids = [int(frame.ids[position]) for position, _ in found]
-    images = by_id(session, ids, 4, {})
+    images = by_id(session, ids, DEFAULT_BITS, {})
     return [SimilarImage(bits, image) for (_, bits), image in zip(found, images, strict=True)]
 
 
@@ -151,7 +149,7 @@ def duplicates(store: Store, within: int, *, progress: bool | None) -> Duplicate
     sizes = np.bincount(leader, minlength=len(frame))
     members = np.flatnonzero(sizes[leader] > 1)
     leader = leader[members]
-    # The largest group first, then by its leader's place; in it the leader first.
+    # The largest group first, then by its leader's position; in it the leader first.
     rank = (len(frame) - sizes[leader], leader, (members != leader).astype(np.uint8))
     order = in_order(rank)
     members, leader = members[order], leader[order]

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 
 from sdindex.sampling.blocks import BUCKET_BITS, LABELS, Block, ids_column
 from sdindex.sampling.frame import (
-    HASH_BITS,
     Coded,
     Frame,
     Hashes,
     Labelled,
     Numbers,
+    buckets_of,
     coded,
     labelled,
     position_type,
@@ -86,7 +86,7 @@ def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Number
     """Return the ids: each block lists them by bucket, and the hashes say where these are."""
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
     ids = np.empty(len(hashes), position_type(largest))
-    buckets = (hashes >> np.uint64(HASH_BITS - BUCKET_BITS)).astype(np.uint8)
+    buckets = buckets_of(hashes, BUCKET_BITS)
     for bucket in range(1 << BUCKET_BITS):
         for found, data in _column(session, blocks, ids_column(bucket)):
             here = slice(found.start, found.start + found.block.images)

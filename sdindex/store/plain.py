@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sdindex.sampling.blocks import id_at, ids_column
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available, methods, refuse_to_mix
 from sdindex.store.tables import (
     WrongValueError,
@@ -48,7 +48,7 @@ def ids_by_stride(session: Session, sizes: Mapping[int, int], keep: Mapping[int,
         for chunk in batched(ranks, PARAMETERS):
             lists = session.rows(
                 sa.select(frame_column.c.block, frame_column.c.data).where(
-                    frame_column.c.block.in_(chunk), frame_column.c.name == ids_column(bucket)
+                    has_id(frame_column.c.block, chunk), frame_column.c.name == ids_column(bucket)
                 ),
                 chunk=32,
             )

@@ -11,8 +11,8 @@ from typing import Any
 
 from sdindex.archive.names import printable
 from sdindex.arguments import DEFAULT_SECONDS
-from sdindex.errors import QueryError, UsageError
-from sdindex.sampling.trim import HASH_BITS
+from sdindex.errors import QueryError
+from sdindex.hashing import bits as hash_bits
 from sdindex.store.driver import connect
 
 MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
@@ -58,8 +58,6 @@ def ask(
     when_stuck: Callable[[], object] | None = None,
 ) -> Iterator[Answer]:
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
-    if not seconds > 0:
-        raise UsageError(f"seconds must be more than 0, not {seconds}")
     with closing(_connect(file)) as connection, _guarded(connection, "MEMORY"):
         clock = _Clock(connection, seconds)
         with clock.watched(when_stuck):
@@ -116,7 +114,7 @@ def _size(row: tuple[Any, ...]) -> int:
 
 
 class _Clock:
-    """Runs while SQLite works, and not while somebody reads what it gave; then it interrupts."""
+    """Measure the time in which SQLite works, and interrupt it when that is used up."""
 
     def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
         self.seconds = seconds
@@ -201,12 +199,12 @@ def _guarded(connection: sqlite3.Connection, sorted_in: str) -> Iterator[None]:
         connection.execute("PRAGMA temp_store = DEFAULT")
 
 
-def _authorize(action: int, one: str | None, other: str | None, *_: str | None) -> int:
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     if action == sqlite3.SQLITE_PRAGMA:
-        allowed = one in _DESCRIBING
+        allowed = first in _DESCRIBING
     else:
         allowed = action in _READING and not (
-            action == sqlite3.SQLITE_FUNCTION and str(other).lower() in _NO_FUNCTIONS
+            action == sqlite3.SQLITE_FUNCTION and str(second).lower() in _NO_FUNCTIONS
         )
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
@@ -231,24 +229,23 @@ def stopped(seconds: float) -> str:
     return f"the query was stopped after {seconds:g} s; ask for less, or give sql a --timeout"
 
 
-def hamming(one: int | str | None, other: int | str | None) -> int | None:
+def hamming(dhash: int | str | None, other: int | str | None) -> int | None:
     """Return in how many of their 64 bits two hashes differ; they are integers or hexadecimal."""
-    if one is None or other is None:
+    if dhash is None or other is None:
         return None
-    return ((_pattern(one) ^ _pattern(other)) % (1 << HASH_BITS)).bit_count()
+    return hash_bits.unsigned(_pattern(dhash) ^ _pattern(other)).bit_count()
 
 
 def bucket(dhash: int | str | None, bits: int) -> int | None:
     """Return the leading bits of a hash, as an unsigned number where SQLite can hold it."""
-    if dhash is None or not 1 <= bits <= HASH_BITS:
+    if dhash is None or not 1 <= bits <= hash_bits.HASH_BITS:
         return None
-    number = _pattern(dhash) % (1 << HASH_BITS) >> (HASH_BITS - bits)
-    return number if number < 1 << (HASH_BITS - 1) else number - (1 << HASH_BITS)
+    return hash_bits.signed(hash_bits.bucket(_pattern(dhash), bits))
 
 
 def dhash_hex(dhash: int | str | None) -> str | None:
     """Return a hash as 16 hexadecimal digits."""
-    return None if dhash is None else f"{_pattern(dhash) % (1 << HASH_BITS):016x}"
+    return None if dhash is None else hash_bits.to_hex(_pattern(dhash))
 
 
 def _pattern(dhash: int | str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sdindex.archive.names import absolute, from_text
-from sdindex.sampling.trim import HASH_BITS
+from sdindex.hashing import bits as hash_bits
 from sdindex.store import archives
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
@@ -79,15 +79,15 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
 
     Absolute, or relative to the roots of their archives.
     """
-    roots = {one.id: one.root for one in archives.all_archives(session)}
+    roots = {found.id: found.root for found in archives.all_archives(session)}
     for chunk in batched(ids, PARAMETERS):
         statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
             has_id(image.c.id, chunk)
         )
-        found = {row_id: (of, path) for row_id, of, path in session.rows(statement)}
+        found = {row_id: (archive_id, path) for row_id, archive_id, path in session.rows(statement)}
         _require_all(chunk, found)
-        for of, path in map(found.__getitem__, chunk):
-            yield from_text(path) if relative else absolute(roots[of], path)
+        for archive_id, path in map(found.__getitem__, chunk):
+            yield from_text(path) if relative else absolute(roots[archive_id], path)
 
 
 def by_id(
@@ -120,7 +120,7 @@ def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     labels: dict[int, tuple[str, ...]] = defaultdict(tuple)
     rows = session.execute(
         sa.select(label.c.image_id, label.c.label)
-        .where(label.c.image_id.in_(ids), label.c.label.is_not(None))
+        .where(has_id(label.c.image_id, ids), label.c.label.is_not(None))
         .distinct()
         .order_by(label.c.label)
     )
@@ -134,13 +134,12 @@ def _image(
 ) -> SampledImage:
     stored_root, stored_path, dhash, taken_at, width, height, brightness, camera = row
     root = os.path.normpath(from_text(stored_root))
-    pattern = dhash % (1 << HASH_BITS)
     return SampledImage(
         path=absolute(root, stored_path),
         relative_path=from_text(stored_path),
         archive=root,
-        bucket=pattern >> (HASH_BITS - bits),
-        dhash=f"{pattern:016x}",
+        bucket=hash_bits.bucket(dhash, bits),
+        dhash=hash_bits.to_hex(dhash),
         taken_at=taken_at,
         width=width,
         height=height,

@@ -13,7 +13,7 @@ from sdindex.archive.names import absolute, from_text, printable
 from sdindex.errors import SampleError
 from sdindex.sampling.options import SampleOptions
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.tables import archive, from_json, image, sample, sample_image, utc_now
 
@@ -176,7 +176,9 @@ def present(session: Session, ids: Collection[int]) -> set[int]:
     return {
         row
         for chunk in batched(ids, PARAMETERS)
-        for row in session.scalars(sa.select(image.c.id).where(image.c.id.in_(chunk), available()))
+        for row in session.scalars(
+            sa.select(image.c.id).where(has_id(image.c.id, chunk), available())
+        )
     }
 
 

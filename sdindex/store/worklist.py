@@ -15,10 +15,8 @@ from sdindex.hashing.methods import stored_name
 from sdindex.store import images
 from sdindex.store.archives import Archive, below
 from sdindex.store.database import Session
-from sdindex.store.fetching import batched
+from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image
-
-_CHUNK = 1000
 
 # Their names are those of no table that a user could have.
 _temporary = sa.MetaData()
@@ -67,7 +65,7 @@ def begin(session: Session) -> None:
 
 def add(session: Session, files: Iterable[ToRead]) -> None:
     """List files to be read."""
-    for chunk in batched(files, _CHUNK):
+    for chunk in batched(files, PARAMETERS):
         session.execute(_to_read.insert(), [_row(listed) for listed in chunk])
 
 
@@ -76,7 +74,10 @@ def files(session: Session) -> Iterator[FileToRead]:
     last = 0
     while True:
         rows = session.execute(
-            sa.select(_to_read).where(_to_read.c.id > last).order_by(_to_read.c.id).limit(_CHUNK)
+            sa.select(_to_read)
+            .where(_to_read.c.id > last)
+            .order_by(_to_read.c.id)
+            .limit(PARAMETERS)
         ).all()
         for row in rows:
             state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
@@ -104,16 +105,16 @@ def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, in
 
 
 def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[int]:
-    """List the images that a new file may be, if there is one: those missing, and those gone now.
+    """List images that a new file may be the moved copy of: missing before, or gone now.
 
-    Return those gone that have the size, mtime and base name of a new file. It may be one of
-    several: then which is which cannot be told, but none of them is lost.
+    Return those gone that have the size, mtime and base name of a new file. Where several have
+    them, nobody can say which has moved, but none is lost.
     """
     if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return set()
     missing = (image.c.archive_id == archive.id) & image.c.missing_since.is_not(None)
     earlier = session.rows(sa.select(image.c.id, image.c.path).where(missing))
-    for chunk in batched(chain(earlier, images.paths_of(session, gone)), _CHUNK):
+    for chunk in batched(chain(earlier, images.paths_of(session, gone)), PARAMETERS):
         session.execute(
             _gone.insert(), [{"image_id": row, "name": _base_name(path)} for row, path in chunk]
         )

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdindex.errors import LabelFileError, UsageError
+from sdindex.errors import LabelFileError
 from sdindex.exchange.label_files import Label, LabelFile
 from tests.conftest import REAL_DATA
 
@@ -328,8 +328,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         list(LabelFile(str(tmp_path / "no.json")))
     with pytest.raises(LabelFileError, match="cannot be read: "):
         list(LabelFile(str(tmp_path)))
-    with pytest.raises(UsageError, match="from 0 to 1, not 20"):
-        LabelFile("md.json", threshold=20)
 
 
 def test_the_labels_of_the_real_archive(real_archive: Path) -> None:

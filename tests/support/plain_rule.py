@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import chain
 
-from sdindex.sampling.trim import HASH_BITS, fill, trim
+from sdindex.hashing.bits import HASH_BITS
+from sdindex.sampling.trim import fill, trim
 
 
 def bursts(hashes: Sequence[int], folders: Sequence[int], distance: int) -> list[range]:
