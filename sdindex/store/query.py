@@ -38,7 +38,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_COLUMN: _COLUMNS,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
-_PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeEncodeError)
+# Of text, too: a question may be none, and what SQLite says of a damaged index may quote any bytes.
+_PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)

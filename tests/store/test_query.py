@@ -230,6 +230,22 @@ def test_sql_asks_an_index_only(tmp_path: Path) -> None:
         pass
 
 
+def test_what_sqlite_says_may_be_no_text(filled: Index, db: Path) -> None:
+    """A view of a damaged index names a column by bytes that are no UTF-8."""
+    filled.close()
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'image.path', 'image.' || CAST(x'e1e1' "
+            "AS TEXT)) WHERE name = 'image_hash'"
+        )
+    with (
+        pytest.raises(QueryError, match="cannot be answered"),
+        filled.sql("SELECT * FROM image_hash") as answer,
+    ):
+        list(answer.rows)
+
+
 def test_every_format(filled: Index, db: Path) -> None:
     query = "SELECT path, path, width, NULL AS empty, sort_key FROM image ORDER BY sort_key LIMIT 2"
     table = run("sql", query, db=db).stdout.splitlines()

@@ -109,7 +109,7 @@ class Damaged:
             return
         try:
             wrong = first_difference(state(self._db), self._expected)
-        except (SdindexError, sqlite3.DatabaseError) as problem:
+        except (SdindexError, sqlite3.DatabaseError, UnicodeDecodeError) as problem:
             wrong = str(problem)
         check(not (wrong and told), f"SQLite tells {told}, and afterwards {wrong}; {again}")
         self.wrong["kept"] += bool(wrong)
