@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, ProgrammingError
@@ -13,13 +13,14 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, Programmin
 from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
 from sdindex.store.damage import damaged
+from sdindex.store.kinds import Found, checked, kinds_of, require
 from sdindex.store.query import Answer
 from sdindex.store.sqlite import SqliteBackend
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
-# What wrong values in an index lead to, wherever they are used.
-_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _CHUNK = 10_000  # rows fetched at once
+
+Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Backend(Protocol):
@@ -88,18 +89,44 @@ class Session:
         What names the same index to another `Store`, as in a process of its own.
     connection
         For what needs SQLAlchemy's own: revisions, temporary tables.
-    execute, scalar, scalars, commit
-        Those of the connection.
+    commit
+        That of the connection.
     """
 
     def __init__(self, db: str, backend: Backend, connection: sa.Connection) -> None:
         self.db = db if backend.file is None else str(backend.file.absolute())
         self.connection = connection
-        self.execute = connection.execute
-        self.scalar = connection.scalar
-        self.scalars = connection.scalars
         self.commit = connection.commit
         self._backend = backend
+
+    @overload
+    def execute(self, statement: sa.SelectBase, values: Values | None = None) -> Found: ...
+
+    @overload
+    def execute(
+        self, statement: sa.Executable, values: Values | None = None
+    ) -> sa.CursorResult[Any]: ...
+
+    def execute(self, statement: Any, values: Values | None = None) -> Any:
+        """Run a statement; the rows of a query are of the kinds of its columns.
+
+        Raises
+        ------
+        WrongValueError
+            When they are not.
+        """
+        result = self.connection.execute(statement, values)
+        if not isinstance(statement, sa.SelectBase):
+            return result
+        return checked(result, statement.selected_columns)
+
+    def scalars(self, statement: sa.Executable) -> sa.ScalarResult[Any]:
+        """Return the first column of a statement's rows, as `execute` does."""
+        return self.execute(statement).scalars()
+
+    def scalar(self, statement: sa.Executable) -> Any:
+        """Return the first column of the first row, as `execute` does; None where there is none."""
+        return self.execute(statement).scalar()
 
     def rows(self, statement: sa.Select[Any], *, chunk: int = _CHUNK) -> Iterator[tuple[Any, ...]]:
         """Yield rows as plain tuples, in half the time of `execute`: for thousands and more.
@@ -120,25 +147,30 @@ class Session:
 
     def _chunks(self, statement: sa.Select[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
         dialect = self.connection.dialect
+        columns = list(statement.selected_columns)
+        kinds = kinds_of(columns)
         processors = [
-            one["type"].dialect_impl(dialect).result_processor(dialect, None)
-            for one in statement.column_descriptions
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
         ]
-        converted = {place: one for place, one in enumerate(processors) if one is not None}
+        convert = {number: each for number, each in enumerate(processors) if each is not None}
         cursor = self.connection.execute(statement).cursor
         try:
             while rows := cursor.fetchmany(chunk):
-                yield [_converted(row, converted) for row in rows] if converted else rows
+                require(rows, kinds)
+                yield [_converted(row, convert) for row in rows] if convert else rows
         except dialect.loaded_dbapi.Error as problem:  # as SQLAlchemy says it of its own
             raise DatabaseError(str(statement), None, problem) from problem
 
 
 def _converted(
-    row: tuple[Any, ...], converted: Mapping[int, Callable[[Any], Any]]
+    row: tuple[Any, ...], convert: Mapping[int, Callable[[Any], Any]]
 ) -> tuple[Any, ...]:
     values = list(row)
-    for place, convert in converted.items():
-        values[place] = convert(values[place])
+    try:
+        for number, each in convert.items():
+            values[number] = each(values[number])
+    except (TypeError, ValueError) as problem:
+        raise WrongValueError(str(problem)) from problem
     return tuple(values)
 
 
@@ -253,8 +285,9 @@ class Store:
             raise
         except WrongValueError as problem:
             raise IndexUnusableError(f"{self}: {damaged(str(problem))}") from problem
-        except (IntegrityError, ProgrammingError, *_OF_WRONG_VALUES) as problem:
-            # A fault of this program, unless values that nobody wrote are in the index.
+        except (IntegrityError, ProgrammingError, UnicodeDecodeError) as problem:
+            # A fault of this program, unless the index is damaged, so that SQLite's own words
+            # may be no text. Python's other errors are faults: what is read was looked at.
             damage = self.backend.damage()
             if damage is None:
                 raise

@@ -589,6 +589,16 @@ def test_readers_of_a_small_index_look_for_damage_too(
             ask()
 
 
+@pytest.mark.parametrize("fault", [TypeError, ValueError, KeyError, AttributeError])
+def test_for_a_fault_of_the_program_no_damage_is_looked_for(
+    index: Index, db: Path, archive: Path, threads: Executor, fault: type[Exception]
+) -> None:
+    index.update(archive, executor=threads)
+    change(db, "UPDATE image SET dhash = 'a text' WHERE id = 3")  # which it did not come to
+    with pytest.raises(fault, match="of the program"), Store(db).reading():
+        raise fault("of the program")
+
+
 def test_a_fault_of_the_program_reads_no_rows(
     index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,80 @@
+"""Whether what an index gives is of the kinds of its columns: SQLite keeps any value in any."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+
+from sdindex.store.tables import WrongValueError
+
+_CHUNK = 1000  # rows
+# As the driver gives them, and as SQLAlchemy does. Constraints say where nothing may be.
+_ALLOWED: dict[type, frozenset[type]] = {
+    bool: frozenset([bool, int, type(None)]),
+    bytes: frozenset([bytes, type(None)]),
+    datetime: frozenset([datetime, str, type(None)]),
+    float: frozenset([float, int, type(None)]),
+    int: frozenset([int, type(None)]),
+    str: frozenset([str, type(None)]),
+}
+
+Kinds = Sequence[tuple[str, frozenset[type] | None]]
+Found: TypeAlias = "sa.Result[*tuple[Any, ...]]"
+
+
+def kinds_of(columns: Iterable[sa.ColumnElement[Any]]) -> Kinds:
+    """Return the name of each column, and of which types its values are, where that is known."""
+    return [(str(column), _allowed(column)) for column in columns]
+
+
+def require(rows: Sequence[Sequence[Any]], kinds: Kinds) -> None:
+    """Refuse rows that have a value of another kind than its column.
+
+    Raises
+    ------
+    WrongValueError
+        When there is one.
+    """
+    for (name, allowed), values in zip(kinds, zip(*rows, strict=True), strict=False):
+        if allowed is not None and not allowed.issuperset(map(type, values)):
+            raise WrongValueError(f"a value of {name} is of another kind")
+
+
+def checked(result: Found, columns: Iterable[sa.ColumnElement[Any]]) -> Found:
+    """Return a result whose rows are looked at as they are fetched.
+
+    Raises
+    ------
+    WrongValueError
+        When the first of them are wrong; later ones raise it when they are fetched.
+    """
+    kinds = kinds_of(columns)
+    keys = SimpleResultMetaData(list(result.keys()))
+    first = _fetched(result, kinds)
+    if len(first) < _CHUNK:
+        return IteratorResult(keys, iter(first))
+    return IteratorResult(keys, chain(first, _remaining(result, kinds)))
+
+
+def _remaining(result: Found, kinds: Kinds) -> Iterator[tuple[Any, ...]]:
+    while rows := _fetched(result, kinds):
+        yield from rows
+
+
+def _fetched(result: Found, kinds: Kinds) -> list[tuple[Any, ...]]:
+    try:
+        rows = [tuple(row) for row in result.fetchmany(_CHUNK)]
+    except (TypeError, ValueError) as problem:  # SQLAlchemy's, of a time that is none
+        raise WrongValueError(str(problem)) from problem
+    require(rows, kinds)
+    return rows
+
+
+def _allowed(column: sa.ColumnElement[Any]) -> frozenset[type] | None:
+    try:
+        return _ALLOWED.get(column.type.python_type)
+    except NotImplementedError:  # of an expression whose type is not known
+        return None
