@@ -55,8 +55,10 @@ def printable(name: str) -> str:
 
 def absolute(root: str, path: str) -> str:
     """Return the location of a file, as ``os`` functions take it, from its stored path."""
-    location = f"{root if root.endswith(os.sep) else root + os.sep}{from_text(path)}"
-    return location if os.sep == "/" else location.replace("/", os.sep)
+    name = path if _IS_UTF8 and "\\" not in path else from_text(path)  # nearly every one
+    end = os.sep
+    location = f"{root}{name}" if root.endswith(end) else f"{root}{end}{name}"
+    return location if end == "/" else location.replace("/", end)
 
 
 def is_inside(path: str, folder: str) -> bool:

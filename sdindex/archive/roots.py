@@ -1,7 +1,8 @@
 """Where an archive's images are: they are listed, opened and stat'ed through a root alone.
 
 Adding a kind of root is a class with the methods of `Root` that passes
-``tests/contracts/test_root.py``, and a line in `KINDS`.
+``tests/contracts/test_root.py``, and a line in `KINDS`: what its locations look like, and
+which lies in which, is for the root alone to say.
 """
 
 import errno
@@ -9,11 +10,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from stat import S_ISREG
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Protocol
 
 from sdindex.archive import scan
-from sdindex.archive.names import absolute
+from sdindex.archive.names import absolute, from_text, is_inside, to_text
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
 from sdindex.archive.state import FileState
 
@@ -54,19 +56,49 @@ class Root(Protocol):
         ...
 
     def identity(self, under: str = "") -> Identity:
-        """Return what tells this folder, or one below it, from another in its place."""
+        """Return what tells this folder, or one below it, from another in its place.
+
+        Raises
+        ------
+        NotADirectoryError
+            When it is a file.
+        """
         ...
 
     def location(self, path: str = "") -> str:
         """Return the absolute name of a file or folder, for people and other programs."""
         ...
 
+    def absolute(self) -> str:
+        """Return its location, also where it was named relative to the working folder."""
+        ...
+
+    def real(self) -> str:
+        """Return its location without links: two names of one folder become one."""
+        ...
+
+    def outermost(self) -> str:
+        """Return the location of the folder that all on its disk lies in."""
+        ...
+
+    def within(self, location: str) -> str | None:
+        """Return the path of what is at a location: empty for the root, None outside of it."""
+        ...
+
+    def stored(self) -> str:
+        """Return its location as text that is stored; see `stored_root`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalRoot:
-    """A folder of this machine; `folder` is absolute, as ``os`` functions take it."""
+    """A folder of this machine, as ``os`` functions take it."""
 
     folder: str
+
+    def __post_init__(self) -> None:
+        """Write its name as this system does: it is stored with forward slashes."""
+        object.__setattr__(self, "folder", os.path.normpath(self.folder))
 
     def scan(
         self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
@@ -96,12 +128,42 @@ class LocalRoot:
 
     def identity(self, under: str = "") -> Identity:
         """Return the folder's device and number."""
-        status = os.stat(self.location(under))
+        location = self.location(under)
+        try:
+            status = os.stat(location)
+        except NotADirectoryError as problem:  # there is a file in place of one above it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), location) from problem
+        if not S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), location)
         return status.st_dev, status.st_ino
 
     def location(self, path: str = "") -> str:
         """Return the absolute name of a file or folder, for people and other programs."""
-        return absolute(self.folder, path.removesuffix("/")) if path else self.folder
+        if not path:
+            return self.folder
+        return absolute(self.folder, path[:-1] if path[-1] == "/" else path)
+
+    def absolute(self) -> str:
+        """Return its location, also where it was named relative to the working folder."""
+        return os.path.abspath(self.folder)
+
+    def real(self) -> str:
+        """Return its location without links: two names of one folder become one."""
+        return os.path.realpath(self.folder)
+
+    def outermost(self) -> str:
+        """Return the location of the folder that all on its disk lies in."""
+        return Path(self.folder).anchor
+
+    def within(self, location: str) -> str | None:
+        """Return the path of what is at a location: empty for the root, None outside of it."""
+        if not is_inside(location, self.folder):
+            return None
+        return to_text(location[len(self.folder) :].strip(os.sep).replace(os.sep, "/"))
+
+    def stored(self) -> str:
+        """Return its location as text that is stored, with forward slashes."""
+        return to_text(Path(self.folder).as_posix())
 
 
 def _opened_file(location: str, flags: int) -> int:
@@ -120,6 +182,16 @@ KINDS: list[tuple[str, Callable[[str], Root]]] = [("", LocalRoot)]
 def root_of(location: str) -> Root:
     """Return the root at a location: an absolute path."""
     return next(kind for start, kind in KINDS if location.startswith(start))(location)
+
+
+def root_at(name: str) -> Root:
+    """Return the root at a location as people name it: relative to the working folder, too."""
+    return root_of(root_of(name).absolute())
+
+
+def stored_root(text: str) -> Root:
+    """Return the root that is stored as that text; see `Root.stored`."""
+    return root_of(from_text(text))
 
 
 @contextmanager

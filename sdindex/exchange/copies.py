@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, NamedTuple
 
-from sdindex.archive.names import is_inside, printable, to_text
+from sdindex.archive.names import printable, to_text
 from sdindex.archive.roots import Root, root_of
 from sdindex.archive.scan import reason
 from sdindex.archive.state import FileState
@@ -139,7 +139,7 @@ def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
     """Refuse to put anything in an archive: its next update would take it for new images."""
     real = os.path.realpath(folder)
     for archive in archives:
-        if is_inside(real, os.path.realpath(archive)):
+        if root_of(root_of(archive).real()).within(real) is not None:
             raise OutputError(
                 f"{printable(folder)} lies in the archive {printable(archive)}, whose next update "
                 "would take what is put there for new images; choose a folder outside"
@@ -230,7 +230,7 @@ def _is_put(file: _File, how: How, *, known: bool) -> bool:
     """Say whether a file is there: by size and time where it is known, or by each byte."""
     if not os.path.isfile(file.target):
         return False
-    if os.path.samefile(file.target, file.original):
+    if os.path.exists(file.original) and os.path.samefile(file.target, file.original):
         return how != "copy"
     there = os.stat(file.target)
     if how != "copy" or there.st_size != file.state.size:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, takewhile
 
-from sdindex.archive.names import is_inside, printable, to_text
+from sdindex.archive.names import printable, to_text
+from sdindex.archive.roots import Root, root_of
 from sdindex.errors import ArchiveError
 from sdindex.store import archives
 from sdindex.store.database import Session
@@ -41,9 +42,10 @@ class Matcher:
         self._session = session
         self._real_folder = lru_cache(maxsize=4096)(_real_folder)
         known = archives.all_archives(session)
-        self._roots = _innermost_first((archive.root, archive.id) for archive in known)
+        roots = [(root_of(archive.root), archive.id) for archive in known]
+        self._roots = _innermost_first(roots)
         self._real_roots = _innermost_first(
-            (os.path.realpath(archive.root), archive.id) for archive in known
+            (archives.real_root(root), archive_id) for root, archive_id in roots
         )
         if folder is None:
             self._below = [(archive.id, "") for archive in known]
@@ -106,6 +108,8 @@ class Matcher:
         if not os.path.isabs(path) and self._working_folder is None:
             yield self._below_roots(path)
             return
+        if "://" in path:  # a URL: no folder of this machine, but maybe an archive
+            yield from _inside(path, self._roots)
         location = os.path.normpath(os.path.join(self._working_folder or "", path))
         yield from _inside(location, self._roots)
         folder, name = os.path.split(location)
@@ -153,16 +157,16 @@ class Leading:
         return [ours for ours, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
 
 
-def _innermost_first(roots: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted(roots, key=lambda root: -len(root[0]))
+def _innermost_first(roots: Iterable[tuple[Root, int]]) -> list[tuple[Root, int]]:
+    return sorted(roots, key=lambda root: -len(root[0].location()))
 
 
-def _inside(location: str, roots: Sequence[tuple[str, int]]) -> Iterator[Reading]:
+def _inside(location: str, roots: Sequence[tuple[Root, int]]) -> Iterator[Reading]:
     """Yield where a file is in each of the archives that it lies in, by its absolute name."""
     for root, archive_id in roots:
-        if is_inside(location, root):
-            relative = location[len(root) :].strip(os.sep).replace(os.sep, "/")
-            yield [Location(archive_id, to_text(relative))]
+        relative = root.within(location)
+        if relative is not None:
+            yield [Location(archive_id, relative)]
 
 
 def _first_found(readings: Iterable[Reading], known: dict[Location, int]) -> list[int]:

@@ -4,7 +4,7 @@ import os
 from functools import partial
 
 from sdindex.archive.names import printable, to_text
-from sdindex.archive.roots import root_of
+from sdindex.archive.roots import root_at, root_of
 from sdindex.errors import SampleError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
@@ -19,7 +19,7 @@ def hash_of(path: str, stored_method: str, *, timeout: float) -> int:
     SampleError
         When it cannot be read, or reading it takes longer than `timeout` seconds.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(root_at(path).location())
     method: Method = next(one for one in METHODS if stored_method.startswith(f"{one}-"))
     read = partial(read_image, root_of(folder), to_text(name), method)
     try:

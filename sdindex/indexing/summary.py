@@ -1,8 +1,9 @@
 """What an update did, counted, in words for people."""
 
+import os
 from dataclasses import dataclass, field
 
-from sdindex.archive.names import absolute, printable
+from sdindex.archive.names import printable
 from sdindex.archive.scan import READABLE, Unlooked
 from sdindex.indexing.survey import Survey
 from sdindex.store.archives import Part
@@ -48,8 +49,7 @@ class Summary:
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
         self.unlooked += [
-            refused._replace(path=absolute(part.archive.root, refused.path))
-            for refused in surveyed.unlooked
+            refused._replace(path=_location(part, refused.path)) for refused in surveyed.unlooked
         ]
 
     def unlooked_line(self) -> str:
@@ -102,3 +102,11 @@ class Summary:
             f"; of the changed images that show something else now {' and '.join(kept)}: "
             "look whether these still hold"
         )
+
+
+def _location(part: Part, path: str) -> str:
+    """Return the absolute name of a file, or of a folder: with what ends it, as `path` has it."""
+    location = part.root.location(path)
+    if not path.endswith("/"):
+        return location
+    return location + (os.sep if os.sep in location else "/")

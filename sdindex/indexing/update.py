@@ -1,13 +1,13 @@
 """Bringing an index up to date: survey each archive, then read what is new or changed."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
 from sdindex.archive import cameras
-from sdindex.archive.names import is_inside, printable
+from sdindex.archive.names import printable
+from sdindex.archive.roots import root_at
 from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.errors import ArchiveError, UsageError
 from sdindex.hashing.methods import Method
@@ -123,13 +123,13 @@ def _update(
 
 def _outermost(paths: Sequence[str]) -> list[str]:
     """Return the folders without those that are named twice, or lie in another one named."""
-    locations = [os.path.realpath(path) for path in paths]
+    roots = [archives.real_root(root_at(path)) for path in paths]
     return [
         path
-        for number, (path, location) in enumerate(zip(paths, locations, strict=True))
+        for number, (path, root) in enumerate(zip(paths, roots, strict=True))
         if not any(
-            is_inside(location, other) and (location != other or earlier < number)
-            for earlier, other in enumerate(locations)
+            other.within(root.location()) is not None and (root != other or earlier < number)
+            for earlier, other in enumerate(roots)
             if earlier != number
         )
     ]

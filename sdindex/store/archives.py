@@ -1,17 +1,15 @@
 """The archives of an index, and which one a path belongs to."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern
-from sdindex.archive.names import from_text, is_inside, printable, to_text
+from sdindex.archive.names import from_text, printable
 from sdindex.archive.natural import sort_key
-from sdindex.archive.roots import Root, root_of
+from sdindex.archive.roots import Root, root_at, root_of, stored_root
 from sdindex.errors import ArchiveError, IndexUnusableError
 from sdindex.hashing.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.store.database import Session
@@ -20,7 +18,7 @@ from sdindex.store.tables import image, utc_now
 
 
 class Archive(NamedTuple):
-    """An indexed root folder; `root` is absolute, as ``os`` functions take it.
+    """An indexed root folder; `root` is its location, as ``os`` functions take it, or a URL.
 
     `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by.
     """
@@ -84,7 +82,7 @@ def all_archives(session: Session) -> list[Archive]:
     return [
         Archive(
             row.id,
-            os.path.normpath(from_text(row.root)),
+            stored_root(row.root).location(),
             _method(row.method),
             row.camera_pattern,
             row.camera_rule,
@@ -99,14 +97,23 @@ def locate(path: str, archives: Iterable[Archive]) -> Part | None:
     The innermost, where one archive is made of single files of the whole disk.
     """
     innermost_first = sorted(archives, key=lambda archive: -len(archive.root))
-    for resolve in (os.path.abspath, os.path.realpath):
-        location = resolve(path)
+    named = root_at(path)
+    for resolve in (_as_named, real_root):
+        location = resolve(named).location()
         for archive in innermost_first:
-            root = resolve(archive.root)
-            if is_inside(location, root):
-                relative = to_text(location[len(root) :].strip(os.sep).replace(os.sep, "/"))
+            relative = resolve(root_of(archive.root)).within(location)
+            if relative is not None:
                 return Part(archive, relative + "/" if relative else "")
     return None
+
+
+def real_root(root: Root) -> Root:
+    """Return a root by its location without links."""
+    return root_of(root.real())
+
+
+def _as_named(root: Root) -> Root:
+    return root
 
 
 def parts_under(session: Session, folders: Iterable[str]) -> list[Part]:
@@ -147,12 +154,12 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
     archives = all_archives(session)
     listed: dict[Archive, set[str]] = defaultdict(set)
     for file in files:
-        location = os.path.abspath(file)
-        part = locate(location, archives)
+        part = locate(file, archives)
         if part is None:
-            root = Path(location).anchor
-            archives.append(insert(session, root, method_for_new(archives, method)))
-            part = Part(archives[-1], to_text(Path(location).relative_to(root).as_posix()) + "/")
+            named = root_at(file)
+            root = root_of(named.outermost())
+            archives.append(insert(session, root.location(), method_for_new(archives, method)))
+            part = Part(archives[-1], f"{root.within(named.location())}/")
         listed[part.archive].add(part.under[:-1])
     return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 
@@ -183,17 +190,16 @@ def _readings(folder: str, archives: Sequence[Archive]) -> Iterable[list[Part]]:
         return
     part = locate(folder, archives)
     yield [part] if part else []
-    around = os.path.abspath(folder)
-    yield [Part(archive, "") for archive in archives if is_inside(archive.root, around)]
-    if not os.path.isabs(folder):
-        relative = to_text(os.path.normpath(folder).replace(os.sep, "/")) + "/"
-        yield [Part(archive, relative) for archive in archives]
+    named, around = root_of(folder), root_at(folder)
+    yield [Part(archive, "") for archive in archives if around.within(archive.root) is not None]
+    if named.location() != around.location():  # it is relative
+        yield [Part(archive, f"{named.stored()}/") for archive in archives]
 
 
 def named(root: str) -> dict[str, str | bytes]:
     """Return what is stored of an archive by its root alone."""
-    root = Path(root).as_posix()
-    return {"root": to_text(root), "sort_key": sort_key(root)}
+    stored = root_of(root).stored()
+    return {"root": stored, "sort_key": sort_key(from_text(stored))}
 
 
 def _method(name: str) -> Method:

@@ -1,14 +1,14 @@
 """What an index holds: its archives in figures, and the files that could not be read."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from sdindex.archive.names import absolute, from_text
+from sdindex.archive.names import from_text
 from sdindex.archive.natural import sort_key
+from sdindex.archive.roots import stored_root
 from sdindex.store.database import Session
 from sdindex.store.frames import available
 from sdindex.store.tables import SCHEMA_REVISION, archive, image
@@ -85,7 +85,7 @@ def status(session: Session, name: str, file: Path | None) -> Status:
         index=name,
         schema=SCHEMA_REVISION,
         size=file.stat().st_size if file else None,
-        archives=[ArchiveStatus(os.path.normpath(from_text(root)), *rest) for root, *rest in rows],
+        archives=[ArchiveStatus(stored_root(root).location(), *rest) for root, *rest in rows],
     )
 
 
@@ -98,10 +98,9 @@ def unreadable(session: Session) -> list[UnreadableImage]:
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
     found = []
-    for stored_root, stored_path, *rest in rows:
-        root = os.path.normpath(from_text(stored_root))
-        path = absolute(root, stored_path)
-        found.append(UnreadableImage(path, from_text(stored_path), root, *rest))
+    for text, path, *rest in rows:
+        root = stored_root(text)
+        found.append(UnreadableImage(root.location(path), from_text(path), root.location(), *rest))
     return found
 
 
@@ -121,7 +120,7 @@ def cameras(session: Session) -> list[Camera]:
         .order_by(archive.c.sort_key)
     )
     found = [
-        Camera(os.path.normpath(from_text(root)), from_text(camera), *rest)
+        Camera(stored_root(root).location(), from_text(camera), *rest)
         for root, camera, *rest in rows
     ]
     return sorted(found, key=lambda one: (sort_key(one.archive), sort_key(one.camera)))

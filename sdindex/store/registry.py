@@ -1,6 +1,5 @@
 """Changes to the archives of an index: adding one, moving one, telling its cameras, forgetting."""
 
-import os
 import shlex
 from collections.abc import Sequence
 
@@ -8,12 +7,20 @@ import sqlalchemy as sa
 
 from sdindex.archive.cameras import CAMERA_RULE, camera_pattern, named_camera
 from sdindex.archive.changes import same_files
-from sdindex.archive.names import is_inside, printable
-from sdindex.archive.roots import root_of
+from sdindex.archive.names import printable
+from sdindex.archive.roots import root_at, root_of
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import Method
 from sdindex.store import images
-from sdindex.store.archives import Archive, all_archives, insert, listing, method_for_new, named
+from sdindex.store.archives import (
+    Archive,
+    all_archives,
+    insert,
+    listing,
+    method_for_new,
+    named,
+    real_root,
+)
 from sdindex.store.database import Session
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image, sample, sample_image, utc_now
@@ -32,7 +39,7 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
     ArchiveError
         When the folder holds an archive of this index, or is one that was moved.
     """
-    root = os.path.abspath(folder)
+    root = root_at(folder).location()
     archives = all_archives(session)
     _refuse_overlap(root, archives)
     for archive in archives:
@@ -58,8 +65,8 @@ def relocate(session: Session, old: str, new: str) -> None:
     """
     archives = all_archives(session)
     moved = _by_root(old, archives)
-    root = os.path.abspath(new)
-    if not os.path.isdir(root):
+    root = root_at(new).location()
+    if not _is_there(root):
         raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
     _refuse_overlap(root, [archive for archive in archives if archive != moved])
     same, looked_for = _probe(session, moved, root)
@@ -158,13 +165,15 @@ def require_folder(path: str) -> None:
     ArchiveUnavailableError
         When it is not a folder.
     """
-    if os.path.isfile(path):
-        raise ArchiveError(f"{printable(path)} is a file; name its folder")
-    if not os.path.isdir(path):
+    try:
+        root_at(path).identity()
+    except NotADirectoryError as problem:
+        raise ArchiveError(f"{printable(path)} is a file; name its folder") from problem
+    except OSError as problem:
         raise ArchiveUnavailableError(
             f"there is no folder {printable(path)}; is its disk mounted? "
             "(An archive that moved: sdindex relocate OLD NEW)"
-        )
+        ) from problem
 
 
 def _is_there(root: str) -> bool:
@@ -177,7 +186,7 @@ def _is_there(root: str) -> bool:
 
 def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
     for archive in archives:
-        if os.path.abspath(root) == archive.root:
+        if root_at(root).location() == archive.root:
             return archive
     raise ArchiveError(
         f"{printable(root)} is not an archive of this index; it holds: {listing(archives)}"
@@ -185,10 +194,10 @@ def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
 
 
 def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
-    real = os.path.realpath(root)
+    real = real_root(root_of(root))
     for archive in archives:
-        other = os.path.realpath(archive.root)
-        if is_inside(real, other) or is_inside(other, real):
+        other = real_root(root_of(archive.root))
+        if (real.within(other.location()), other.within(real.location())) != (None, None):
             raise ArchiveError(
                 f"{printable(root)} and the archive {printable(archive.root)} overlap: their "
                 "images would count twice; forget that one first with: sdindex prune --archive "

@@ -1,15 +1,16 @@
 """The images of a sample, fetched by their ids: all that is known of each, or where it is."""
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from sdindex.archive.names import absolute, from_text
+from sdindex.archive.names import from_text
+from sdindex.archive.roots import Root, root_of, stored_root
 from sdindex.hashing import bits as hash_bits
 from sdindex.store import archives
 from sdindex.store.database import Session
@@ -79,7 +80,7 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
 
     Absolute, or relative to the roots of their archives.
     """
-    roots = {found.id: found.root for found in archives.all_archives(session)}
+    location = {known.id: root_of(known.root).location for known in archives.all_archives(session)}
     for chunk in batched(ids, PARAMETERS):
         statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
             has_id(image.c.id, chunk)
@@ -87,7 +88,7 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
         found = {row_id: (archive_id, path) for row_id, archive_id, path in session.rows(statement)}
         _require_all(chunk, found)
         for archive_id, path in map(found.__getitem__, chunk):
-            yield from_text(path) if relative else absolute(roots[archive_id], path)
+            yield from_text(path) if relative else location[archive_id](path)
 
 
 def by_id(
@@ -95,6 +96,7 @@ def by_id(
 ) -> list[SampledImage]:
     """Return the images of those ids, in their order."""
     found: list[SampledImage] = []
+    root_from = cache(stored_root)
     for chunk in batched(ids, PARAMETERS):
         labels = _labels(session, chunk)
         rows = session.rows(
@@ -103,8 +105,8 @@ def by_id(
             .where(has_id(image.c.id, chunk))
         )
         images = {
-            row_id: _image(row, bits, labels.get(row_id, ()), burst_of.get(row_id))
-            for row_id, *row in rows
+            row_id: _image(root_from(root), row, bits, labels.get(row_id, ()), burst_of.get(row_id))
+            for row_id, root, *row in rows
         }
         _require_all(chunk, images)
         found += [images[row_id] for row_id in chunk]
@@ -130,14 +132,13 @@ def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
 
 
 def _image(
-    row: Sequence[Any], bits: int, labels: tuple[str, ...], burst: int | None
+    root: Root, row: Sequence[Any], bits: int, labels: tuple[str, ...], burst: int | None
 ) -> SampledImage:
-    stored_root, stored_path, dhash, taken_at, width, height, brightness, camera = row
-    root = os.path.normpath(from_text(stored_root))
+    stored_path, dhash, taken_at, width, height, brightness, camera = row
     return SampledImage(
-        path=absolute(root, stored_path),
+        path=root.location(stored_path),
         relative_path=from_text(stored_path),
-        archive=root,
+        archive=root.location(),
         bucket=hash_bits.bucket(dhash, bits),
         dhash=hash_bits.to_hex(dhash),
         taken_at=taken_at,

@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sdindex.archive.names import absolute, from_text, printable
+from sdindex.archive.names import printable
+from sdindex.archive.roots import stored_root
 from sdindex.errors import SampleError
 from sdindex.sampling.options import SampleOptions
 from sdindex.store.database import Session
@@ -197,7 +198,7 @@ def missing(session: Session, name: str) -> list[str]:
         .where(sample_image.c.sample_id == _id_of(session, name), ~available())
         .order_by(archive.c.sort_key, image.c.sort_key)
     )
-    return [absolute(from_text(root), path) for root, path in rows]
+    return [stored_root(root).location(path) for root, path in rows]
 
 
 def drop(session: Session, name: str) -> None:

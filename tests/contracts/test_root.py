@@ -3,16 +3,17 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
 from sdindex.archive.names import to_text
-from sdindex.archive.roots import LocalRoot, Root, made_by, root_of
+from sdindex.archive.roots import LocalRoot, Root, made_by, root_at, root_of, stored_root
 from sdindex.archive.scan import Span, Unlooked
 from sdindex.archive.state import FoundFile
-from tests.support.roots import ActingRoot, FailingRoot, SlowRoot
+from tests.support.roots import ActingRoot, FailingRoot, FarRoot, SlowRoot
 
 Kind = Callable[[str], Root]
 NAMES = ["a.jpg", "a/b.JPG", "a/c/d.webp", "a-b/x.png", "a.b/x.tif", "é.bmp", "z/empty.jpeg"]
@@ -23,7 +24,19 @@ def refusing(folder: str) -> Root:
     return FailingRoot(folder, refused=frozenset([REFUSED]))
 
 
-@pytest.fixture(params=[LocalRoot, refusing, SlowRoot, ActingRoot])
+def far(folder: str) -> Root:
+    bucket, name = os.path.split(folder)
+    return FarRoot(f"far://{os.path.basename(bucket)}/{name}", os.path.dirname(bucket))
+
+
+def disk_of(root: Root) -> Path:
+    """Return the folder on this machine that a root's files are really in."""
+    if isinstance(root, FarRoot):
+        return Path(root.disk, *root.location().split("/")[2:])
+    return Path(root.location())
+
+
+@pytest.fixture(params=[LocalRoot, refusing, SlowRoot, ActingRoot, far])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
     for name in [*NAMES, "notes.txt", "a/movie.mp4"]:
         write(tmp_path / "archive" / name)
@@ -70,7 +83,7 @@ def test_one_state_whoever_is_asked(root: Root) -> None:
 def test_a_file_that_changes_while_it_is_open_shows_it(root: Root) -> None:
     with root.open("a.jpg") as file:
         before = root.state_of(file)
-        with Path(root.location("a.jpg")).open("ab") as writer:
+        with (disk_of(root) / "a.jpg").open("ab") as writer:
             writer.write(b"more")
         assert root.state_of(file) != before
 
@@ -78,9 +91,9 @@ def test_a_file_that_changes_while_it_is_open_shows_it(root: Root) -> None:
 def test_what_is_opened_are_the_files_bytes(root: Root) -> None:
     for name in NAMES:
         with root.open(name) as file:
-            assert file.read() == Path(root.location(name)).read_bytes()
+            assert file.read() == (disk_of(root) / name).read_bytes()
             file.seek(1)
-            assert file.read(3) == Path(root.location(name)).read_bytes()[1:4]
+            assert file.read(3) == (disk_of(root) / name).read_bytes()[1:4]
 
 
 @pytest.mark.parametrize("path", ["none.jpg", "none/none.jpg"])
@@ -98,7 +111,7 @@ def test_what_is_not_there_is_not_found(root: Root, path: str) -> None:
 
 def test_a_folder_is_itself_and_no_other(root: Root, tmp_path: Path) -> None:
     assert root.identity() == root.identity() != root.identity("a/")
-    os.rename(root.location(), tmp_path / "away")
+    os.rename(disk_of(root), tmp_path / "away")
     with pytest.raises(FileNotFoundError):
         root.identity()
     (tmp_path / "archive").mkdir()
@@ -116,15 +129,42 @@ def test_a_worker_gets_the_same_root(root: Root) -> None:
     assert there.location("a/b.JPG") == root.location("a/b.JPG")
 
 
+def test_a_file_is_no_folder(root: Root) -> None:
+    with pytest.raises(NotADirectoryError):
+        root.identity("a.jpg")
+    with pytest.raises(FileNotFoundError):
+        root.identity("a.jpg/below/")
+
+
 def test_locations_are_absolute_names(root: Root) -> None:
-    assert Path(root.location()).is_absolute()
-    assert Path(root.location("a/b.JPG")) == Path(root.location()) / "a" / "b.JPG"
-    assert Path(root.location("a/")) == Path(root.location()) / "a"
+    start = root.location()
+    assert root.absolute() == root.real() == start
+    assert root.location("a/").replace(os.sep, "/") == f"{start}/a".replace(os.sep, "/")
+    assert root.location("a/b.JPG").replace(os.sep, "/") == f"{start}/a/b.JPG".replace(os.sep, "/")
+
+
+def test_a_location_leads_back_to_its_path(root: Root) -> None:
+    for path in ["a.jpg", "a/b.JPG", "é.bmp", "", r"caf\xe9.jpg", "a/c/d.webp"]:
+        assert root.within(root.location(path)) == path
+    assert root.within(root.location("a/")) == "a"
+    start = root.location()
+    for elsewhere in [f"{start}2", f"{start}2/a.jpg", root.outermost(), "far:/"]:
+        assert root.within(elsewhere) is None
+
+
+def test_a_root_is_found_by_what_is_stored_of_it(root: Root) -> None:
+    with made_by(lambda folder: replace(root, **{fields(root)[0].name: folder})):  # type: ignore[type-var, arg-type]
+        there = stored_root(root.stored())
+        assert there == root == root_at(root.location())
+        assert there.location() == root.location()
+        outermost = root_of(root.outermost())
+        assert outermost.within(root.location()) is not None
+        assert outermost.outermost() == outermost.location() == root.outermost()
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names are Linux's")
 def test_names_that_are_no_text_can_be_opened(root: Root) -> None:
-    folder = Path(root.location("a/"))
+    folder = disk_of(root) / "a"
     raw = [b"caf\xe9.jpg", b"caf\xc3\xa9.jpg", b"new\nline.jpg", b"back\\slash.jpg", b"-rf .jpg"]
     for name in raw:
         (folder / os.fsdecode(name)).write_bytes(name)
@@ -165,3 +205,19 @@ def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "1.jpg")
     with pytest.raises(FileNotFoundError):
         LocalRoot(str(tmp_path)).open("1.jpg")
+
+
+def test_a_local_root_is_named_as_people_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    for name in ["b", "./b/", "../a/b", str(tmp_path / "a/./b")]:
+        assert root_at(name) == LocalRoot(str(tmp_path / "a" / "b"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need leave there")
+def test_a_local_root_is_found_through_links(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    assert root_at(str(tmp_path / "link")).real() == os.path.realpath(tmp_path / "a")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sdindex import Index
 from sdindex.archive.names import to_text
+from sdindex.archive.roots import LocalRoot
 from sdindex.errors import ArchiveError, SampleError
 from sdindex.exchange.matching import Leading, Matcher
 from sdindex.store.database import Store
@@ -150,8 +151,8 @@ def test_any_name_is_found_by_each_of_its_paths(names: list[str]) -> None:
         found.__dict__.update(
             _session=None,
             _real_folder=lambda _: None,
-            _roots=[("/r", 7)],
-            _real_roots=[("/r", 7)],
+            _roots=[(LocalRoot("/r"), 7)],
+            _real_roots=[(LocalRoot("/r"), 7)],
             _below=[(7, "")],
             _working_folder="/elsewhere",
         )

@@ -1,5 +1,6 @@
-"""Roots for tests: a disk that refuses some of its files, and one that is slow to give them."""
+"""Roots for tests: a disk that refuses some of its files, one that is slow, one that is far."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from errno import EIO
 from os import strerror
 from typing import BinaryIO
 
-from sdindex.archive.roots import LocalRoot
+from sdindex.archive.names import from_text, to_text
+from sdindex.archive.roots import Identity, LocalRoot
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span, Unlooked
 from sdindex.archive.state import FileState
 
@@ -92,3 +94,73 @@ class ActingRoot(LocalRoot):
         """Act, then open the file."""
         self.act(path)
         return LocalRoot.open(self, path)
+
+
+@dataclass(frozen=True, slots=True)
+class FarRoot:
+    """A folder of a far store, by its URL such as ``far://bucket/key``; `disk` has the buckets."""
+
+    url: str
+    disk: str
+
+    @property
+    def _here(self) -> LocalRoot:
+        return LocalRoot(os.path.join(self.disk, *self.location().split("/")[2:]))
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        """Yield the image files below a folder."""
+        return self._here.scan(under, span=span, links=links)
+
+    def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
+        """Yield the files of a list that are there."""
+        return self._here.look_at(paths)
+
+    def links(self, under: str) -> Links:
+        """Return a memory of the links that one scan meets."""
+        return self._here.links(under)
+
+    def state(self, path: str) -> FileState:
+        """Return what is known of a file."""
+        return self._here.state(path)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        return self._here.open(path)
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return what is known of an open file."""
+        return self._here.state_of(file)
+
+    def identity(self, under: str = "") -> Identity:
+        """Return what tells this folder from another."""
+        return self._here.identity(under)
+
+    def location(self, path: str = "") -> str:
+        """Return the URL of a file or folder."""
+        url = self.url.rstrip("/")
+        return f"{url}/{from_text(path.removesuffix('/'))}" if path else url
+
+    def absolute(self) -> str:
+        """Return the URL: it always says all."""
+        return self.location()
+
+    def real(self) -> str:
+        """Return the URL: there are no links."""
+        return self.location()
+
+    def outermost(self) -> str:
+        """Return the URL of the bucket."""
+        return "/".join(self.location().split("/")[:3])
+
+    def within(self, location: str) -> str | None:
+        """Return the path of what is at a URL."""
+        start = self.location()
+        if location != start and not location.startswith(f"{start}/"):
+            return None
+        return to_text(location.removeprefix(start).strip("/"))
+
+    def stored(self) -> str:
+        """Return the URL as text that is stored."""
+        return to_text(self.location())
