@@ -43,8 +43,8 @@ from sdindex.store.sampled import SampledImage, paths_by_id
 class Index(Questions):
     """An index of camera-trap archives.
 
-    Nothing is opened before the first question, and only `update` may create an index. What is
-    wrong, an argument among it, raises an `sdindex.SdindexError` that says what is allowed.
+    Nothing is opened before the first question, and only `update` may create an index. Errors,
+    also of arguments, are `sdindex.SdindexError`s that say what is allowed.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class Index(Questions):
         Parameters
         ----------
         folders
-            Folders of images: archives, new or known, or folders inside a known one, of which that
-            part alone is brought up to date.
+            Folders of images: archives, new or known, or a folder inside a known archive: then
+            only that folder is brought up to date.
         workers
             Read this many files at once.
         method
@@ -101,17 +101,17 @@ class Index(Questions):
             all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
             them so. Not with `strict`.
         accept_loss
-            Take the images that are gone from a folder as deleted, also where it lost all it
-            had, or most of it and ten or more: as if a disk were away. By default such a
-            folder is told, and kept as it was. A folder that is itself gone was deleted. Where
-            a disk was mounted, `folders` must name that folder, or one below it.
+            Mark gone images as missing even where a folder lost all, or most and at least ten.
+            By default such a folder is reported and left unchanged. A folder that is itself
+            gone was deleted. Where a disk was mounted, `folders` must name that folder, or a
+            folder below it.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
             tried again at the next update. An `executor` has its own idea of that.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
-            Reads images in place of this program's own processes; anything with the
+            Reads images instead of this program's own processes; anything with the
             interface of ``concurrent.futures.Executor``. `workers` then says only how
             many files are under way. Its workers see the archive under the same path, and
             do not look for modules in it. Dask's is made by ``client.get_executor(pure=False)``,
@@ -306,7 +306,7 @@ class Index(Questions):
             Take paths in the file as relative to this folder of an archive; by default to the
             archives' roots.
         source
-            Store the labels under this source, in place of what the same source said of these
+            Store the labels under this source, instead of what the same source said of these
             images before; by default the file's name.
 
         Raises

@@ -146,7 +146,7 @@ class Questions:
             As for `sdindex.Index.select`: of the sample that it would draw, beside all the
             images that pass the filters.
         name
-            Of a saved sample, beside all the images there are, in place of `count` and
+            Of a saved sample, beside all the images there are, instead of `count` and
             `options`.
 
         Raises

@@ -17,7 +17,7 @@ class Loss(NamedTuple):
 
     folder: str
     lost: int
-    left: int
+    present: int
     disk: bool = False
 
 
@@ -36,7 +36,7 @@ def by_folder(paths: Iterable[str], under: str = "") -> "Counter[str]":
 
 def lossy(
     lost: "Counter[str]",
-    left: Callable[[str, int], int],
+    present: Callable[[str, int], int],
     is_there: Callable[[str], bool],
     disks: Collection[str] = (),
 ) -> list[Loss]:
@@ -49,7 +49,7 @@ def lossy(
     ----------
     lost
         How many images are gone below each folder: see `by_folder`.
-    left
+    present
         Returns how many of the images known below a folder are there, at most so many.
     is_there
         Says whether a folder is still there.
@@ -61,7 +61,7 @@ def lossy(
         if found and folder.startswith(found[-1].folder):
             continue
         gone, disk = lost[folder], folder in disks
-        still = left(folder, gone)
+        still = present(folder, gone)
         most = gone > still and (disk or gone >= MANY)
         if (most or not still) and (disk or is_there(folder)):
             found.append(Loss(folder, gone, still, disk))

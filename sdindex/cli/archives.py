@@ -126,7 +126,7 @@ def prune(index: "Index", *, archive: str | None) -> None:
 
     Images of saved samples stay. Image files are never touched.
     """
-    click.echo(f"forgot {index.prune(archive):,} images", err=True)
+    click.echo(f"removed {index.prune(archive):,} images from the index", err=True)
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class _Seen:
 
 
 def _warn_of_line_breaks() -> None:
-    click.echo("warning: a path holds a line break; --format null keeps it whole", err=True)
+    click.echo("warning: a path contains a line break; --format null keeps it whole", err=True)
 
 
 output_option = click.option(

@@ -39,7 +39,7 @@ def labels() -> None:
 @click.option(
     "--source",
     metavar="NAME",
-    help="Store the labels under this source, in place of what the same source said of these "
+    help="Store the labels under this source, instead of what the same source said of these "
     "images before. [default: the name of FILE]",
 )
 @with_index
@@ -72,4 +72,4 @@ def list_labels(index: "Index", *, form: "TableFormat") -> None:
 @with_index
 def drop_labels(index: "Index", *, source: str) -> None:
     """Remove all labels from SOURCE."""
-    click.echo(f"forgot {index.drop_labels(source):,} labels", err=True)
+    click.echo(f"removed {index.drop_labels(source):,} labels", err=True)

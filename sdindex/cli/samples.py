@@ -96,4 +96,4 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
 def drop_sample(index: "Index", *, name: str) -> None:
     """Remove the saved sample NAME. Its images stay in the index."""
     index.drop_sample(name)
-    click.echo(f"forgot the sample {name}", err=True)
+    click.echo(f"removed the saved sample {name}", err=True)

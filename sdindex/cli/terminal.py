@@ -120,12 +120,12 @@ def print_table(
 
 def _first(rows: Iterator[Sequence[object]]) -> Iterator[list[tuple[str, bool]]]:
     """Yield the rows that a table shows: the text of each cell, and whether it is a number."""
-    left = _TABLE_CHARACTERS
+    remaining = _TABLE_CHARACTERS
     for row in islice(rows, _TABLE_ROWS):
         cells = [(_cut(shown(value)), _is_number(value)) for value in row]
         yield cells
-        left -= sum(len(text) for text, _ in cells)
-        if left < 0:
+        remaining -= sum(len(text) for text, _ in cells)
+        if remaining < 0:
             return
 
 
@@ -138,7 +138,7 @@ def _left_out(keeps: int, images: int) -> str:
 
 
 def _bar(bucket: "Bucket", largest: int) -> str:
-    """Return a bucket as a bar: what is kept full, what is left light."""
+    """Return a bucket as a bar: full for the images kept, light for those left out."""
     whole = max(1, round(_BAR_WIDTH * bucket.images / largest))
     kept = round(whole * bucket.keeps / bucket.images)
     return "█" * kept + "░" * (whole - kept)

@@ -75,7 +75,7 @@ def _members(
 
 
 class _Text:
-    """The text of a file, of which so much is there as the next piece needs."""
+    """The text of a file, read as far as the next piece needs."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

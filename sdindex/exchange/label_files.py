@@ -141,7 +141,7 @@ class LabelFile:
             for row in rows:
                 if row:
                     yield _of_row(row, columns, columns[_key(self.column)])
-        except _MisplacedError as problem:
+        except _ImageNameError as problem:
             raise self._problem(
                 f"line {rows.line_num:,}: {problem} is the name of an image, no label; name the "
                 "column of the labels with --column"
@@ -183,7 +183,7 @@ class Paths:
         return (path for path, _ in groupby(label.path for label in self._labels))
 
 
-class _MisplacedError(ValueError):
+class _ImageNameError(ValueError):
     """What should be a label is the name of an image."""
 
 
@@ -232,7 +232,7 @@ def _of_row(row: Sequence[str], columns: dict[str, int], label: int) -> Label:
     confidence = _confidence(float(written)) if written else None
     name = _text(row[label].strip())
     if is_image(name):
-        raise _MisplacedError(name)
+        raise _ImageNameError(name)
     return Label(_path(path), name or None, confidence)
 
 
@@ -244,6 +244,6 @@ def _path(path: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Return what can be stored as text: it raises what is another encoding, which is none."""
+    """Return a text, and raise UnicodeEncodeError if it cannot be stored."""
     text.encode("utf-8")
     return text

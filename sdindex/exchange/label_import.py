@@ -74,8 +74,8 @@ def import_labels(
             matched |= _counted(result, path, len(ids[path]))
         last = paths[-1]
         # What may be of several images is of none: it replaces nothing.
-        of_one = {path: found[0] for path, found in ids.items() if len(found) == 1}
-        writer.replace(of_one.values(), _said(chunk, of_one))
+        unambiguous = {path: found[0] for path, found in ids.items() if len(found) == 1}
+        writer.replace(unambiguous.values(), _said(chunk, unambiguous))
     if not matched:
         raise SampleError(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "
@@ -86,7 +86,7 @@ def import_labels(
 
 
 def _counted(result: LabelImport, path: str, images: int) -> bool:
-    """Count a path that is not of one image; say whether it is of one."""
+    """Say whether a path is of exactly one image, and count it if not."""
     if images != 1:
         result.unmatched += not images
         result.ambiguous += bool(images)

@@ -41,7 +41,7 @@ class PathList:
 
     def __init__(self, listed: str | Sequence[str]) -> None:
         if listed == STDIN and sys.stdin is None:
-            raise SampleError("stdin is closed; name a file in place of -")
+            raise SampleError("stdin is closed; name a file instead of -")
         self._paths = () if isinstance(listed, str) else listed
         self._input = Input(listed) if isinstance(listed, str) else None
 

@@ -18,9 +18,9 @@ from sdindex.errors import ArchiveError
 from sdindex.store import archives
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
-from sdindex.store.lookup import Location, ids_at
+from sdindex.store.lookup import ArchivePath, ids_at
 
-Reading = list[Location]  # where the images may be that a path means, read in one way
+Meaning = list[ArchivePath]  # where the images may be that a path means, read in one way
 
 
 class Matcher:
@@ -70,10 +70,10 @@ class Matcher:
         dropped
             How many of their leading folders to leave out: see `folders_to_drop`.
         """
-        readings = [list(self.readings(path, dropped)) for path in paths]
-        asked = chain.from_iterable(chain.from_iterable(readings))
+        meanings = [list(self.meanings(path, dropped)) for path in paths]
+        asked = chain.from_iterable(chain.from_iterable(meanings))
         known = ids_at(self._session, asked)
-        return [_first_found(of_path, known) for of_path in readings]
+        return [_first_found(of_path, known) for of_path in meanings]
 
     def folders_to_drop(self, paths: Iterable[str]) -> list[str]:
         """Return the leading folders without which paths are found; none when that finds none.
@@ -95,8 +95,8 @@ class Matcher:
                 return leading.folders[:dropped]
         return []
 
-    def readings(self, path: str, dropped: int = 0) -> Iterator[Reading]:
-        """Yield where the images may be that a path means, the likeliest reading first."""
+    def meanings(self, path: str, dropped: int = 0) -> Iterator[Meaning]:
+        """Yield where the images may be that a path means, the likeliest meaning first."""
         if dropped:
             yield self._below_roots("/".join(slashed(path).split("/")[dropped:]))
             return
@@ -104,7 +104,7 @@ class Matcher:
         if "\\" in path and os.sep == "/":  # another system's, unless a name has one
             yield from self._as_written(path.replace("\\", "/"))
 
-    def _as_written(self, path: str) -> Iterator[Reading]:
+    def _as_written(self, path: str) -> Iterator[Meaning]:
         if not os.path.isabs(path) and self._working_folder is None:
             yield self._below_roots(path)
             return
@@ -119,12 +119,12 @@ class Matcher:
         if not os.path.isabs(path):
             yield self._below_roots(path)
 
-    def _below_roots(self, path: str) -> Reading:
+    def _below_roots(self, path: str) -> Meaning:
         relative = posixpath.normpath(path) if os.sep == "/" else slashed(path)
         if relative.startswith("/"):
             return []
         stored = to_text(relative)
-        return [Location(archive_id, under + stored) for archive_id, under in self._below]
+        return [ArchivePath(archive_id, under + stored) for archive_id, under in self._below]
 
     def _any_found(self, paths: Iterable[str], dropped: int) -> bool:
         return any(any(self.ids(chunk, dropped)) for chunk in batched(paths, PARAMETERS))
@@ -161,17 +161,17 @@ def _innermost_first(roots: Iterable[tuple[Root, int]]) -> list[tuple[Root, int]
     return sorted(roots, key=lambda root: -len(root[0].location()))
 
 
-def _inside(location: str, roots: Sequence[tuple[Root, int]]) -> Iterator[Reading]:
+def _inside(location: str, roots: Sequence[tuple[Root, int]]) -> Iterator[Meaning]:
     """Yield where a file is in each of the archives that it lies in, by its absolute name."""
     for root, archive_id in roots:
         relative = root.within(location)
         if relative is not None:
-            yield [Location(archive_id, relative)]
+            yield [ArchivePath(archive_id, relative)]
 
 
-def _first_found(readings: Iterable[Reading], known: dict[Location, int]) -> list[int]:
-    for reading in readings:
-        found = [known[location] for location in reading if location in known]
+def _first_found(meanings: Iterable[Meaning], known: dict[ArchivePath, int]) -> list[int]:
+    for meaning in meanings:
+        found = [known[path] for path in meaning if path in known]
         if found:
             return found
     return []

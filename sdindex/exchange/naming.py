@@ -81,7 +81,7 @@ class Naming:
     def path(self, image: Sampled) -> str:
         """Return a path with forward slashes, below a folder made for these images.
 
-        It is relative to the archive or, where there are several, to a folder that holds each
+        It is relative to the archive or, where there are several, to a folder that contains each
         archive in a folder of its own.
         """
         if len(self._archives) == 1:

@@ -23,7 +23,7 @@ from sdindex.progress import bar
 from sdindex.store import images, selection, worklist
 from sdindex.store.archives import Part
 from sdindex.store.database import Session
-from sdindex.store.labels import spoken_for
+from sdindex.store.labels import with_labels_or_samples
 from sdindex.store.tables import utc_now
 from sdindex.store.worklist import FileToRead
 
@@ -240,6 +240,6 @@ class _Batch:
         same = len(set(self._verified).intersection(before).difference(other))
         self._summary.changed -= same
         self._summary.unchanged += same
-        labelled, sampled = spoken_for(self._session, other)
+        labelled, sampled = with_labels_or_samples(self._session, other)
         self._summary.labels_kept += labelled
         self._summary.samples_kept += sampled

@@ -92,11 +92,11 @@ class Losses:
         if among is not None:
             lost = Counter({folder: lost[folder] for folder in among & lost.keys()})
 
-        def left(folder: str, most: int) -> int:
+        def present(folder: str, most: int) -> int:
             part = self._part._replace(under=folder)
             return images.present(self._session, part, most + gone[folder]) - gone[folder]
 
-        for loss in lossy(lost, left, self._is_there, self._away):
+        for loss in lossy(lost, present, self._is_there, self._away):
             if loss.folder == self._part.under:
                 raise _part_lost(self._part, loss)
             self._kept.append(loss)
@@ -124,7 +124,7 @@ class Losses:
 
 
 def _of_known(loss: Loss) -> str:
-    return f"{loss.lost:,} of {loss.lost + loss.left:,} known images are gone"
+    return f"{loss.lost:,} of {loss.lost + loss.present:,} known images are gone"
 
 
 def confirmation(part: Part) -> str:

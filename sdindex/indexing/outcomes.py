@@ -16,7 +16,7 @@ from sdindex.hashing.picture import ImageRead
 
 _KEPT = "what was read before is stored"
 # A file's own: the next one may be given. The names are those of Dask, which need not be here.
-_OF_ONE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
+_OF_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
 _DEATHS = ("WorkerDiedError", "KilledWorker")
 _CLOSED = ("CommClosedError", "ClosedClientError", "FutureCancelledError")
 
@@ -101,7 +101,7 @@ def _refused(problem: OSError | MemoryError) -> Refused:
         ) from problem
     if isinstance(problem, TimeoutError) and problem.errno is None:  # it is ours, no network's
         return Refused("reading it hung, and was given up (see --timeout)")
-    return Refused(f"cannot be read: {reason(problem)}", problem.errno not in _OF_ONE_FILE)
+    return Refused(f"cannot be read: {reason(problem)}", problem.errno not in _OF_THE_FILE)
 
 
 def _is_programs(problem: OSError | MemoryError) -> bool:

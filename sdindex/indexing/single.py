@@ -20,7 +20,7 @@ def hash_of(path: str, stored_method: str, *, timeout: float) -> int:
         When it cannot be read, or reading it takes longer than `timeout` seconds.
     """
     folder, name = os.path.split(root_at(path).location())
-    method: Method = next(one for one in METHODS if stored_method.startswith(f"{one}-"))
+    method: Method = next(known for known in METHODS if stored_method.startswith(f"{known}-"))
     read = partial(read_image, root_of(folder), to_text(name), method)
     try:
         with Workers(1, timeout, preload=PRELOAD, initializer=get_ready) as pool:

@@ -49,8 +49,8 @@ def update(
         for path in outermost:
             part = _part(session, path, method)
             kept = part.archive.camera_pattern
-            told_by = kept if camera_pattern is None else camera_pattern or None
-            yield part._replace(archive=registry.tell_cameras(session, part.archive, told_by))
+            pattern = kept if camera_pattern is None else camera_pattern or None
+            yield part._replace(archive=registry.set_camera_rule(session, part.archive, pattern))
             if camera_pattern and registry.names_no_camera(session, part.archive, camera_pattern):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
@@ -78,7 +78,7 @@ def update_files(
     def parts(session: Session) -> Iterator[Part]:
         for part in archives.parts_of_files(session, files, method):
             kept = part.archive.camera_pattern
-            yield part._replace(archive=registry.tell_cameras(session, part.archive, kept))
+            yield part._replace(archive=registry.set_camera_rule(session, part.archive, kept))
 
     reading = ReadingOptions(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)

@@ -8,15 +8,15 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-KEPT, LEFT = "#2f7fd1", "#d6a24a"
+KEPT, LEFT_OUT = "#2f7fd1", "#d6a24a"
 
 
-def bucket_bars(names: Sequence[str], kept: Sequence[int], left: Sequence[int]) -> go.Figure:
+def bucket_bars(names: Sequence[str], kept: Sequence[int], left_out: Sequence[int]) -> go.Figure:
     """Return a bar for each bucket, of the images kept and left out."""
     figure = go.Figure(
         [
             go.Bar(name="kept", x=_shown(names), y=kept, marker_color=KEPT),
-            go.Bar(name="left out", x=_shown(names), y=left, marker_color=LEFT),
+            go.Bar(name="left out", x=_shown(names), y=left_out, marker_color=LEFT_OUT),
         ]
     )
     figure.update_layout(barmode="stack", xaxis_type="category", xaxis_title="bucket")
@@ -42,7 +42,7 @@ def time_bubbles(
     largest = max((images for _, _, images, _ in cells), default=1)
     figure = go.Figure()
     for label, colour, opacity, counted in (
-        ("in the archive", LEFT, 0.55, [(cell, cell[2]) for cell in cells]),
+        ("in the archive", LEFT_OUT, 0.55, [(cell, cell[2]) for cell in cells]),
         ("in the sample", KEPT, 0.9, [(cell, cell[3]) for cell in cells if cell[3]]),
     ):
         figure.add_scatter(
@@ -81,7 +81,7 @@ def hash_map(coordinates: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Fi
         n flags. Each point's `customdata` is its row in `coordinates`.
     """
     figure = go.Figure()
-    for label, colour, chosen in (("left out", LEFT, ~kept), ("kept", KEPT, kept)):
+    for label, colour, chosen in (("left out", LEFT_OUT, ~kept), ("kept", KEPT, kept)):
         rows = np.flatnonzero(chosen)
         figure.add_scatter(
             name=label,

@@ -61,12 +61,12 @@ class _Bucket(NamedTuple):
 
 @dataclass(frozen=True)
 class Gathered:
-    """The sample, and what it is drawn from in counts and an even subset of what is left."""
+    """The sample, counts of what it is drawn from, and an even subset of those left out."""
 
     count: int
     bits: int
     sample: list[SampledImage]
-    left: list[SampledImage]
+    left_out: list[SampledImage]
     quality: Quality | None
     buckets: list[_Bucket]
     undated: int
@@ -86,7 +86,7 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     frame, drawn = found.frame, selection.drawn_from(found, count, options).positions
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
-    sample, left = (
+    sample, left_out = (
         by_id(session, frame.ids[some].tolist(), options.bits, {}) for some in (drawn, shown)
     )
     cameras, times = needed(frame.cameras), needed(frame.times)
@@ -101,7 +101,7 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
         count=images_wanted(count, found.images),
         bits=options.bits,
         sample=sample,
-        left=left,
+        left_out=left_out,
         quality=quality(frame, drawn, bits=options.bits, distance=options.burst_distance)
         if len(drawn)
         else None,
@@ -134,15 +134,17 @@ def _cells(
 
 def _camera_names(session: Session, cameras: Sequence[tuple[int, str]]) -> list[str]:
     roots = {archive.id: archive.root for archive in archives.all_archives(session)}
-    naming = Naming(roots[of] for of, _ in cameras)
-    return [naming.camera_name(roots[of], from_text(camera)) for of, camera in cameras]
+    naming = Naming(roots[archive_id] for archive_id, _ in cameras)
+    return [
+        naming.camera_name(roots[archive_id], from_text(camera)) for archive_id, camera in cameras
+    ]
 
 
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
     """Return the report as HTML; see `sdindex.Index.report`."""
     sample = gathered.sample
     shown = _even(sample, thumbnails)
-    hidden = _even(gathered.left, thumbnails)
+    hidden = _even(gathered.left_out, thumbnails)
     pictures = _pictures(
         [(image, SHEET_SIDE) for image in shown] + [(image, MAP_SIDE) for image in hidden],
         workers,
@@ -265,7 +267,7 @@ def _notes(gathered: Gathered) -> dict[str, str]:
         notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(gathered.buckets):,} buckets."
     if gathered.undated:
         notes["time"] = f"{gathered.undated:,} images have no EXIF time and are not shown here."
-    drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left)
+    drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left_out)
     if drawn < gathered.images:
         notes["map"] = f"An even subset: {drawn:,} of {gathered.images:,} images."
     return notes
@@ -282,7 +284,7 @@ def _charts(gathered: Gathered) -> dict[str, Any]:
     points = _map_points(gathered)
     hashes = [from_hex(image.dhash) for image in points]
     coordinates = charts.map_hashes(charts.hash_bits(hashes))
-    kept = np.arange(len(points)) < len(points) - len(gathered.left)
+    kept = np.arange(len(points)) < len(points) - len(gathered.left_out)
     figures = {
         "buckets": bars,
         "time": _time_chart(gathered),
@@ -314,7 +316,7 @@ def _time_chart(gathered: Gathered) -> Any:
 
 def _map_points(gathered: Gathered) -> list[SampledImage]:
     """Return the images of the map: those kept, then those left out."""
-    return _even(gathered.sample, MAP_KEPT) + gathered.left
+    return _even(gathered.sample, MAP_KEPT) + gathered.left_out
 
 
 def _points(

@@ -66,7 +66,7 @@ class Frame:
     times
         The camera's local time, in seconds since 1970; `NO_TIME` without one.
     folders, cameras, methods
-        The folder that holds the image, its camera, and how it was hashed.
+        The folder of the image, its camera, and how it was hashed.
     labels
         Which images have which labels.
     """

@@ -64,7 +64,7 @@ def candidates(
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
     if excluded and options.unit == "image":
         chosen &= ~frame.among(excluded)
-    if fixed:  # whatever the filters say, in their places among the others
+    if fixed:  # whatever the filters say, at their positions among the others
         chosen |= frame.among(fixed)
     frame = frame.only({*_drawn_by(options), *also, "method"}).take(chosen)
     del chosen
@@ -168,7 +168,7 @@ def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) ->
     known = set(session.scalars(sa.select(label.c.label).distinct()))  # of missing images, too
     for name in names:
         if name not in known:
-            there = ", ".join(sorted(printable(one) for one in known if one)) or "none"
+            there = ", ".join(sorted(printable(name) for name in known if name)) or "none"
             raise SampleError(
                 f"no image has the label {printable(name)!r}; the labels of this index: {there}"
             )

@@ -42,7 +42,7 @@ class Backend(Protocol):
         """Raise IndexUnusableError where the index is damaged, as far as that is cheap to see."""
 
     def engine(self, *, write: bool) -> sa.Engine:
-        """Return what makes connections, each of which sees one state of the index."""
+        """Return what makes connections, which each see one state of the index."""
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Let one program write at a time: another one waits, and says so."""
@@ -175,7 +175,7 @@ def _converted(
 
 
 class Store:
-    """The place of an index: an SQLite file.
+    """An index, by its path or URL.
 
     Parameters
     ----------

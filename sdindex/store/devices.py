@@ -1,4 +1,4 @@
-"""Where disks are mounted in an archive: by that, one that is away is told from an empty folder."""
+"""Where disks are mounted in an archive: to tell a disk that is away from an empty folder."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Labels of images, kept in the index: stored by their source, counted, forgotten."""
+"""Labels of images, kept in the index: stored by their source, counted, removed."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class LabelCount:
 
 
 class LabelWriter:
-    """Stores what a source says, in place of what it said before of the same images.
+    """Stores what a source says, instead of what it said before of the same images.
 
     The caller commits. Each label is stored once for an image, with its highest confidence,
     however often it is said.
@@ -159,8 +159,8 @@ class Spoken(NamedTuple):
     samples: int = 0
 
 
-def spoken_for(session: Session, ids: Collection[int]) -> Spoken:
-    """Return of how many of these images something is kept that was said of their pictures."""
+def with_labels_or_samples(session: Session, ids: Collection[int]) -> Spoken:
+    """Count these images that have labels, and that are in saved samples."""
     labelled, sampled = (
         sum(
             session.scalar(

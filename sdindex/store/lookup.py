@@ -1,4 +1,4 @@
-"""What the index holds of images that are named by their paths."""
+"""What the index knows of images that are named by their paths."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,26 +13,26 @@ from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image
 
 
-class Location(NamedTuple):
+class ArchivePath(NamedTuple):
     """Where an image may be: its archive, and its path there in stored form."""
 
     archive_id: int
     path: str
 
 
-def ids_at(session: Session, locations: Iterable[Location]) -> dict[Location, int]:
-    """Return the ids of the images that the index has at some of the locations."""
+def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath, int]:
+    """Return the ids of the images that the index has at some of these paths."""
     paths: dict[int, set[str]] = defaultdict(set)
-    for archive_id, path in locations:
+    for archive_id, path in wanted:
         paths[archive_id].add(path)
-    found: dict[Location, int] = {}
-    for archive_id, wanted in paths.items():
-        for chunk in batched(wanted, PARAMETERS):
+    found: dict[ArchivePath, int] = {}
+    for archive_id, of_archive in paths.items():
+        for chunk in batched(of_archive, PARAMETERS):
             statement = sa.select(image.c.path, image.c.id).where(
                 image.c.archive_id == archive_id, image.c.path.in_(chunk)
             )
             for path, row_id in session.rows(statement):
-                found[Location(archive_id, path)] = row_id
+                found[ArchivePath(archive_id, path)] = row_id
     return found
 
 

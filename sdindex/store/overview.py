@@ -1,4 +1,4 @@
-"""What an index holds: its archives in figures, and the files that could not be read."""
+"""What is in an index: its archives in figures, and the files that could not be read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +66,7 @@ class Camera:
 
 
 def status(session: Session, name: str, file: Path | None) -> Status:
-    """Return what the index holds."""
+    """Return what is in the index."""
     present = image.c.missing_since.is_(None)
     rows = session.execute(
         sa.select(
@@ -123,4 +123,4 @@ def cameras(session: Session) -> list[Camera]:
         Camera(stored_root(root).location(), from_text(camera), *rest)
         for root, camera, *rest in rows
     ]
-    return sorted(found, key=lambda one: (sort_key(one.archive), sort_key(one.camera)))
+    return sorted(found, key=lambda camera: (sort_key(camera.archive), sort_key(camera.camera)))

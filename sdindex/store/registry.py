@@ -97,22 +97,22 @@ def stamp(session: Session, archive: Archive) -> None:
     )
 
 
-def tell_cameras(session: Session, archive: Archive, pattern: str | None) -> Archive:
-    """Have an archive's cameras told by a pattern, or by their folders alone where it is None.
+def set_camera_rule(session: Session, archive: Archive, pattern: str | None) -> Archive:
+    """Find an archive's cameras by a pattern, or, where it is None, by their folders alone.
 
     Those of its images are found anew where the pattern, or this program's rule, is another
     than they were found by.
     """
-    told = archive._replace(camera_pattern=pattern, camera_rule=CAMERA_RULE)
-    if told == archive:
+    changed = archive._replace(camera_pattern=pattern, camera_rule=CAMERA_RULE)
+    if changed == archive:
         return archive
     session.execute(
         archive_table.update()
         .where(archive_table.c.id == archive.id)
         .values(camera_pattern=pattern, camera_rule=CAMERA_RULE)
     )
-    images.find_cameras(session, told)
-    return told
+    images.find_cameras(session, changed)
+    return changed
 
 
 def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:
@@ -151,10 +151,10 @@ def forget(session: Session, root: str) -> int:
             f"saved samples hold images of {printable(root)}: {', '.join(saved)}; forget these "
             "first with: sdindex samples drop NAME"
         )
-    forgotten = images.delete_all(session, archive)
+    removed = images.delete_all(session, archive)
     session.execute(archive_table.delete().where(archive_table.c.id == archive.id))
     images.frame_up_to_date(session)
-    return forgotten
+    return removed
 
 
 def require_folder(path: str) -> None:

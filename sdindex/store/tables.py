@@ -126,7 +126,7 @@ image = Table(
     Column("missing_since", DateTime),
     Column("camera", Text, nullable=False, server_default=""),
     UniqueConstraint("archive_id", "path"),
-    sqlite_autoincrement=True,  # the id of a forgotten image never means another one
+    sqlite_autoincrement=True,  # the id of a removed image never means another
 )
 
 # See sdindex.store.frames. A block has the id of its first image.

@@ -41,8 +41,8 @@ def test_no_more_is_lost_than_the_rule_allows(
     kept = lossy(lost, left, is_there, disks)
     names = [loss.folder for loss in kept]
     for loss in kept:
-        assert (loss.lost, loss.left) == (lost[loss.folder], left(loss.folder, 99))
-        assert loss.left < loss.lost
+        assert (loss.lost, loss.present) == (lost[loss.folder], left(loss.folder, 99))
+        assert loss.present < loss.lost
         assert not any(loss.folder.startswith(name) for name in names if name != loss.folder)
     for folder, gone in lost.items():
         if any(folder.startswith(name) for name in names):

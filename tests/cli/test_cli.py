@@ -171,8 +171,11 @@ def test_relocate_and_prune(indexed: Path, archive: Path, tmp_path: Path) -> Non
     assert run("relocate", archive, tmp_path / "moved", db=indexed).exit_code == 0
     (tmp_path / "moved/cam0/IMG_1.JPG").unlink()
     assert "1 missing" in run("index", tmp_path / "moved", db=indexed).stderr
-    assert run("prune", db=indexed).stderr == "forgot 1 images\n"
-    assert run("prune", "--archive", tmp_path / "moved", db=indexed).stderr == "forgot 12 images\n"
+    assert run("prune", db=indexed).stderr == "removed 1 images from the index\n"
+    assert (
+        run("prune", "--archive", tmp_path / "moved", db=indexed).stderr
+        == "removed 12 images from the index\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -350,7 +353,7 @@ def test_closed_streams_are_no_hindrance(archive: Path, db: Path, tmp_path: Path
     assert shell(f"{program} select -n 3 --copy-to {tmp_path / 'there'} 2>&-").returncode == 0
     assert len(list((tmp_path / "there").rglob("*.JPG"))) == 3
     assert shell(f"{program} select -n 3 --from - <&-").stderr == (
-        "Error: stdin is closed; name a file in place of -\n"
+        "Error: stdin is closed; name a file instead of -\n"
     )
 
 

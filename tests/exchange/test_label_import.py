@@ -134,5 +134,5 @@ def test_what_was_said_of_pictures_is_counted(index: Index, indexed: Path, tmp_p
     index.select(8, save="all")
     index.select(3, save="few")
     with index._store.reading() as session:
-        assert labels.spoken_for(session, range(1, 99)) == (1, 8)
-        assert labels.spoken_for(session, []) == (0, 0)
+        assert labels.with_labels_or_samples(session, range(1, 99)) == (1, 8)
+        assert labels.with_labels_or_samples(session, []) == (0, 0)

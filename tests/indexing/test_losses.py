@@ -246,7 +246,7 @@ def test_a_real_disk_in_the_archive(tmp_path: Path, archive: Path, disk: Path) -
     away = "the disk that was mounted there is away: 12 of 12 known images are gone"
     assert sum(away in line for line in lines) == 3
     assert "24 files: 0 new, 0 changed, 0 moved, 24 unchanged" in lines[-2]
-    assert "forgot 0 images" in lines
+    assert "removed 0 images from the index" in lines
 
 
 def test_a_disk_that_fails_for_one_file_after_another_ends_the_run(

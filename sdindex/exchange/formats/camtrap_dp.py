@@ -47,7 +47,7 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
     _refuse(
         images,
         lambda image: None if _is_media_path(naming.path(image)) else naming.path(image),
-        "Camtrap DP allows no path that begins with . / or ~, or holds two dots in a row, a line "
+        "Camtrap DP allows no path that begins with . / or ~, or has two dots in a row, a line "
         "break, or what is no Unicode, and {count} such a path ({first}); rename it",
     )
     write_csv(_MEDIA, _rows(images, naming, wishes.utc_offset), output, for_people=False)
