@@ -102,7 +102,7 @@ def by_id(
         rows = session.rows(
             sa.select(image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
-            .where(has_id(image.c.id, chunk))
+            .where(has_id(image.c.id, chunk), image.c.dhash.is_not(None))
         )
         images = {
             row_id: _image(root_from(root), row, bits, labels.get(row_id, ()), burst_of.get(row_id))

@@ -425,6 +425,17 @@ def test_a_column_that_is_gone_is_damage(
         index.select(5, bits=5)
 
 
+def test_a_hash_that_is_gone_is_damage(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    with Store(db).writing() as session:
+        session.execute(image.update().values(dhash=None).where(image.c.id == 3))
+        session.commit()
+    with pytest.raises(IndexUnusableError, match="damaged"):
+        index.select(12)
+
+
 def test_a_plain_sample_takes_few_statements_and_no_column(
     index: Index, archive: Path, db: Path, threads: Executor
 ) -> None:
