@@ -1,7 +1,9 @@
 import os
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -206,3 +208,27 @@ def test_a_folder_that_cannot_be_listed_is_reported_in_its_place(
     found = flat(tmp_path)
     assert [item.path for item in found] == ["a/1.jpg", "b/", "c/3.jpg"]
     assert found[1] == Unlooked("b/", "Permission denied")
+
+
+def test_an_error_in_the_middle_of_a_listing_gives_nothing_of_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ["a/1.jpg", "a/2.jpg", "a/3.jpg", "b/4.jpg"]:
+        touch(tmp_path / name)
+    listing = os.scandir
+
+    @contextmanager
+    def failing(folder: str) -> Iterator[Iterator["os.DirEntry[str]"]]:
+        def entries() -> Iterator["os.DirEntry[str]"]:
+            yield from islice(opened, 2)
+            if Path(folder).name == "a":
+                raise OSError(5, "Input/output error")
+            yield from opened
+
+        with listing(folder) as opened:
+            yield entries()
+
+    monkeypatch.setattr(os, "scandir", failing)
+    found = flat(tmp_path)
+    assert [item.path for item in found] == ["a/", "b/4.jpg"]
+    assert found[0] == Unlooked("a/", "Input/output error", failing=True)

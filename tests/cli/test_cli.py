@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from click.testing import CliRunner, Result
 
 from sdindex import Index
 from sdindex.__main__ import main
+from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
 from tests.conftest import make_image
+from tests.support.roots import FailingRoot
 
 
 def run(*arguments: object, db: Path | None = None) -> Result:
@@ -73,18 +76,9 @@ def test_verbose_says_why(indexed: Path, archive: Path) -> None:
     )
 
 
-def test_an_unreadable_folder_is_one_line_and_status_1(
-    indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listing = os.scandir
-
-    def failing(place: str) -> object:
-        if Path(place).name == "cam0":
-            raise PermissionError(13, "Permission denied")
-        return listing(place)
-
-    monkeypatch.setattr(os, "scandir", failing)
-    result = run("index", archive, db=indexed)
+def test_an_unreadable_folder_is_one_line_and_status_1(indexed: Path, archive: Path) -> None:
+    with made_by(partial(FailingRoot, refused=frozenset(["cam0/"]), number=errno.EACCES)):
+        result = run("index", archive, db=indexed)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         f"Error: could not look at {archive}/cam0/ (Permission denied); what was known there is "

@@ -3,18 +3,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary, UsageError
+from sdindex.archive.roots import made_by
 from sdindex.indexing.ingest import BATCH_FILES
 from tests.conftest import LONG_AGO, make_image
+from tests.support.roots import FailingRoot, UnpluggedRoot
 
 
 def rows(
@@ -225,40 +226,26 @@ def test_an_archive_that_is_not_there_changes_nothing(
 
 
 def test_an_unreadable_folder_keeps_what_is_known_below_it(
-    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+    index: Index, archive: Path, db: Path, threads: Executor
 ) -> None:
     index.update(archive, executor=threads)
     (archive / "cam1/IMG_2.JPG").unlink()
-    listing = os.scandir
-
-    def failing(place: str) -> Any:
-        if Path(place).name == "cam0":
-            raise OSError(5, "Input/output error")
-        return listing(place)
-
-    monkeypatch.setattr(os, "scandir", failing)
-    summary = index.update(archive, executor=threads)
+    with made_by(partial(FailingRoot, refused=frozenset(["cam0/"]))):
+        summary = index.update(archive, executor=threads)
     assert counts(summary) == {"unchanged": 5, "missing": 1}
-    place = os.path.join(archive, "cam0", "")
-    assert [one[:2] for one in summary.unlooked] == [(place, "Input/output error")]
+    folder = os.path.join(archive, "cam0", "")
+    assert [refused[:2] for refused in summary.unlooked] == [(folder, "Input/output error")]
     assert [path for path, _, since in rows(db) if since] == ["cam1/IMG_2.JPG"]
 
 
 def test_a_disk_unplugged_during_the_scan_changes_nothing(
-    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+    index: Index, archive: Path, db: Path, threads: Executor
 ) -> None:
     index.update(archive, executor=threads)
     before = rows(db)
-    listing = os.scandir
-
-    def unplugging(place: str) -> Any:
-        if Path(place).name == "cam1":
-            archive.rename(archive.parent / "unplugged")
-        return listing(place)
-
-    monkeypatch.setattr(os, "scandir", unplugging)
-    with pytest.raises(ArchiveUnavailableError):
+    with made_by(UnpluggedRoot), pytest.raises(ArchiveUnavailableError):
         index.update(archive, executor=threads)
+    assert not archive.exists()
     assert rows(db) == before
 
 
@@ -615,27 +602,3 @@ def test_every_file_counts_once_whatever_became_of_it(
             for name in ("new", "changed", "moved", "unchanged", "unreadable", "skipped")
         )
     )
-
-
-def test_an_error_in_the_middle_of_a_listing_keeps_the_whole_folder(
-    index: Index, archive: Path, db: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index.update(archive, executor=threads)
-    listing = os.scandir
-
-    @contextmanager
-    def failing(place: str) -> Iterator[Iterator[Any]]:
-        def entries() -> Iterator[Any]:
-            yield from islice(opened, 2)
-            if Path(place).name == "cam0":
-                raise OSError(5, "Input/output error")
-            yield from opened
-
-        with listing(place) as opened:
-            yield entries()
-
-    monkeypatch.setattr(os, "scandir", failing)
-    summary = index.update(archive, executor=threads)
-    assert counts(summary) == {"unchanged": 6}
-    assert [place.reason for place in summary.unlooked] == ["Input/output error"]
-    assert rows(db, "SELECT count(*) FROM image WHERE missing_since IS NOT NULL") == [(0,)]

@@ -1,4 +1,4 @@
-"""Roots for tests: a disk that refuses some of its files, one that is slow, one that is far."""
+"""Roots for tests: a disk that refuses some of its files, one slow, one unplugged, one far."""
 
 import os
 import time
@@ -82,6 +82,20 @@ class SlowRoot(LocalRoot):
         """Open a file, slowly."""
         time.sleep(self.seconds)
         return LocalRoot.open(self, path)
+
+
+@dataclass(frozen=True, slots=True)
+class UnpluggedRoot(LocalRoot):
+    """A folder that goes away once a scan has given something of it."""
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        """Yield what is there, and rename the folder after the first."""
+        for item in LocalRoot.scan(self, under, span=span, links=links):
+            yield item
+            if os.path.exists(self.folder):
+                os.rename(self.folder, f"{self.folder} unplugged")
 
 
 @dataclass(frozen=True)
