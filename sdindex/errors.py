@@ -29,7 +29,7 @@ class ArchiveError(SdindexError):
 
 
 class ArchiveUnavailableError(ArchiveError):
-    """An archive's folder is absent, empty or unreadable while the index holds images of it."""
+    """An archive's folder is absent, empty or unreadable while the index has images of it."""
 
 
 class ReadingError(SdindexError):

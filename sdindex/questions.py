@@ -69,7 +69,7 @@ class Questions:
         return self._store.file
 
     def status(self) -> Status:
-        """Return what the index holds, archive by archive."""
+        """Return what is in the index, archive by archive."""
         with self._store.reading() as session:
             return overview.status(session, str(self._store), self._store.file)
 

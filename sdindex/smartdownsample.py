@@ -34,7 +34,7 @@ from sdindex.hashing.methods import Method
 from sdindex.pages import charts
 from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
 
-_STORED_HASH_SIZE = 8  # an index holds hashes of 8 x 8 bits
+_STORED_HASH_SIZE = 8  # an index has hashes of 8 x 8 bits
 _PIXELS_PER_INCH = 100
 _DRAWN = ("all_paths", "selected_indices", "hash_arrays", "bucket_assignments")  # for the map
 

@@ -214,7 +214,7 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
 def same_files(found: Iterable[Found], known: Mapping[str, tuple[int, int]]) -> int:
     """Return how many files are those known by their paths: of one size, and time to 2 seconds.
 
-    A card counts its images from 1, so that two cards hold the same names; and its times are
+    A card counts its images from 1, so that two cards have the same names; and its times are
     kept to two seconds on FAT and exFAT. `known` are sizes in bytes and mtimes in nanoseconds.
     """
     same = 0

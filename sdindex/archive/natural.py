@@ -11,7 +11,7 @@ _DEFAULT: NSType = ns.DEFAULT
 # natsort's own idea of a number: a run of decimal digits of any script, or one lone
 # digit that is no decimal, such as a superscript two.
 _NUMBER = re.compile(f"({numeric_regex_chooser(_DEFAULT)})")
-_END = b"\0"  # sorts before anything: no file name holds a zero byte
+_END = b"\0"  # sorts before anything: no file name has a zero byte
 _LONG = 0xFF  # a length byte that announces four more
 
 

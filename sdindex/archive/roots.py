@@ -19,7 +19,7 @@ from sdindex.archive.names import absolute, from_text, is_inside, to_text
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
 from sdindex.archive.state import FileState
 
-Identity = tuple[int, ...]  # what tells a folder from another that is mounted in its place
+Identity = tuple[int, ...]  # what tells a folder from another that is mounted over it
 
 
 class Root(Protocol):
@@ -56,7 +56,7 @@ class Root(Protocol):
         ...
 
     def identity(self, under: str = "") -> Identity:
-        """Return what tells this folder, or one below it, from another in its place.
+        """Return what tells this folder, or a folder below it, from another of the same name.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class LocalRoot:
         location = self.location(under)
         try:
             status = os.stat(location)
-        except NotADirectoryError as problem:  # there is a file in place of one above it
+        except NotADirectoryError as problem:  # a folder above it is now a file
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), location) from problem
         if not S_ISDIR(status.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), location)

@@ -94,7 +94,7 @@ def put_files(
     progress
         Show a bar on stderr: always, never, or (None) only on a terminal.
     indexed
-        What the index holds of the files, by their absolute paths: those that are not so any
+        What the index knows of the files, by their absolute paths: those that are not so any
         more are counted, and have no hash in the manifest. None are where it is not given.
 
     Raises
@@ -284,7 +284,7 @@ def _put(file: _File, how: How) -> None:
 
 
 def _copy(file: _File, draft: str) -> None:
-    """Copy what a file holds and its time; rights and owners are for the new folder to say."""
+    """Copy a file's bytes and its time; rights and owners are for the new folder to say."""
     Path(draft).unlink(missing_ok=True)  # the name alone, should it be a link
     output = new_file(draft)
     try:

@@ -1,4 +1,4 @@
-"""Reading the files that a survey listed, and storing what they hold in batches."""
+"""Reading the files that a survey listed, and storing what is in them, in batches."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""What became of reading a file: what it holds, that it is gone, or that it was refused.
+"""What became of reading a file: what is in it, that it is gone, or that it was refused.
 
 What lies neither with the file nor with its disk ends the run: it is no verdict on an image.
 """

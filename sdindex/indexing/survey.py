@@ -121,7 +121,7 @@ def survey(
 
 
 def folder_identity(part: Part) -> Identity:
-    """Return what tells a folder from another that is mounted in its place.
+    """Return what tells a folder from another that is mounted over it.
 
     Raises
     ------

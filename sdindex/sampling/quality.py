@@ -136,7 +136,7 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
 
     draws = [figures(np.sort(random.choice(images, count, replace=False))) for _ in range(DRAWS)]
     names = [*kinds, "mean distance in bits", "greatest distance in bits", "near-duplicates"]
-    of = [*(distinct(kind.numbers) for kind in kinds.values()), None, None, None]
+    totals = [*(distinct(kind.numbers) for kind in kinds.values()), None, None, None]
     columns = figures(sampled), np.mean(draws, axis=0).tolist(), figures(_even(images, count))
     return Quality(
         images=images,
@@ -144,7 +144,7 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
         measured_images=len(measured),
         measured_sampled=min(count, MOST),
         distance=distance,
-        measures=tuple(Measure(*row) for row in zip(names, of, *columns, strict=True)),
+        measures=tuple(Measure(*row) for row in zip(names, totals, *columns, strict=True)),
     )
 
 

@@ -37,7 +37,7 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
     Raises
     ------
     ArchiveError
-        When the folder holds an archive of this index, or is one that was moved.
+        When an archive of this index is in the folder, or the folder is one that was moved.
     """
     root = root_at(folder).location()
     archives = all_archives(session)

@@ -202,7 +202,7 @@ class SqliteBackend:
 
 @contextmanager
 def _draft_of(file: Path) -> Iterator[Path]:
-    """Give an empty file, which takes its place when it is complete: no half one is seen there."""
+    """Give an empty file, and rename it to `file` when it is complete: nobody sees a half."""
     draft = Path(f"{file}.part")
     files = (draft, Path(f"{draft}-journal"))
     try:

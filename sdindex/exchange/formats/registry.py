@@ -27,7 +27,7 @@ class Wishes(NamedTuple):
     utc_offset: timezone | None = None
 
 
-# Goes over the images as often as it must, never holds them all, and writes as it goes.
+# Goes over the images as often as it must, never has them all in memory, and writes as it goes.
 Writer: TypeAlias = "Callable[[Collection[Sampled], IO[bytes], Wishes], None]"
 
 
