@@ -1,4 +1,4 @@
-"""Opening an index: where it is, whether it can be used, and what its readers and writers get."""
+"""Opening an index: the `Backend` that each kind of database is, and sessions on it."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
