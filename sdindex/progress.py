@@ -1,13 +1,15 @@
 """Progress bars, and when one is shown."""
 
 import sys
+import threading
 from typing import Any
 
 from tqdm import tqdm
 
 # tqdm's own would start a thread that looks after all bars, also where none is shown, and warn
-# where the system gives no thread.
-_Bar: "type[tqdm[Any]]" = type("_Bar", (tqdm,), {"monitor_interval": 0})
+# where the system gives no thread; and it would have a lock between processes, for which Python
+# may start a process of its own, which imports from the current folder.
+_Bar: "type[tqdm[Any]]" = type("_Bar", (tqdm,), {"monitor_interval": 0, "_lock": threading.RLock()})
 
 
 def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tqdm[Any]":

@@ -19,7 +19,6 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from sdindex import arguments
 from sdindex.api import Index
@@ -32,6 +31,7 @@ from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.pages import charts
+from sdindex.progress import bar
 from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
 
 _STORED_HASH_SIZE = 8  # an index has hashes of 8 x 8 bits
@@ -216,9 +216,13 @@ def _read(
 
     with ThreadPoolExecutor(workers) as executor:
         results = executor.map(read, paths)
-        shown = tqdm(results, total=len(paths), desc="reading", unit=" images",
-                     disable=not show_progress)  # fmt: skip
-        return {path: bits for path, bits in zip(paths, shown, strict=True) if bits is not None}
+        found = {}
+        with bar(len(paths), "reading", show=show_progress) as shown:
+            for path, bits in zip(paths, results, strict=True):
+                shown.update()
+                if bits is not None:
+                    found[path] = bits
+        return found
 
 
 def _remembered(

@@ -7,6 +7,7 @@ which lies in which, is for the root alone to say.
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Protocol
 
 from sdindex.archive import scan
-from sdindex.archive.names import absolute, from_text, is_inside, to_text
+from sdindex.archive.names import absolute, from_text, is_inside, printable, to_text
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
 from sdindex.archive.state import FileState
+from sdindex.errors import ArchiveError
 
 Identity = tuple[int, ...]  # what tells a folder from another that is mounted over it
 
@@ -175,13 +177,27 @@ def _opened_file(location: str, flags: int) -> int:
     return descriptor
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
 # The kinds of roots, by what their locations begin with; the first that fits is taken.
 KINDS: list[tuple[str, Callable[[str], Root]]] = [("", LocalRoot)]
 
 
 def root_of(location: str) -> Root:
-    """Return the root at a location: an absolute path."""
-    return next(kind for start, kind in KINDS if location.startswith(start))(location)
+    """Return the root at a location: an absolute path.
+
+    Raises
+    ------
+    ArchiveError
+        When it is a URL for which there is no kind of root.
+    """
+    kind = next(kind for start, kind in KINDS if location.startswith(start))
+    if kind is LocalRoot and _URL.match(location):
+        raise ArchiveError(
+            f"{printable(location)} is a URL, and images are read from disks only for now; mount "
+            "it as a folder, or copy the images"
+        )
+    return kind(location)
 
 
 def root_at(name: str) -> Root:

@@ -137,6 +137,8 @@ def put_files(
 
 def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
     """Refuse to put anything in an archive: its next update would take it for new images."""
+    if "://" in folder:
+        raise OutputError(f"{printable(folder)} is a URL; files are put in folders only")
     real = os.path.realpath(folder)
     for archive in archives:
         if root_of(root_of(archive).real()).within(real) is not None:

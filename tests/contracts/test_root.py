@@ -13,6 +13,7 @@ from sdindex.archive.names import to_text
 from sdindex.archive.roots import LocalRoot, Root, made_by, root_at, root_of, stored_root
 from sdindex.archive.scan import Span, Unlooked
 from sdindex.archive.state import FoundFile
+from sdindex.errors import ArchiveError
 from tests.support.roots import ActingRoot, FailingRoot, FarRoot, SlowRoot
 
 Kind = Callable[[str], Root]
@@ -221,3 +222,9 @@ def test_a_local_root_is_found_through_links(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     assert root_at(str(tmp_path / "link")).real() == os.path.realpath(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/season", "https://example.org/x", "gs://b"])
+def test_a_url_without_a_kind_of_root_is_refused(name: str) -> None:
+    with pytest.raises(ArchiveError, match="is a URL, and images are read from disks only"):
+        root_at(name)

@@ -114,7 +114,7 @@ class Ended(NamedTuple):
     out: bytes
     said: str  # on stderr
     seconds: float
-    most_memory: int  # bytes, of its largest process
+    most_memory: int  # bytes, of its largest process; 0 when that was less than our own
 
 
 def ended(
@@ -134,6 +134,7 @@ def ended(
     started = time.monotonic()
     with suppress(OSError):  # or our own greatest memory counts as that of the program
         Path("/proc/self/clear_refs").write_text("5")
+    own = _own_memory() + (16 << 20)
     with TemporaryFile() as out, TemporaryFile() as said:
         process = subprocess.Popen(
             program, cwd=cwd, env={**os.environ, **(variables or {})}, stdin=subprocess.DEVNULL,
@@ -155,8 +156,18 @@ def ended(
         text = said.read(keep).decode(errors="backslashreplace")
         check(not hangs.is_set(), f"{' '.join(program[1:])[:500]} hangs: {text[-1500:]}")
         memory = usage.ru_maxrss * 1024
+        if memory <= own:  # what this process had counts as that of the program
+            memory = 0
         took = time.monotonic() - started
         return Ended(process.returncode, out.read(keep), text, took, memory)
+
+
+def _own_memory() -> int:
+    """Return the bytes of memory that this process has; 0 where that is not told."""
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 class Run:
