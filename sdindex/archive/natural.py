@@ -5,7 +5,7 @@ import unicodedata
 
 from natsort import NSType, ns, numeric_regex_chooser
 
-from sdindex.archive.names import as_utf8, from_utf8
+from sdindex.archive.names import as_utf8
 
 _DEFAULT: NSType = ns.DEFAULT
 # natsort's own idea of a number: a run of decimal digits of any script, or one lone
@@ -35,11 +35,6 @@ def sort_key(path: str) -> bytes:
     for number, part in enumerate(parts):
         key += _number(part) if number % 2 else part.encode("utf-8", "surrogatepass") + _END
     return bytes(key + _END + _tie(path))
-
-
-def path_of(key: bytes) -> str:
-    """Return the path whose key this is: what stands behind its last zero byte."""
-    return from_utf8(key.rpartition(_END)[2].decode("utf-8", "surrogateescape"))
 
 
 def _number(digits: str) -> bytes:

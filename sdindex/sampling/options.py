@@ -99,11 +99,6 @@ class SampleOptions:
         """Whether it is the plain rule on all there is, at the default number of bits."""
         return self == SampleOptions(burst_distance=self.burst_distance)
 
-    @property
-    def fixes(self) -> bool:
-        """Whether some images are to be in the sample in any case."""
-        return self.extend is not None or self.include is not None
-
     def to_json(self) -> str:
         """Return the options that are not at their defaults, for the record."""
         ours, usual = asdict(self), asdict(SampleOptions())
