@@ -14,6 +14,7 @@ from sdindex.archive.natural import sort_key
 from sdindex.archive.state import FileState
 from sdindex.store import frames
 from sdindex.store.database import Store
+from sdindex.store.fetching import has_id
 from sdindex.store.tables import archive, image, utc_now
 from tests.bench.made import camera_folders
 
@@ -65,7 +66,7 @@ def keep_frame(db: Path, what: str) -> None:
             number = (session.scalar(sa.select(sa.func.max(image.c.id))) or 0) + 1
             folder = f"{root}/site0000/added{number}"
             session.execute(image.insert(), list(rows(random.Random(2), Path(root), folder, 1000)))
-            frames.note(session, image.c.id >= number)
+            frames.note(session, has_id(image.c.id, range(number, number + 1000)))
         frames.bring_up_to_date(session)
         session.commit()
 
