@@ -7,6 +7,10 @@ from natsort import NSType, ns, numeric_regex_chooser
 
 from sdindex.archive.names import as_utf8
 
+# The version of the rule, kept beside the keys: whoever changes what `sort_key` returns raises it,
+# and the keys of every archive are made anew at its next update.
+SORT_RULE = 1
+
 _DEFAULT: NSType = ns.DEFAULT
 # natsort's own idea of a number: a run of decimal digits of any script, or one lone
 # digit that is no decimal, such as a superscript two.

@@ -50,7 +50,7 @@ def update(
             part = _part(session, path, method)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
-            yield part._replace(archive=registry.set_camera_rule(session, part.archive, pattern))
+            yield _by_these_rules(session, part, pattern)
             if camera_pattern and registry.names_no_camera(session, part.archive, camera_pattern):
                 log.warning(
                     "the camera pattern finds nothing in any path of %s: its cameras are folders",
@@ -77,11 +77,16 @@ def update_files(
 
     def parts(session: Session) -> Iterator[Part]:
         for part in archives.parts_of_files(session, files, method):
-            kept = part.archive.camera_pattern
-            yield part._replace(archive=registry.set_camera_rule(session, part.archive, kept))
+            yield _by_these_rules(session, part, part.archive.camera_pattern)
 
     reading = ReadingOptions(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)
+
+
+def _by_these_rules(session: Session, part: Part, camera_pattern: str | None) -> Part:
+    """Have what is derived from an archive's paths made by this program's rules."""
+    sorted_anew = registry.set_sort_rule(session, part.archive)
+    return part._replace(archive=registry.set_camera_rule(session, sorted_anew, camera_pattern))
 
 
 def _update(

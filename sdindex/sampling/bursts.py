@@ -5,6 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+# The version of the rule, kept beside the bursts of a saved sample: whoever changes which bursts
+# the same images have raises it.
+BURST_RULE = 1
+
 _WINDOW, _WIDEST = 4, 256  # images looked at for the end of a burst, at first and at most
 _SIDE_BY_SIDE = 1 << 17  # stretches
 _PIECE = 1 << 20  # images

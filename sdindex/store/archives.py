@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern
 from sdindex.archive.names import from_text, printable
-from sdindex.archive.natural import sort_key
+from sdindex.archive.natural import SORT_RULE, sort_key
 from sdindex.archive.roots import Root, root_at, root_of, stored_root
 from sdindex.errors import ArchiveError, IndexUnusableError
 from sdindex.hashing.methods import DEFAULT_METHOD, METHODS, Method
@@ -20,7 +20,8 @@ from sdindex.store.tables import image, utc_now
 class Archive(NamedTuple):
     """An indexed root folder; `root` is its location, as ``os`` functions take it, or a URL.
 
-    `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by.
+    `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by, and
+    `sort_rule`, a version, is what the stored sort keys were made by.
     """
 
     id: int
@@ -28,6 +29,7 @@ class Archive(NamedTuple):
     method: Method
     camera_pattern: str | None = None
     camera_rule: int = CAMERA_RULE
+    sort_rule: int = SORT_RULE
 
     def camera_of(self, path: str) -> str:
         """Return the camera of one of its images, by the path in stored form."""
@@ -77,6 +79,7 @@ def all_archives(session: Session) -> list[Archive]:
             archive_table.c.method,
             archive_table.c.camera_pattern,
             archive_table.c.camera_rule,
+            archive_table.c.sort_rule,
         ).order_by(archive_table.c.sort_key)
     )
     return [
@@ -86,6 +89,7 @@ def all_archives(session: Session) -> list[Archive]:
             _method(row.method),
             row.camera_pattern,
             row.camera_rule,
+            row.sort_rule,
         )
         for row in rows
     ]
@@ -168,7 +172,13 @@ def insert(session: Session, root: str, method: Method) -> Archive:
     """Record a root as an archive without images."""
     added = (
         archive_table.insert()
-        .values(method=method, camera_rule=CAMERA_RULE, added_at=utc_now(), **named(root))
+        .values(
+            method=method,
+            camera_rule=CAMERA_RULE,
+            sort_rule=SORT_RULE,
+            added_at=utc_now(),
+            **named(root),
+        )
         .returning(archive_table.c.id)
     )
     return Archive(session.scalars(added).one(), root, method)

@@ -5,7 +5,7 @@ a change. No other module writes to ``image``, so that none can forget the frame
 `sdindex.store.labels` alone keeps true, too: for labels.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,14 +106,14 @@ def shift_times(session: Session, ids: sa.Select[tuple[int]], by_ns: int) -> tup
 
 def find_cameras(session: Session, archive: "Archive") -> None:
     """Find the camera of each image of an archive anew, by its rule and its pattern."""
-    of_archive = sa.select(image.c.id, image.c.path).where(image.c.archive_id == archive.id)
-    last = 0
-    while rows := session.execute(
-        of_archive.where(image.c.id > last).order_by(image.c.id).limit(PARAMETERS)
-    ).all():
-        _change(session, [{"row": row.id, "camera": archive.camera_of(row.path)} for row in rows])
-        last = rows[-1].id
+    _derive(session, archive, "camera", archive.camera_of)
     frames.forget_cameras(session, archive.id)
+
+
+def sort_anew(session: Session, archive: "Archive") -> None:
+    """Make the sort key of each image of an archive anew."""
+    frames.forget(session, archive.id)
+    _derive(session, archive, "sort_key", lambda path: sort_key(from_text(path)))
 
 
 def delete_missing(session: Session) -> int:
@@ -188,6 +188,19 @@ def _named(archive: "Archive", path: str) -> dict[str, Any]:
         "sort_key": sort_key(from_text(path)),
         "camera": archive.camera_of(path),
     }
+
+
+def _derive(
+    session: Session, archive: "Archive", column: str, derived: Callable[[str], str | bytes]
+) -> None:
+    """Set a column of each image of an archive by its path, in stored form, alone."""
+    of_archive = sa.select(image.c.id, image.c.path).where(image.c.archive_id == archive.id)
+    last = 0
+    while rows := session.execute(
+        of_archive.where(image.c.id > last).order_by(image.c.id).limit(PARAMETERS)
+    ).all():
+        _change(session, [{"row": row.id, column: derived(row.path)} for row in rows])
+        last = rows[-1].id
 
 
 def _set(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

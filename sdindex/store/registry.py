@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sdindex.archive.cameras import CAMERA_RULE, camera_pattern, named_camera
 from sdindex.archive.changes import same_files
 from sdindex.archive.names import printable
+from sdindex.archive.natural import SORT_RULE
 from sdindex.archive.roots import root_at, root_of
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import Method
@@ -113,6 +114,19 @@ def set_camera_rule(session: Session, archive: Archive, pattern: str | None) -> 
     )
     images.find_cameras(session, changed)
     return changed
+
+
+def set_sort_rule(session: Session, archive: Archive) -> Archive:
+    """Make an archive's sort keys anew where they were made by another rule than this program's."""
+    if archive.sort_rule == SORT_RULE:
+        return archive
+    session.execute(
+        archive_table.update()
+        .where(archive_table.c.id == archive.id)
+        .values(sort_rule=SORT_RULE, **named(archive.root))
+    )
+    images.sort_anew(session, archive)
+    return archive._replace(sort_rule=SORT_RULE)
 
 
 def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:

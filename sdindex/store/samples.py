@@ -62,6 +62,8 @@ def save(
     bursts: Sequence[int] | None,
 ) -> None:
     """Keep a sample under a name that `require_new` has let through; the caller commits."""
+    from sdindex.sampling.bursts import BURST_RULE  # numpy, which has drawn the sample
+
     drawn_from = session.scalar(sa.select(sa.func.count()).where(available()))
     inserted = sample.insert().values(
         name=name,
@@ -70,6 +72,7 @@ def save(
         options=options.to_json(),
         program=version("sdindex"),
         drawn_from=drawn_from,
+        burst_rule=BURST_RULE,
     )
     (sample_id,) = session.execute(inserted.returning(sample.c.id)).one()
     rows = zip(ids, bursts if bursts else repeat(None, len(ids)), strict=True)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -92,6 +92,7 @@ archive = Table(
     Column("camera_pattern", Text),
     Column("camera_rule", Integer, nullable=False, server_default="1"),
     Column("frame_version", Integer),
+    Column("sort_rule", Integer, nullable=False, server_default="1"),
 )
 
 # See sdindex.store.devices.
@@ -177,6 +178,7 @@ sample = Table(
     Column("options", Text, nullable=False),
     Column("program", Text, nullable=False),
     Column("drawn_from", RowId, nullable=False),
+    Column("burst_rule", Integer, nullable=False, server_default="1"),
 )
 
 sample_image = Table(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sdindex import Index
 from sdindex.archive.cameras import CAMERA_RULE
+from sdindex.archive.natural import SORT_RULE
+from sdindex.sampling.bursts import BURST_RULE
 from tests.indexing.test_update import rows
 
 
@@ -20,3 +22,29 @@ def test_cameras_found_by_another_rule_are_found_anew(
         index.update(archive / "cam0", executor=threads)
         assert [one.camera for one in index.cameras()] == expected
     assert rows(db, "SELECT camera_rule FROM archive") == [(CAMERA_RULE,)]
+
+
+def test_keys_of_another_rule_are_made_anew_and_the_frame_with_them(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    keys = rows(db, "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive")
+    in_order = index.select(12)
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("UPDATE image SET sort_key = randomblob(8)")
+        connection.execute("UPDATE archive SET sort_key = X'00', sort_rule = ?", [SORT_RULE - 1])
+        connection.execute("UPDATE archive SET frame_version = NULL")
+        connection.commit()
+    assert index.select(12) != in_order
+    index.update(archive / "cam0", executor=threads)
+    assert rows(db, "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive") == keys
+    assert index.select(12) == in_order
+    assert rows(db, "SELECT sort_rule FROM archive") == [(SORT_RULE,)]
+
+
+def test_a_saved_sample_has_the_version_of_the_rule_of_its_bursts(
+    index: Index, archive: Path, db: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    index.select(5, unit="burst", save="one")
+    assert rows(db, "SELECT burst_rule FROM sample") == [(BURST_RULE,)]
