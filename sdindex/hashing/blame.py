@@ -6,11 +6,11 @@ Only what is wrong with its bytes is kept as a verdict on an image.
 import errno
 import io
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from io import BytesIO
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdindex.errors import LACKING
 
@@ -27,7 +27,19 @@ _BEGINNINGS = {
 _LONGEST_BEGINNING = 4
 _BUFFER = 1 << 16  # bytes: what a camera writes before the picture, and what libjpeg asks for
 
+_LONGEST_SIDE = 2048  # of an image that is made to find out whose fault something is
+TAKEN = "2000:01:01 00:00:00"
+
 Decoded = TypeVar("Decoded")
+
+
+class Kind(NamedTuple):
+    """What decides which parts of the decoders read an image."""
+
+    form: str
+    mode: str = "RGB"
+    size: tuple[int, int] = (16, 16)
+    is_packed: bool = False
 
 
 class ProgramFaultError(Exception):
@@ -91,46 +103,77 @@ def decoded(
     beginning = file.peek(_LONGEST_BEGINNING)
     try:
         made = decode(file)
-    except MemoryError:
+    except (MemoryError, ProgramFaultError):
         raise  # of this moment, and not of the file
     except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
         # bytes: it costs that file, and the reason is kept)
+        if watched.problem is None and not isinstance(problem, Image.DecompressionBombError):
+            kind = _kind(file, beginning)
+            if watched.problem is None:
+                raise_if_ours(problem, lambda: decode(BytesIO(whole_image(*kind))))
         if watched.problem is None:
-            _raise_if_not_of_bytes(problem, beginning, decode)
             return None, explain(problem, size)
     if watched.problem is not None:  # whether or not the decoder got over it
         raise watched.problem
     return made, None
 
 
-def _raise_if_not_of_bytes(
-    problem: Exception, beginning: bytes, decode: Callable[[BinaryIO], object]
-) -> None:
-    """Raise what is not to be blamed on the bytes of a file that begins so.
+def raise_if_ours(problem: Exception, again: Callable[[], object]) -> None:
+    """Raise what is not to be blamed on the bytes in which a problem was met.
 
-    `decode` is given an image of the same format in which nothing is wrong: if it fails,
-    too, it did not for the bytes.
+    `again` does the same with an image in which nothing is wrong: if it fails, too, it did
+    not for the bytes.
+
+    Raises
+    ------
+    OSError
+        When the machine lacks something.
+    ProgramFaultError
+        When the fault is the program's, or of what it is installed with.
     """
     if isinstance(problem, OSError) and problem.errno in LACKING:
         raise problem
     if isinstance(problem, ImportError | NameError):
         raise ProgramFaultError(_told(problem)) from problem
-    form = next((_BEGINNINGS[start] for start in _BEGINNINGS if beginning.startswith(start)), None)
-    if form is None and isinstance(problem, UnidentifiedImageError):
-        return
     try:
-        decode(BytesIO(whole_image(form or "JPEG")))
-    except MemoryError:
+        again()
+    except (MemoryError, ProgramFaultError):
         raise
     except Exception as same:
         raise ProgramFaultError(_told(same)) from same
 
 
-@cache
-def whole_image(form: str) -> bytes:
-    """Return an image of a format in which nothing is wrong."""
+def _kind(file: BinaryIO, beginning: bytes) -> "Kind":
+    """Return what kind of image a file is, or begins as."""
+    try:
+        file.seek(0)
+        with Image.open(file, formats=[*_BEGINNINGS.values()]) as image:
+            form = image.format if image.format in _BEGINNINGS.values() else "JPEG"
+            width, height = (max(1, min(side, _LONGEST_SIDE)) for side in image.size)
+            is_packed = form == "TIFF" and image.info.get("compression") != "raw"
+            return Kind(str(form), image.mode, (width, height), is_packed)
+    except Exception:  # noqa: BLE001  (what is wrong is told by the image that is whole)
+        begun = (form for start, form in _BEGINNINGS.items() if beginning.startswith(start))
+        return Kind(next(begun, "JPEG"))
+
+
+@lru_cache(maxsize=4)
+def whole_image(
+    form: str, mode: str = "RGB", size: tuple[int, int] = (16, 16), is_packed: bool = False
+) -> bytes:
+    """Return an image of this kind in which nothing is wrong, with the time when it was taken.
+
+    Where the format has no such mode, it is one in colour.
+    """
+    options = {"compression": "tiff_lzw"} if is_packed else {}  # as all, libtiff's
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = TAKEN
     content = BytesIO()
-    Image.new("RGB", (16, 16)).save(content, form)
+    try:
+        Image.new(mode, size).save(content, form, exif=exif, **options)
+    except (OSError, KeyError, ValueError):
+        content = BytesIO()
+        Image.new("RGB", size).save(content, form, exif=exif, **options)
     return content.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import struct
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -24,7 +25,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from sdindex.archive.roots import Root
 from sdindex.hashing import notes
 from sdindex.hashing.bits import signed
-from sdindex.hashing.blame import decoded, whole_image
+from sdindex.hashing.blame import decoded, raise_if_ours, whole_image
 from sdindex.hashing.methods import DEFAULT_METHOD, Method
 from sdindex.hashing.picture import ImageRead, Picture
 
@@ -95,8 +96,15 @@ def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
                 return None
             brightness = ImageStat.Stat(small).mean[0]
             return Picture(dhash(small), brightness, *image.size, _taken_at(image), thumbnail=True)
-    except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error):
+    except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error) as problem:
+        raise_if_ours(problem, partial(_of_whole_image, exif_thumbnail))
         return None  # the whole file is the judge of what is wrong with it
+
+
+def _of_whole_image(function: Callable[[Image.Image], object]) -> None:
+    """Call a function with an image in which nothing is wrong."""
+    with Image.open(BytesIO(whole_image("JPEG")), formats=("JPEG",)) as image:
+        function(image)
 
 
 def exif_thumbnail(image: Image.Image) -> Image.Image | None:
@@ -167,12 +175,24 @@ def dhash(grey: Image.Image) -> int:
 def _taken_at(image: Image.Image) -> datetime | None:
     """Return EXIF DateTimeOriginal; None when it is absent, blank or broken."""
     try:
-        exif = image.getexif()
-        tags = _directory(exif, exif[ExifTags.IFD.Exif], group=ExifTags.IFD.Exif)
-        written = tags.get(_DATE_TIME_ORIGINAL)
-        return datetime.strptime(str(written).strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
-    except Exception:  # noqa: BLE001  (broken EXIF is no reason to lose a picture that decodes)
+        return _date_written(image)
+    except MemoryError:
+        raise
+    except Exception as problem:  # noqa: BLE001  (broken EXIF is no reason to lose a picture
+        # that decodes)
+        raise_if_ours(problem, partial(_of_whole_image, _date_written))
         return None
+
+
+def _date_written(image: Image.Image) -> datetime | None:
+    exif = image.getexif()
+    if ExifTags.IFD.Exif not in exif:
+        return None
+    tags = _directory(exif, exif[ExifTags.IFD.Exif], group=ExifTags.IFD.Exif)
+    written = tags.get(_DATE_TIME_ORIGINAL)
+    if written is None:
+        return None
+    return datetime.strptime(str(written).strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
 
 
 def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> ImageFileDirectory_v2:

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, TiffImagePlugin
 
 from sdindex.archive.roots import LocalRoot
 from sdindex.hashing.blame import ProgramFaultError
@@ -84,17 +85,69 @@ def test_a_fault_of_the_decoders_module_is_no_verdict(
         read(path, "scaled")
 
 
+class Fault:
+    """A function in which something is wrong, for some images only."""
+
+    def __init__(self, original: Callable[..., Any], of: Callable[[Any], bool]) -> None:
+        self.original, self.of = original, of
+
+    def __get__(self, image: Image.Image, _: object = None) -> Callable[..., Any]:
+        """Return the function, bound as a method is."""
+        return partial(self, image)
+
+    def __call__(self, image: Image.Image, *arguments: Any, **options: Any) -> Any:
+        """Fail, or do what it is for."""
+        if self.of(image):
+            raise OSError("broken")
+        return self.original(image, *arguments, **options)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("name", "mode", "options", "where", "of"),
+    [
+        ("a.tif", "CMYK", {}, (Image.Image, "convert"), lambda image: image.mode == "CMYK"),
+        ("a.png", "P", {}, (Image.Image, "convert"), lambda image: image.mode == "P"),
+        ("a.png", "RGB", {}, (ImageFile.ImageFile, "load"), lambda image: image.width > 100),
+        ("a.tif", "RGB", {"compression": "packbits"}, (ImageFile.ImageFile, "load"),
+         lambda image: image.format == "TIFF" and image.info["compression"] != "raw"),
+        ("a.jpg", "RGB", {}, (Image.Image, "getexif"), lambda image: True),
+    ],
+)  # fmt: skip
+def test_a_fault_that_only_such_images_meet_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method, name: str, mode: str,
+    options: dict[str, Any], where: tuple[type, str], of: Callable[[Any], bool],
+) -> None:  # fmt: skip
+    path = tmp_path / name
+    Image.effect_noise((320, 240), 90).convert(mode).save(path, **options)
+    assert read(path, method).error is None
+    monkeypatch.setattr(*where, Fault(getattr(*where), of))
+    with pytest.raises(ProgramFaultError, match="broken"):
+        read(path, method)
+
+
+def test_a_decoder_that_is_not_there_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    Image.effect_noise((32, 24), 90).save(path, compression="tiff_lzw")
+    monkeypatch.delattr("PIL._imaging.libtiff_decoder")
+    with pytest.raises(ProgramFaultError, match="decoder libtiff not available"):
+        read(path, "scaled")
+
+
 def test_the_same_error_for_some_bytes_alone_is_a_verdict_on_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = JpegImagePlugin.JpegImageFile.load_prepare
 
     def load(image: JpegImagePlugin.JpegImageFile) -> None:
-        if image.size == (320, 240):
+        if image.info["dpi"] == (240, 240):
             raise AttributeError("None has no attribute 'tile'")
         original(image)
 
-    path = make_image(tmp_path / "a.jpg")
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((320, 240), 90).save(path, dpi=(240, 240))
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load_prepare", load)
     assert read(path, "scaled").error == "damaged: None has no attribute 'tile'"
 

@@ -7,13 +7,14 @@ import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import imagehash
 import numpy as np
-from PIL import ImageStat
+from PIL import Image, ImageFile, ImageStat
 
 from sdindex import Index
 from tests.torture.states import first_difference, opened, state, update
@@ -25,6 +26,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "imagehash": (imagehash, "dhash"),
     "numpy": (np, "packbits"),
     "Pillow's sums": (ImageStat, "Stat"),
+    "Pillow's decoding": (ImageFile.ImageFile, "load"),
+    "EXIF": (Image.Image, "getexif"),
 }
 
 
@@ -61,6 +64,9 @@ class Breaks:
         self.kind = kind
         self.left = after
         self.real: Any = None
+
+    def __get__(self, instance: Any, _: object = None) -> Any:
+        return partial(self, instance)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self.left -= 1

@@ -17,6 +17,8 @@ MEMORY = 640 << 20  # bytes: SQLite's own 512 MB, and the program
 FILTERS = 0.1  # of them are asked as a filter, which has 10 s
 CARELESS = 0.25  # of the questions are two or more that are put together
 
+NOTES = ("warning: ", "the first ")  # what is said beside an answer
+
 # What is kept away from: files, other databases, extensions, settings.
 WRITING = (
     "DELETE FROM image", "DROP TABLE image", "UPDATE image SET dhash = 0",
@@ -110,7 +112,7 @@ def _asked(kept: Path, chance: random.Random, again: str) -> Ended:
         check((done.said.startswith("Error: ") and lines <= 1) or done.status == 2,
               f"it said {done.said[:900]!r}; {again}")  # fmt: skip
     else:
-        right = not done.said or done.said.startswith("warning: ")
+        right = all(line.startswith(NOTES) for line in done.said.splitlines())
         check(right, f"it said {done.said!r}; {again}")
     is_select = "select" in program
     check(is_select or done.seconds <= LATE, f"it took {done.seconds:.1f} s; {again}")
