@@ -104,7 +104,7 @@ class Index(Questions):
             Mark gone images as missing even where a folder lost all, or most and at least ten.
             By default such a folder is reported and left unchanged. A folder that is itself
             gone was deleted. Where a disk was mounted, `folders` must name that folder, or a
-            folder below it.
+            folder below it; it need not be there.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
             tried again at the next update. An `executor` has its own idea of that.

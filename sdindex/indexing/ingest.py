@@ -19,6 +19,7 @@ from sdindex.indexing.executors import refuse_to_run_modules_here
 from sdindex.indexing.outcomes import Refused, outcome, submitted
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import folder_identity, unavailable
+from sdindex.indexing.vanished import Vanished
 from sdindex.progress import bar
 from sdindex.store import images, selection, worklist
 from sdindex.store.archives import Part
@@ -76,7 +77,8 @@ def read_listed(
 
     workers = min(reading.workers, to_read)
     batch = _Batch(session, part, summary, verify=reading.verify)
-    refusals = _Refusals(part, summary)
+    vanished = Vanished(session, part)
+    refusals = _Refusals(part, summary, vanished)
     with ExitStack() as stack:
         submit = _submit(stack, part, workers, reading)
         shown = stack.enter_context(bar(to_read, "reading", show=reading.progress))
@@ -101,6 +103,7 @@ def read_listed(
             batch.store()
             raise
     batch.store()
+    summary.keep(part, vanished.settle())
 
 
 def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions) -> Submit:
@@ -123,9 +126,10 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions)
 class _Refusals:
     """Watches whether a disk fails, or is another one, while its files are read."""
 
-    def __init__(self, part: Part, summary: Summary) -> None:
+    def __init__(self, part: Part, summary: Summary, vanished: Vanished) -> None:
         self._part = part
         self._summary = summary
+        self._vanished = vanished
         self._identity = folder_identity(part)
         self._in_a_row = 0
 
@@ -137,7 +141,10 @@ class _Refusals:
         if not self._is_same_folder():
             raise unavailable(self._part, "went away while it was being read")
         if result is None:
+            self._vanished.add(file)
             return
+        if result.failing:
+            self._vanished.look_after(file.path)
         path = self._part.root.location(file.path)
         self._summary.refused.append(Unlooked(path, result.why))
         self._in_a_row += result.failing
@@ -190,14 +197,12 @@ class _Batch:
         self._refused: dict[int, ImageRead] = {}
         self._rewritten: list[int] = []
         self._verified: list[int] = []
-        self._gone: list[int] = []
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
         if result is None:
-            if file.image_id is not None:  # changed, and gone: its old hash is none of what it was
-                self._gone.append(file.image_id)
-        elif isinstance(result, Refused):
+            return
+        if isinstance(result, Refused):
             failed = ImageRead(file.state, settled=False, read_at=utc_now(), error=result.why)
             if file.image_id is None:
                 self._new[file.path] = failed
@@ -222,14 +227,12 @@ class _Batch:
         self._count_what_is_kept()
         images.replace(self._session, self._part.archive, self._known)
         images.refuse(self._session, self._part.archive, self._refused)
-        images.set_missing(self._session, self._gone, utc_now())
         self._session.commit()
         self._new.clear()
         self._known.clear()
         self._refused.clear()
         self._rewritten.clear()
         self._verified.clear()
-        self._gone.clear()
         self._since = time.monotonic()
 
     def _count_what_is_kept(self) -> None:

@@ -108,11 +108,7 @@ class Losses:
                 yield row, path
 
     def _is_there(self, folder: str) -> bool:
-        try:
-            self._part.root.identity(folder)
-        except OSError:
-            return False
-        return True
+        return is_there(self._part._replace(under=folder))
 
     def _told(self, loss: Loss) -> Unlooked:
         confirm = f"confirm it: {confirmation(self._part._replace(under=loss.folder))}"
@@ -121,6 +117,15 @@ class Losses:
             return Unlooked(loss.folder, why, way_out=f"mount it, or, if it is gone, {confirm}")
         way_out = f"if its disk is away, mount it; if they were deleted, {confirm}"
         return Unlooked(loss.folder, _of_known(loss), way_out=way_out)
+
+
+def is_there(part: Part) -> bool:
+    """Say whether the folder of a part is there, and can be looked at."""
+    try:
+        part.root.identity(part.under)
+    except OSError:
+        return False
+    return True
 
 
 def _of_known(loss: Loss) -> str:

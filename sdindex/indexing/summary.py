@@ -48,8 +48,12 @@ class Summary:
         self.unchanged += surveyed.unchanged
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
+        self.keep(part, surveyed.unlooked)
+
+    def keep(self, part: Part, unlooked: list[Unlooked]) -> None:
+        """Note files and folders that could not be looked at, or are kept as they were."""
         self.unlooked += [
-            refused._replace(path=_location(part, refused.path)) for refused in surveyed.unlooked
+            refused._replace(path=_location(part, refused.path)) for refused in unlooked
         ]
 
     def unlooked_line(self) -> str:

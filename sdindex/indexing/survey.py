@@ -25,10 +25,10 @@ from sdindex.archive.names import printable
 from sdindex.archive.roots import Identity
 from sdindex.archive.scan import IMAGE_SUFFIXES, Linked, Mounted, TooLong, Unlooked, reason
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
-from sdindex.indexing.losses import Losses, confirmation
+from sdindex.indexing.losses import Losses, confirmation, is_there
 from sdindex.indexing.sections import changes
 from sdindex.progress import counter
-from sdindex.store import images, worklist
+from sdindex.store import devices, images, worklist
 from sdindex.store.archives import Part, hold_any
 from sdindex.store.database import Session
 from sdindex.store.tables import utc_now
@@ -95,6 +95,8 @@ def survey(
     """
     worklist.begin(session)
     result = Survey()
+    if accept_loss and part.under and not is_there(part):
+        return _deleted(session, part)
     identity = folder_identity(part)
     found = changes(session, part, strict=strict, workers=workers)
     with counter("looking", "files", show=progress) as shown:
@@ -118,6 +120,26 @@ def survey(
     result.to_read -= result.moved
     result.missing = len(result.gone) - len(moved.intersection(result.gone))
     return result
+
+
+def _deleted(session: Session, part: Part) -> Survey:
+    """Have all images of a folder be missing that is gone itself, and so is any disk in it.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        When it may be there, or the whole archive is away.
+    """
+    folder_identity(part._replace(under=""))
+    try:
+        folder_identity(part)
+    except ArchiveUnavailableError as problem:
+        if not isinstance(problem.__cause__, FileNotFoundError):
+            raise
+    gone = images.present_ids(session, part)
+    images.set_missing(session, gone, utc_now())
+    devices.remember(session, part, {})
+    return Survey(missing=len(gone), gone=gone)
 
 
 def folder_identity(part: Part) -> Identity:

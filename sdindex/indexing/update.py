@@ -41,12 +41,15 @@ def update(
         cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
     if strict and accept_shift:
         raise UsageError("strict compares what changes with every shift: not with accept_shift")
-    for path in paths:
-        registry.require_folder(path)
+    if not accept_loss:
+        for path in paths:
+            registry.require_folder(path)
     outermost = _outermost(paths)
 
     def parts(session: Session) -> Iterator[Part]:
         for path in outermost:
+            if accept_loss:
+                _require_there_or_known(session, path)
             part = _part(session, path, method)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
@@ -138,6 +141,13 @@ def _outermost(paths: Sequence[str]) -> list[str]:
             if earlier != number
         )
     ]
+
+
+def _require_there_or_known(session: Session, path: str) -> None:
+    """Refuse a folder that is not there, unless it is one inside a known archive."""
+    part = archives.locate(path, archives.all_archives(session))
+    if part is None or not part.under or not archives.hold_any(session, part):
+        registry.require_folder(path)
 
 
 def _part(session: Session, path: str, method: Method | None) -> Part:

@@ -5,6 +5,7 @@ a change. No other module writes to ``image``, so that none can forget the frame
 `sdindex.store.labels` alone keeps true, too: for labels.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,6 +148,12 @@ def present(session: Session, part: "Part", most: int) -> int:
     """Return how many images of a part are present; `most` where there are as many or more."""
     some = sa.select(image.c.id).where(part.images(), image.c.missing_since.is_(None)).limit(most)
     return session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+
+
+def present_ids(session: Session, part: "Part") -> "array[int]":
+    """Return the ids of the images of a part that are present."""
+    present = sa.select(image.c.id).where(part.images(), image.c.missing_since.is_(None))
+    return array("q", session.scalars(present))
 
 
 def spread(session: Session, archive: "Archive", count: int) -> Sequence[KnownFile]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from errno import EACCES, EIO
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,39 @@ def test_a_disk_that_is_away_with_its_folder_is_no_deletion(
     assert rows(db, "SELECT path, device FROM device") == []
 
 
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_folder_that_is_gone_itself_is_confirmed_by_its_name(
+    update: Update, index: Index, archive: Path, disk: Path, db: Path, mounted: bool
+) -> None:
+    with made_by(MountedRoot if mounted else LocalRoot):
+        update()
+    shutil.rmtree(disk)
+    with pytest.raises(ArchiveUnavailableError, match="there is no folder"):
+        update(disk)
+    assert counts(update(disk, accept_loss=True)) == {"missing": 12}
+    assert rows(db, "SELECT path, device FROM device") == []
+    assert len(index.select(99)) == 12
+    summary = update()
+    assert counts(summary) == {"unchanged": 12}
+    assert not summary.unlooked
+
+
+def test_only_a_folder_of_a_known_archive_that_is_there_is_confirmed(
+    update: Update, archive: Path, disk: Path, db: Path
+) -> None:
+    with pytest.raises(ArchiveUnavailableError, match="there is no folder"):
+        update(archive / "nothing", accept_loss=True)
+    assert not db.exists()
+    update()
+    with pytest.raises(ArchiveUnavailableError, match="there is no folder"):
+        update(archive / "nothing", accept_loss=True)
+    archive.rename(archive.parent / "away")
+    for path in (archive, disk):
+        with pytest.raises(ArchiveUnavailableError, match="is its disk mounted"):
+            update(path, accept_loss=True)
+    assert missing(db) == []
+
+
 def test_what_was_on_a_disk_is_in_a_folder_now(
     update: Update, archive: Path, disk: Path, db: Path
 ) -> None:
@@ -283,6 +317,73 @@ def test_a_changed_file_that_is_gone_before_it_is_read_is_not_drawn(
     assert counts(index.update(archive, executor=threads)) == {
         "changed": 1, "unchanged": 11, "read": 1,
     }  # fmt: skip
+
+
+def retouched(folder: Path) -> None:
+    """Have all files of a folder be read again."""
+    for file in folder.rglob("*.jpg"):
+        os.utime(file, (5, 5))
+
+
+def test_a_folder_that_is_emptied_while_it_is_read_is_kept_as_it_was(
+    update: Update, index: Index, archive: Path, disk: Path, db: Path
+) -> None:
+    update()
+    before = rows(db)
+    retouched(disk)
+    summary = index.update(archive, executor=Unplugging(5, lambda: emptied(disk, stray=True)))
+    assert counts(summary) == {"unchanged": 12, "changed": 5, "skipped": 7, "read": 5}
+    assert summary.unlooked_line() == (
+        f"{disk}{os.sep}: 11 of 12 images went away while they were read; what was known there is "
+        "kept: if its disk is away, mount it; if they were deleted, confirm it: sdindex index "
+        f"--accept-loss {disk}"
+    )
+    assert missing(db) == []
+    assert len(rows(db)) == len(before)
+
+
+class PulledRoot(MountedRoot):
+    """A folder of which a disk is away as soon as files are read."""
+
+    def scan(
+        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    ) -> Iterator[Found]:
+        scanned = MountedRoot.scan if os.path.exists(self.location("disk/cam0")) else LocalRoot.scan
+        yield from scanned(self, under, span=span, links=links)
+
+
+@pytest.mark.parametrize("away", [emptied, None])
+def test_a_disk_that_goes_while_it_is_read_is_kept_as_it_was(
+    update: Update, index: Index, archive: Path, disk: Path, db: Path, away: Any
+) -> None:
+    pull = partial(emptied, disk, stray=True) if away else partial(disk.rename, archive / "../gone")
+    with made_by(PulledRoot):
+        update()
+        changed = disk / "cam1/1.jpg"
+        os.utime(changed, (5, 5))
+        summary = index.update(archive, executor=Unplugging(0, pull))
+        assert counts(summary) == {"unchanged": 23, "skipped": 1}
+        assert summary.unlooked_line() == (
+            f"{disk}{os.sep}: the disk that was mounted there went away while it was read; what "
+            "was known there is kept: mount it and index again"
+        )
+        assert missing(db) == []
+        assert index.prune() == 0
+
+
+def test_new_files_that_vanish_in_number_are_told(index: Index, archive: Path, disk: Path) -> None:
+    summary = index.update(archive, executor=Unplugging(20, lambda: emptied(disk, stray=False)))
+    assert [one.path for one in summary.unlooked] == [f"{disk}{os.sep}"]
+
+
+def test_a_folder_that_is_deleted_while_it_is_read_is_deleted(
+    update: Update, index: Index, archive: Path, disk: Path, db: Path
+) -> None:
+    update()
+    retouched(disk)
+    summary = index.update(archive, executor=Unplugging(0, lambda: shutil.rmtree(disk)))
+    assert not summary.unlooked
+    assert len(missing(db)) == 12
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A disk that is mounted inside an archive, and is away at the next run.
+"""A disk that is mounted inside an archive, and is away at the next run, or goes during one.
 
 It is mounted for real, in a name space of its own that ends with the process that does it.
 """
@@ -11,8 +11,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sdindex import Index, SdindexError
 from tests.torture.states import first_difference, opened, state, update
@@ -28,7 +31,7 @@ from tests.torture.support import (
     write,
 )
 
-_WHAT = "a disk mounted inside the archive is away"
+_WHAT = "a disk mounted inside the archive is away, or goes"
 _MAIN = "from tests.torture.mounts import main; main()"
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -90,9 +93,23 @@ class Mounted:
         check(not summary.read, f"{summary.read} files are read again; {self._again}")
         wrong = first_difference(state(self._db), whole)
         check(not wrong, f"when it is back, {wrong}; {self._again}")
-        _do("umount", self._point)
+        self._pull_it_while_it_is_read()
         _do("umount", self._disk)
         return f"with {strays} stray images in its folder"
+
+    def _pull_it_while_it_is_read(self) -> None:
+        files = list(self._disk.rglob("*.JPG"))
+        for file in files:
+            os.utime(file, (LONG_AGO, LONG_AGO))
+        pulls = Pulling(self._chance.randrange(len(files)), self._point)
+        with pulls, Index(self._db) as index:
+            summary = index.update(self._archive, executor=pulls, workers=1)
+        check(bool(summary.unlooked), f"it went while it was read: {summary}; {self._again}")
+        self._check_none_is_missing()
+        self._mount()
+        update(self._db, self._archive)
+        self._check_none_is_missing()
+        _do("umount", self._point)
 
     def _index_without_it(self, folder: Path) -> None:
         try:
@@ -100,6 +117,9 @@ class Mounted:
             check(bool(summary.unlooked), f"nothing is said: {summary}; {self._again}")
         except SdindexError as problem:
             check("\n" not in str(problem), f"{problem}; {self._again}")
+        self._check_none_is_missing()
+
+    def _check_none_is_missing(self) -> None:
         with closing(opened(self._db)) as connection:
             query = "SELECT count(*) FROM image WHERE missing_since IS NOT NULL"
             (missing,) = connection.execute(query).fetchone()
@@ -110,6 +130,22 @@ class Mounted:
 
     def _mount(self) -> None:
         _do("mount", "--bind", self._disk, self._point)
+
+
+class Pulling(ThreadPoolExecutor):
+    """Reads files in a thread, and has a disk gone before one of them."""
+
+    def __init__(self, after: int, point: Path) -> None:
+        super().__init__(1)
+        self._left = after
+        self._point = point
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a file read."""
+        if not self._left:
+            _do("umount", "--lazy", self._point)
+        self._left -= 1
+        return super().submit(fn, *args, **kwargs)
 
 
 def _do(*program: str | Path) -> None:
