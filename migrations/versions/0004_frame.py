@@ -86,6 +86,10 @@ def upgrade() -> None:
         sa.Column("image_id", ROW_ID, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_frame_change"),
     )
+    missing = sa.text("missing_since IS NOT NULL")
+    op.create_index(
+        "ix_image_missing", "image", ["archive_id"], sqlite_where=missing, postgresql_where=missing
+    )
     op.execute("DROP VIEW bucket")
     op.execute(BUCKET)
     op.drop_table("sampling_bucket")

@@ -81,9 +81,10 @@ def note(session: Session, images: sa.ColumnElement[bool]) -> None:
 
     It is called before the change, and after it for what is new or has another path.
     """
-    made = sa.select(archive.c.id).where(archive.c.frame_version.is_not(None))
+    # Asked of each image, lest a database go through all images of the archives that have a frame.
+    version = sa.select(archive.c.frame_version).where(archive.c.id == image.c.archive_id)
     noted = sa.select(image.c.archive_id, image.c.sort_key, image.c.id).where(
-        images, image.c.archive_id.in_(made)
+        images, version.scalar_subquery().is_not(None)
     )
     session.execute(
         frame_change.insert().from_select(["archive_id", "sort_key", "image_id"], noted)
@@ -229,12 +230,14 @@ def _repairs(
     touched = {_block_at(there, key).id for key, _ in noted}
     now: dict[int, set[int]] = defaultdict(set)  # the changed images, by the block they are in
     for chunk in batched(sorted(changed), PARAMETERS):
-        for image_id, key in session.rows(
-            sa.select(image.c.id, image.c.sort_key).where(
-                has_id(image.c.id, chunk), image.c.archive_id == archive_id, available()
+        # Not with a condition on the archive, by which a database would go through all its images.
+        for image_id, key, owner in session.rows(
+            sa.select(image.c.id, image.c.sort_key, image.c.archive_id).where(
+                has_id(image.c.id, chunk), available()
             )
         ):
-            now[_block_at(there, key).id].add(image_id)
+            if owner == archive_id:
+                now[_block_at(there, key).id].add(image_id)
     groups: list[list[StoredBlock]] = []
     for block in there:
         if groups and block.id in changed:  # it may no longer be what begins a block

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -128,6 +129,14 @@ image = Table(
     Column("camera", Text, nullable=False, server_default=""),
     UniqueConstraint("archive_id", "path"),
     sqlite_autoincrement=True,  # the id of a removed image never means another
+)
+# A few of millions: a new file may be one of them that moved.
+_is_missing = image.c.missing_since.is_not(None)
+Index(
+    "ix_image_missing",
+    image.c.archive_id,
+    sqlite_where=_is_missing,
+    postgresql_where=_is_missing,
 )
 
 # See sdindex.store.frames. A block has the id of its first image.

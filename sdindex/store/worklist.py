@@ -4,7 +4,6 @@ They lie on disk, not in memory, and are gone when the session is.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from sdindex.hashing.methods import stored_name
 from sdindex.store import images
 from sdindex.store.archives import Archive, below
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import image
 
 # Their names are those of no table that a user could have.
@@ -31,11 +30,15 @@ _to_read = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
     prefixes=["TEMPORARY"],
 )
+# With all that is asked of them, so that a database is not led to go through the images.
 _gone = sa.Table(
     "sdindex_gone",
     _temporary,
     sa.Column("image_id", sa.BigInteger, primary_key=True),
     sa.Column("name", image.c.path.type, nullable=False),
+    sa.Column("was_there", sa.Boolean, nullable=False),
+    sa.Column("usable", sa.Boolean, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
     prefixes=["TEMPORARY"],
 )
 _moved = sa.Table(
@@ -113,18 +116,14 @@ def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[in
     if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return set()
     missing = (image.c.archive_id == archive.id) & image.c.missing_since.is_not(None)
-    earlier = session.rows(sa.select(image.c.id, image.c.path).where(missing))
-    for chunk in batched(chain(earlier, images.paths_of(session, gone)), PARAMETERS):
-        session.execute(
-            _gone.insert(), [{"image_id": row, "name": _base_name(path)} for row, path in chunk]
-        )
+    _list_as_gone(session, archive, missing)
+    for chunk in batched(gone, PARAMETERS):
+        _list_as_gone(session, archive, has_id(image.c.id, chunk))
     new = sa.select(_to_read.c.name, _to_read.c.size, _to_read.c.mtime_ns)
     alike = session.scalars(
-        sa.select(_gone.c.image_id)
-        .join(image, image.c.id == _gone.c.image_id)
-        .where(
-            image.c.missing_since.is_(None),
-            sa.tuple_(_gone.c.name, image.c.size, image.c.mtime_ns).in_(
+        sa.select(_gone.c.image_id).where(
+            _gone.c.was_there,
+            sa.tuple_(_gone.c.name, _gone.c.size, _gone.c.mtime_ns).in_(
                 new.where(_to_read.c.image_id.is_(None))
             ),
         )
@@ -140,9 +139,7 @@ def record_moves(session: Session, archive: Archive, *, strict: bool) -> set[int
     """
     moved = sa.select(_moved.c.image_id, _moved.c.path)
     session.execute(
-        _moved.insert().from_select(
-            ["to_read_id", "image_id", "path"], _moves(archive, strict=strict)
-        )
+        _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(strict=strict))
     )
     images.move(session, archive, session.rows(moved))
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
@@ -161,18 +158,40 @@ def _row(listed: ToRead) -> dict[str, Any]:
     }
 
 
-def _moves(archive: Archive, *, strict: bool) -> sa.Select[Any]:
+def _list_as_gone(session: Session, archive: Archive, images: sa.ColumnElement[bool]) -> None:
+    usable = image.c.settled & (image.c.method == stored_name(archive.method))
+    found = session.rows(
+        sa.select(
+            image.c.id,
+            image.c.path,
+            image.c.missing_since.is_(None),
+            usable,
+            *(image.c[name] for name in FileState._fields),
+        ).where(images)
+    )
+    for chunk in batched(found, PARAMETERS):
+        rows = [
+            {"image_id": row_id, "name": _base_name(path), "was_there": there, "usable": usable}
+            | FileState(*state)._asdict()
+            for row_id, path, there, usable, *state in chunk
+        ]
+        session.execute(_gone.insert(), rows)
+
+
+def _moves(*, strict: bool) -> sa.Select[Any]:
     """Select the listed row, the image and the new path of each file that moved."""
     compared = FileState._fields if strict else ("size", "mtime_ns")
-    same = sa.and_(*(_to_read.c[name] == image.c[name] for name in compared))
-    usable = image.c.settled & (image.c.method == stored_name(archive.method))
     return (
-        sa.select(sa.func.min(_to_read.c.id), sa.func.min(image.c.id), sa.func.min(_to_read.c.path))
+        sa.select(
+            sa.func.min(_to_read.c.id), sa.func.min(_gone.c.image_id), sa.func.min(_to_read.c.path)
+        )
         .select_from(_to_read)
-        .join(_gone, _gone.c.name == _to_read.c.name)
-        .join(image, (image.c.id == _gone.c.image_id) & same & usable)
-        .where(_to_read.c.image_id.is_(None))
-        .group_by(_to_read.c.name, *(image.c[name] for name in compared))
+        .join(
+            _gone,
+            sa.and_(*(_to_read.c[name] == _gone.c[name] for name in ("name", *compared))),
+        )
+        .where(_to_read.c.image_id.is_(None), _gone.c.usable)
+        .group_by(*(_to_read.c[name] for name in ("name", *compared)))
         .having(sa.func.count() == 1)
     )
 

@@ -6,8 +6,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sdindex import ArchiveError, Index
+from sdindex.store import frames
 from tests.conftest import LONG_AGO, make_image
 from tests.indexing.test_update import counts, rows
 
@@ -85,3 +87,35 @@ def test_half_of_the_files_is_another_card(
     with pytest.raises(ArchiveError, match="6 of 12"):
         index.relocate(first, second)
     assert counts(index.update(second, executor=threads)) == {"new": COUNT, "read": COUNT}
+
+
+def test_a_new_card_takes_no_longer_in_a_larger_archive(
+    index: Index, first: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_MOST_CHANGED", 0)  # though its images are few
+    away = (first / "DCIM/100RECNX/IMG_0001.JPG").rename(first.parent / "away.JPG")
+    index.update(first, executor=threads)
+    plans: list[str] = []
+
+    def explain(connection: sa.Connection, _: object, statement: str, values: object,
+                *rest: object) -> None:  # fmt: skip
+        if " image" in statement and statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+            one = values[0] if isinstance(values, list) else values
+            driver = connection.connection.driver_connection
+            assert driver
+            found = driver.execute(f"EXPLAIN QUERY PLAN {statement}", one).fetchall()
+            plans.extend(f"{detail} in {statement}" for *_, detail in found)
+
+    card(first / "newer", 200)
+    away.rename(first / "newer/IMG_0001.JPG")
+    sa.event.listen(sa.Engine, "before_cursor_execute", explain)
+    try:
+        summary = index.update(first / "newer", executor=threads)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", explain)
+    assert (summary.new, summary.moved) == (COUNT, 1)
+    assert any(plan.startswith("SEARCH image USING INTEGER PRIMARY KEY") for plan in plans)
+    for plan in plans:
+        assert not plan.startswith("SCAN image"), plan
+        by_archive = "(archive_id=?)" in plan and "SEARCH image" in plan
+        assert not by_archive or "ix_image_missing" in plan, plan
