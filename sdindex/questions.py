@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex.arguments import (
+    DEFAULT_BITS,
+    DEFAULT_DISTANCE,
     DEFAULT_INDEX,
     DEFAULT_SECONDS,
     DEFAULT_SIMILAR,
@@ -27,8 +29,7 @@ from sdindex.arguments import (
 from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.options import DEFAULT_DISTANCE, SampleArguments, sample_count, sample_options
-from sdindex.sampling.trim import DEFAULT_BITS
+from sdindex.sampling.options import SampleArguments, sample_count, sample_options
 from sdindex.store import labels, lookup, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount

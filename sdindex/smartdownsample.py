@@ -25,14 +25,24 @@ from sdindex.api import Index
 from sdindex.archive.names import to_text
 from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import root_of
-from sdindex.arguments import DEFAULT_WORKERS, AnyPath, flag, optional, path, positive, text, whole
+from sdindex.arguments import (
+    DEFAULT_BITS,
+    DEFAULT_WORKERS,
+    AnyPath,
+    flag,
+    optional,
+    path,
+    positive,
+    text,
+    whole,
+)
 from sdindex.errors import SampleError, UsageError
 from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.pages import charts
 from sdindex.progress import bar
-from sdindex.sampling.trim import DEFAULT_BITS, stride, trim
+from sdindex.sampling.trim import stride, trim
 
 _STORED_HASH_SIZE = 8  # an index has hashes of 8 x 8 bits
 _PIXELS_PER_INCH = 100

@@ -113,8 +113,9 @@ _DELIVERY = (
         type=click.Choice(list(FORMATS)),
         default="paths",
         show_default=True,
-        help="Write one path a line (paths), end each path with a zero byte for xargs -0 (null), "
-        "write all that is known (csv, json), or what another program reads (the others).",
+        help="Choose what is written. "
+        + "; ".join(f"{known.name}: {known.summary}" for known in FORMATS.values())
+        + ".",
     ),
     click.option(
         "--utc-offset",

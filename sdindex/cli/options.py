@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from sdindex.arguments import DEFAULT_WORKERS
+from sdindex.arguments import DEFAULT_BITS, DEFAULT_WORKERS
 from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.options import sample_count
-from sdindex.sampling.trim import DEFAULT_BITS
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from sdindex.arguments import moment
+from sdindex.arguments import DEFAULT_DISTANCE, moment
 from sdindex.cli.options import PATH, Command, bits_option, under_option, with_options
 from sdindex.errors import UsageError
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.options import DEFAULT_DISTANCE, UNITS, SampleOptions
+from sdindex.sampling.options import UNITS, SampleOptions
 
 
 class Time(click.ParamType[date]):

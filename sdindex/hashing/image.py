@@ -26,7 +26,7 @@ from sdindex.archive.roots import Root
 from sdindex.hashing import notes
 from sdindex.hashing.bits import signed
 from sdindex.hashing.blame import decoded, raise_if_ours, whole_image
-from sdindex.hashing.methods import DEFAULT_METHOD, Method
+from sdindex.hashing.methods import DEFAULT_METHOD, Method, method_named
 from sdindex.hashing.picture import ImageRead, Picture
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -48,7 +48,7 @@ def read_image(root: Root, path: str, method: Method, *, whole: bool = False) ->
     read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
     with root.open(path) as file:
         before = root.state_of(file)
-        decode = partial(_picture, method=method, whole=whole)
+        decode = partial(method_named(method).picture, whole=whole)
         picture, error = decoded(file, before.size, decode)
         after = root.state_of(file)
     settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
@@ -63,25 +63,34 @@ def read_nothing() -> None:
     Exception
         When that fails: no image can be read.
     """
-    _picture(BytesIO(whole_image("JPEG")), DEFAULT_METHOD, whole=True)
+    method_named(DEFAULT_METHOD).picture(BytesIO(whole_image("JPEG")), whole=True)
 
 
-def _picture(file: BinaryIO, method: Method, *, whole: bool) -> Picture:
-    if method == "thumbnail":
-        from_head = _picture_from_thumbnail(file)
-        if from_head is not None and not whole:
-            return from_head
-        file.seek(0)
-        from_whole = _picture_of_all(file, method)
-        return from_head or from_whole
-    return _picture_of_all(file, method)
+def exact(file: BinaryIO, *, whole: bool) -> Picture:
+    """Hash the image at its full size, as imagehash does."""
+    return _picture_of_all(file, reduced=False)
 
 
-def _picture_of_all(file: BinaryIO, method: Method) -> Picture:
+def scaled(file: BinaryIO, *, whole: bool) -> Picture:
+    """Hash the image at a reduced scale, which libjpeg decodes to at once."""
+    return _picture_of_all(file, reduced=True)
+
+
+def thumbnail(file: BinaryIO, *, whole: bool) -> Picture:
+    """Hash the EXIF thumbnail; where there is none to be trusted, as `scaled`."""
+    from_head = _picture_from_thumbnail(file)
+    if from_head is not None and not whole:
+        return from_head
+    file.seek(0)
+    from_whole = scaled(file, whole=True)
+    return from_head or from_whole._replace(without_thumbnail=True)
+
+
+def _picture_of_all(file: BinaryIO, *, reduced: bool) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        refuse_if_huge(image, drafted=method != "exact")
-        grey = _grey(image, method)
+        refuse_if_huge(image, drafted=reduced)
+        grey = _grey(image, reduced=reduced)
         brightness = ImageStat.Stat(grey).mean[0]
         return Picture(dhash(grey), brightness, width, height, _taken_at(image))
 
@@ -95,7 +104,7 @@ def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
             if small is None:
                 return None
             brightness = ImageStat.Stat(small).mean[0]
-            return Picture(dhash(small), brightness, *image.size, _taken_at(image), thumbnail=True)
+            return Picture(dhash(small), brightness, *image.size, _taken_at(image))
     except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error) as problem:
         raise_if_ours(problem, partial(_of_whole_image, exif_thumbnail))
         return None  # the whole file is the judge of what is wrong with it
@@ -148,9 +157,9 @@ def _without_bars(grey: Image.Image, shape: float) -> Image.Image | None:
     return grey.crop(inner)
 
 
-def _grey(image: Image.Image, method: Method) -> Image.Image:
+def _grey(image: Image.Image, *, reduced: bool) -> Image.Image:
     """Return the grey picture to be hashed: the whole, or no less than SCALED_SIZE."""
-    if method != "exact" and image.draft("L", SCALED_SIZE) is None:  # it is not a JPEG
+    if reduced and image.draft("L", SCALED_SIZE) is None:  # it is not a JPEG
         image = image if image.mode == "L" else _in_colour(image)
         image = image.reduce(_reduction(image))
     return image if image.mode == "L" else _in_colour(image).convert("L")

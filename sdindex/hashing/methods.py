@@ -1,16 +1,51 @@
-"""The hash methods: their names, and the versions under which hashes are stored."""
+"""Every hash method: adding one is a function in `image` and a line here."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, cast, get_args
+
+if TYPE_CHECKING:
+    from sdindex.hashing.picture import Picture
 
 Method = Literal["scaled", "exact", "thumbnail"]
 METHODS: tuple[Method, ...] = get_args(Method)
 DEFAULT_METHOD: Method = "scaled"
 
-# The version rises when the same file would hash differently, so that old hashes are
-# seen as such, and are made again.
-_VERSIONS: dict[Method, int] = {"scaled": 1, "exact": 1, "thumbnail": 1}
+
+class HashMethod(NamedTuple):
+    """A way to hash an image.
+
+    Attributes
+    ----------
+    version
+        It rises when the same file would hash differently, so that old hashes are seen as
+        such, and are made again.
+    function
+        The name of a function in `sdindex.hashing.image`, which is imported when it is used.
+    """
+
+    version: int
+    function: str
+
+    def picture(self, file: BinaryIO, *, whole: bool) -> "Picture":
+        """Hash an open file; see `sdindex.hashing.picture.read_image`."""
+        from sdindex.hashing import image
+
+        hashed = cast("Callable[..., Picture]", getattr(image, self.function))
+        return hashed(file, whole=whole)
+
+
+_KNOWN: dict[Method, HashMethod] = {
+    "scaled": HashMethod(1, "scaled"),
+    "exact": HashMethod(1, "exact"),
+    "thumbnail": HashMethod(1, "thumbnail"),
+}
+
+
+def method_named(name: Method) -> HashMethod:
+    """Return the method of that name."""
+    return _KNOWN[name]
 
 
 def stored_name(method: Method) -> str:
     """Return what the column ``method`` has, such as ``scaled-1``."""
-    return f"{method}-{_VERSIONS[method]}"
+    return f"{method}-{_KNOWN[method].version}"

@@ -13,8 +13,8 @@ class Picture(NamedTuple):
 
     `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
     that was hashed; `width` and `height` are the image's own, in pixels; `taken_at` is the
-    camera's local time, None when the image has none. `thumbnail` says that it was the EXIF
-    thumbnail that was hashed.
+    camera's local time, None when the image has none. `without_thumbnail` says that the whole
+    image was hashed by a method that hashes an EXIF thumbnail where there is one.
     """
 
     dhash: int
@@ -22,7 +22,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     taken_at: datetime | None
-    thumbnail: bool = False
+    without_thumbnail: bool = False
 
 
 class ImageRead(NamedTuple):

@@ -95,7 +95,7 @@ def read_listed(
                     elsewhere = reading.executor is not None
                     result = outcome(future, part.root, file.path, elsewhere=elsewhere)
                     refusals.look_at(file, result)
-                    _count(summary, file, result, part.archive.method)
+                    _count(summary, file, result)
                     batch.add(file, result)
                     shown.update()
                 batch.store_when_due()
@@ -162,9 +162,7 @@ class _Refusals:
             return False
 
 
-def _count(
-    summary: Summary, file: FileToRead, result: ImageRead | Refused | None, method: Method
-) -> None:
+def _count(summary: Summary, file: FileToRead, result: ImageRead | Refused | None) -> None:
     if result is None:
         summary.skipped += 1
         return
@@ -178,7 +176,7 @@ def _count(
         summary.new += 1
     else:
         summary.changed += 1
-    if method == "thumbnail" and result.picture and not result.picture.thumbnail:
+    if result.picture and result.picture.without_thumbnail:
         summary.without_thumbnail += 1
     for note in result.notes:
         log.info("%s: %s", printable(from_text(file.path)), printable(note))

@@ -10,14 +10,23 @@ from datetime import time as time_of_day
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
-from sdindex.arguments import AnyPath, choice, moment, path, paths, text, texts, whole
+from sdindex.arguments import (
+    DEFAULT_BITS,
+    DEFAULT_DISTANCE,
+    AnyPath,
+    choice,
+    moment,
+    path,
+    paths,
+    text,
+    texts,
+    whole,
+)
 from sdindex.errors import SampleError, UsageError
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.trim import DEFAULT_BITS
 
 Unit = Literal["image", "burst"]
 UNITS: tuple[Unit, ...] = ("image", "burst")
-DEFAULT_DISTANCE = 10  # bits
 FOLDER = "folder:"  # and so many of the leading folders of a path
 
 _DEEPEST = 10_000  # folders; no path has more

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from heapq import heapify, heapreplace
 from typing import TypeVar
 
-DEFAULT_BITS = 4
-
 Key = TypeVar("Key", int, str)
 
 

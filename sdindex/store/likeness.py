@@ -6,12 +6,12 @@ from itertools import repeat
 
 import numpy as np
 
+from sdindex.arguments import DEFAULT_BITS
 from sdindex.errors import IndexUnusableError, SampleError
 from sdindex.hashing.bits import unsigned
 from sdindex.progress import counter
 from sdindex.sampling.frame import Numbers, in_order
 from sdindex.sampling.likeness import leaders, nearest, steps
-from sdindex.sampling.trim import DEFAULT_BITS
 from sdindex.store.database import Session, Store
 from sdindex.store.frames import methods
 from sdindex.store.loading import load

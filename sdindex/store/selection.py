@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
+from sdindex.arguments import DEFAULT_BITS
 from sdindex.sampling.options import Count, SampleOptions, images_wanted
-from sdindex.sampling.trim import DEFAULT_BITS, trim
+from sdindex.sampling.trim import trim
 from sdindex.store import frames, plain, samples
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id

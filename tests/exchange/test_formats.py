@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 
 from sdindex.errors import OutputError, UsageError
 from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
-from sdindex.exchange.formats.registry import FORMATS, Wishes, format_named
+from sdindex.exchange.formats.registry import FORMATS, Wishes
 from sdindex.exchange.label_files import Label, LabelFile
 from sdindex.exchange.matching import slashed
 from sdindex.exchange.naming import Naming, archive_names
@@ -115,11 +115,6 @@ def test_every_format_is_written_as_the_images_come(form: str) -> None:
     FORMATS[form].write(sample, written, wishes)
     assert b"499.jpg" in written.getvalue()
     assert sample.most < 5
-
-
-def test_a_format_that_there_is_not() -> None:
-    with pytest.raises(UsageError, match=r"a sample's format is one of paths, null, csv, .*'xml'"):
-        format_named("xml")
 
 
 def test_megadetector_is_given_a_list_of_paths() -> None:

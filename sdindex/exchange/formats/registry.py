@@ -6,8 +6,6 @@ from datetime import timezone
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from sdindex.errors import UsageError
-
 if TYPE_CHECKING:
     from sdindex.exchange.naming import Sampled
 
@@ -42,7 +40,7 @@ class Format:
     writer
         The module in this package, and the `Writer` in it; imported when it is used.
     summary
-        What it is, in one line for the user.
+        What is written, in a few words for the help of ``--format``.
     needs
         The fields of `Wishes` that must be given for this format, and for no other.
     """
@@ -68,28 +66,15 @@ class Format:
 FORMATS = {
     known.name: known
     for known in (
-        Format("paths", "paths.write_lines", "A path a line"),
-        Format("null", "paths.write_null", "Paths ended by a zero byte, for xargs -0"),
-        Format("csv", "rows.write_csv", "All that is known of each image, for people and programs"),
-        Format("json", "rows.write_json", "The same as a list of objects"),
-        Format("megadetector", "megadetector.write", "The list of paths that MegaDetector takes"),
+        Format("paths", "paths.write_lines", "a path a line"),
+        Format("null", "paths.write_null", "paths ended by a zero byte, for xargs -0"),
+        Format("csv", "rows.write_csv", "all that is known of each image"),
+        Format("json", "rows.write_json", "the same as a list of objects"),
+        Format("megadetector", "megadetector.write", "the list of paths that MegaDetector takes"),
         Format(
-            "camtrap-dp", "camtrap_dp.write", "The table media.csv of Camtrap DP", ("utc_offset",)
+            "camtrap-dp", "camtrap_dp.write", "the table media.csv of Camtrap DP", ("utc_offset",)
         ),
         Format("timelapse", "timelapse.write", "CSV as Timelapse 2 imports it"),
-        Format("coco", "coco.write", "A database of COCO Camera Traps, labels as annotations"),
+        Format("coco", "coco.write", "a database of COCO Camera Traps, labels as annotations"),
     )
 }
-
-
-def format_named(name: str) -> Format:
-    """Return the format of that name.
-
-    Raises
-    ------
-    UsageError
-        When there is none.
-    """
-    if name not in FORMATS:
-        raise UsageError(f"a sample's format is one of {', '.join(FORMATS)}, not {name!r}")
-    return FORMATS[name]
