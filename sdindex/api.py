@@ -50,6 +50,10 @@ class Index(Questions):
     ----------
     db
         A path means an SQLite file; anything with ``://`` is a SQLAlchemy URL.
+    when_stuck
+        Called with a line of text, from another thread, when a query of `sql` or an expression
+        of ``where`` keeps SQLite inside a single function for a second longer than it may take:
+        only the end of the process stops that. By default, it is waited for.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """What can be asked of an index: nothing here changes it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
@@ -34,7 +34,7 @@ from sdindex.store import labels, lookup, overview, samples, selection
 from sdindex.store.database import Store
 from sdindex.store.labels import LabelCount
 from sdindex.store.overview import Camera, Status, UnreadableImage
-from sdindex.store.query import Answer
+from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.sampled import SampledImage
 from sdindex.store.samples import SavedSample
 from sdindex.store.selection import Bucket
@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 class Questions:
     """The half of `sdindex.Index` that only reads the index."""
 
-    def __init__(self, db: AnyPath = DEFAULT_INDEX) -> None:
-        self._store = Store(path("db", db))
+    def __init__(self, db: AnyPath = DEFAULT_INDEX, *, when_stuck: WhenStuck | None = None) -> None:
+        call = optional(function, "when_stuck", when_stuck)
+        self._store = Store(path("db", db), when_stuck=call)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._store)!r})"
@@ -257,7 +258,6 @@ class Questions:
         query: str,
         *,
         seconds: float = DEFAULT_SECONDS,
-        when_stuck: Callable[[], object] | None = None,
     ) -> Iterator[Answer]:
         """Run one SQL query, and give the names of its columns and its rows as they come.
 
@@ -273,10 +273,8 @@ class Questions:
             One statement that SQLite's authorizer finds to only read.
         seconds
             Stop the query when SQLite has worked on it for this long; the time in which the
-            caller reads the rows does not count.
-        when_stuck
-            Called from another thread when SQLite is busy inside a single function for a
-            second longer, where it cannot be stopped.
+            caller reads the rows does not count. Inside a single function SQLite cannot be
+            stopped: there, ``when_stuck`` of `sdindex.Index` is called.
 
         Yields
         ------
@@ -297,8 +295,7 @@ class Questions:
         ['camera', 'images'] [('cam0', 6), ('cam1', 6)]
         """
         limit = positive("seconds", seconds)
-        call = optional(function, "when_stuck", when_stuck)
-        with self._store.asking(text("query", query), seconds=limit, when_stuck=call) as answer:
+        with self._store.asking(text("query", query), seconds=limit) as answer:
             yield answer
 
     def put_files(

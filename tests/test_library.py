@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -64,7 +64,7 @@ WRONG = {
     "a byte in a name": (lambda index: index.sample("a\udcff"), "name must be a text of whole"),
     "half in a path": (lambda index: index.select(2, under="\ud800"), "under must be a path that"),
     "half in a query": (lambda index: rows(index, "SELECT '\ud800'"), "query must be a text of"),
-    "stuck": (lambda index: rows(index, "SELECT 1", when_stuck=3), "when_stuck must be a function"),
+    "stuck": (lambda index: Index("a", when_stuck=cast(Any, 3)), "when_stuck must be a function"),
     "a class": (lambda index: index.update("a", executor=ThreadPoolExecutor), "make one of the"),
     "paths": (lambda index: index.paths("x"), "count must be a whole number"),
     "paths saved": (lambda index: index.paths(2, save=3), "save must be a text"),

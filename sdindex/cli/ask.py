@@ -1,6 +1,5 @@
 """Commands that ask the index: status, errors, sql."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,13 +37,8 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
     """
     from sdindex.cli.terminal import write_rows
     from sdindex.exchange.output import STDOUT, writing
-    from sdindex.store.query import stopped
 
-    def end() -> None:
-        click.echo(f"Error: {stopped(seconds)}", err=True)
-        os._exit(1)
-
-    with index.sql(query, seconds=seconds, when_stuck=end) as answer, writing(STDOUT) as stdout:
+    with index.sql(query, seconds=seconds) as answer, writing(STDOUT) as stdout:
         write_rows(answer.columns, _in_time(answer.rows, seconds), form, stdout)
 
 

@@ -1,5 +1,6 @@
 """What several commands share: the index that --db names, and options."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
@@ -26,9 +27,15 @@ def with_index(command: Command) -> Command:
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
         from sdindex.api import Index
 
-        ctx.invoke(command, ctx.with_resource(Index(ctx.obj)), *args, **options)
+        ctx.invoke(command, ctx.with_resource(Index(ctx.obj, when_stuck=_end)), *args, **options)
 
     return update_wrapper(run, command)
+
+
+def _end(why: str) -> None:
+    """End this program where nothing else stops what it does."""
+    click.echo(f"Error: {why}", err=True)
+    os._exit(1)
 
 
 bits_option = click.option(

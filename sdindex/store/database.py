@@ -14,7 +14,7 @@ from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
 from sdindex.store.damage import damaged
 from sdindex.store.kinds import Found, checked, kinds_of, require
-from sdindex.store.query import Answer
+from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.sqlite import SqliteBackend
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
@@ -68,9 +68,7 @@ class Backend(Protocol):
         In a few seconds: what is asked about may be a fault of this program.
         """
 
-    def ask(
-        self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
-    ) -> AbstractContextManager[Answer]:
+    def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Run one query from outside; see `sdindex.Index.sql`."""
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
@@ -181,6 +179,8 @@ class Store:
     ----------
     db
         A path, or a URL such as ``sqlite:///index.db``.
+    when_stuck
+        See `sdindex.Index`.
 
     Raises
     ------
@@ -188,9 +188,9 @@ class Store:
         When `db` is a URL that cannot be read, or of what is no SQLite file.
     """
 
-    def __init__(self, db: str | os.PathLike[str]) -> None:
+    def __init__(self, db: str | os.PathLike[str], *, when_stuck: WhenStuck | None = None) -> None:
         self.db = os.fspath(db)
-        self.backend = _backend_of(self.db)
+        self.backend = _backend_of(self.db, when_stuck)
 
     def __str__(self) -> str:
         return str(self.backend)
@@ -263,13 +263,11 @@ class Store:
         with self._connection(write=False) as connection:
             return connection.scalar(sa.select(sa.exists().where(archive.c.id.is_not(None)))) == 0
 
-    def asking(
-        self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
-    ) -> AbstractContextManager[Answer]:
+    def asking(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Give the answer to a query from outside; see `sdindex.Index.sql`."""
         with self.reading():  # it is an index, and one of this version
             pass
-        return self.backend.ask(question, seconds=seconds, when_stuck=when_stuck)
+        return self.backend.ask(question, seconds=seconds)
 
     def close(self) -> None:
         """Close every connection."""
@@ -313,10 +311,10 @@ class Store:
             )
 
 
-def _backend_of(db: str) -> Backend:
+def _backend_of(db: str, when_stuck: WhenStuck | None) -> Backend:
     """Return what keeps the index that a path or a URL names."""
     if "://" not in db:
-        return SqliteBackend(Path(db))
+        return SqliteBackend(Path(db), when_stuck)
     try:
         url = sa.make_url(db)
     except (sa.exc.ArgumentError, ValueError) as problem:
@@ -328,4 +326,4 @@ def _backend_of(db: str) -> Backend:
         )
     if not url.database or url.database == ":memory:" or url.query:
         raise IndexUnusableError(f"{db}: name an SQLite index by its path alone")
-    return SqliteBackend(Path(url.database))
+    return SqliteBackend(Path(url.database), when_stuck)

@@ -41,6 +41,8 @@ _LIMITS = {
 # Of text, too: a question may be none, and what SQLite says of a damaged index may quote any bytes.
 _PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError)
 
+WhenStuck = Callable[[str], object]  # what is called when SQLite cannot be stopped, with the reason
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -56,7 +58,7 @@ def ask(
     query: str,
     *,
     seconds: float = DEFAULT_SECONDS,
-    when_stuck: Callable[[], object] | None = None,
+    when_stuck: WhenStuck | None = None,
 ) -> Iterator[Answer]:
     """Run one query on an SQLite index; see `sdindex.Index.sql`."""
     with closing(_connect(file)) as connection, _guarded(connection, "MEMORY"):
@@ -72,7 +74,9 @@ def ask(
                 raise QueryError(_explain(problem, clock)) from problem
 
 
-def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
+def matching(
+    connection: sqlite3.Connection, expression: str, *, when_stuck: WhenStuck | None = None
+) -> set[int]:
     """Return the ids of the images for which an expression is true; see `Session.matching`.
 
     In the transaction that the connection is in, as it sees the index. What SQLite has to sort
@@ -82,7 +86,7 @@ def matching(connection: sqlite3.Connection, expression: str) -> set[int]:
     clock = _Clock(connection, DEFAULT_SECONDS)
     # The line break ends a comment in the expression.
     question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
-    with _guarded(connection, "FILE"), clock.watched(None), clock:
+    with _guarded(connection, "FILE"), clock.watched(when_stuck), clock:
         try:
             largest = connection.execute("SELECT max(id) FROM image").fetchone()[0] or 0
             return set(_ids(connection.cursor().execute(question), largest))
@@ -143,7 +147,7 @@ class _Clock:
         return -self._left if deadline is None else time.monotonic() - deadline
 
     @contextmanager
-    def watched(self, when_stuck: Callable[[], object] | None) -> Iterator[None]:
+    def watched(self, when_stuck: WhenStuck | None) -> Iterator[None]:
         """Stop SQLite in time; call for help when it is busy where nothing interrupts it."""
         done = threading.Event()
 
@@ -156,7 +160,7 @@ class _Clock:
                     else:
                         is_stuck = False
                 if is_stuck and when_stuck:
-                    when_stuck()
+                    when_stuck(stopped(self.seconds))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()

@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import chain, count
 from pathlib import Path
@@ -32,8 +32,9 @@ log = logging.getLogger("sdindex")
 class SqliteBackend:
     """An SQLite file as what keeps an index; see `sdindex.store.database.Backend`."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, when_stuck: query.WhenStuck | None = None) -> None:
         self.file: Path | None = file
+        self._when_stuck = when_stuck
         self._engines: dict[bool, sa.Engine] = {}
         if "\0" in str(file):
             raise IndexUnusableError(f"{self} is no name of a file; name another with --db")
@@ -183,15 +184,13 @@ class SqliteBackend:
         with self.engine(write=False).connect() as connection:
             return damage.find(connection)
 
-    def ask(
-        self, question: str, *, seconds: float, when_stuck: Callable[[], object] | None
-    ) -> AbstractContextManager[Answer]:
+    def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Run one query on a connection of its own; see `sdindex.Index.sql`."""
-        return query.ask(self._file, question, seconds=seconds, when_stuck=when_stuck)
+        return query.ask(self._file, question, seconds=seconds, when_stuck=self._when_stuck)
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
         """Return the ids of the images for which an expression is true, in SQL from outside."""
-        return query.matching(driver_of(connection), expression)
+        return query.matching(driver_of(connection), expression, when_stuck=self._when_stuck)
 
     def close(self) -> None:
         """Close every connection."""

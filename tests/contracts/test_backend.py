@@ -193,12 +193,12 @@ def test_an_expression_from_outside_reads_and_no_more(store: Store) -> None:
 
 def test_a_query_from_outside_reads_and_no_more(store: Store) -> None:
     fill(store)
-    with store.asking("SELECT path FROM image ORDER BY path", seconds=10, when_stuck=None) as found:
+    with store.asking("SELECT path FROM image ORDER BY path", seconds=10) as found:
         assert (found.columns, list(found.rows)) == (["path"], [(f"{n}.jpg",) for n in range(5)])
     for hostile in ("DELETE FROM image", "DROP TABLE image", "SELECT 1; DELETE FROM image", ""):
         with (
             pytest.raises(QueryError),
-            store.asking(hostile, seconds=10, when_stuck=None) as found,
+            store.asking(hostile, seconds=10) as found,
         ):
             list(found.rows)
     with store.reading() as session:

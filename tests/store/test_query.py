@@ -443,6 +443,29 @@ def test_where_is_bounded_and_leaves_the_process_as_it_was(
     assert re.search("stopped after|is no expression", done.stdout)
 
 
+STUCK = """
+from sdindex.cli.main import cli
+from sdindex.store import query
+query.DEFAULT_SECONDS = 0.2
+cli(prog_name="sdindex")
+"""
+
+
+@pytest.mark.parametrize("asked", [("select", "-n", "1", "--where"), ("sql", "--timeout", "0.2")])
+def test_a_function_that_takes_minutes_ends_the_program(
+    filled: Index, db: Path, asked: tuple[str, ...]
+) -> None:
+    endless = "instr(hex(zeroblob(1000000)), hex(zeroblob(500000)) || 1)"
+    question = endless if "--where" in asked else f"SELECT {endless}"
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK, "--db", str(db), *asked, question],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the query was stopped after 0.2 s")
+    assert done.stderr.count("\n") == 1
+
+
 def test_where_sees_what_the_rest_of_the_session_sees(filled: Index, db: Path) -> None:
     with closing(sqlite3.connect(db, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = WAL")  # whoever reads keeps nobody from writing
