@@ -82,8 +82,10 @@ class Questions:
 
     def cameras(self) -> list[Camera]:
         """Return the cameras, in the natural order of their folders."""
+        from sdindex.store.cameras import cameras  # numpy, for this alone
+
         with self._store.reading() as session:
-            return overview.cameras(session)
+            return cameras(session)
 
     def buckets(
         self,

@@ -14,6 +14,7 @@ from sdindex.store.tables import metadata
 
 _SECONDS = 5.0  # to find out what is wrong, before a fault is called the program's
 _STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
+_HEADING = "*** in database main ***\n"  # before what SQLite has found
 # How SQLite keeps what Python has as such a type; it takes any other for sound, too.
 _KINDS = {
     bool: {"integer"},
@@ -91,7 +92,7 @@ def of_pages(connection: sa.Connection, *, whole: bool) -> str | None:
     """
     check = "integrity_check" if whole else "quick_check"
     found = connection.exec_driver_sql(f"PRAGMA main.{check}(1)").scalar_one()
-    return None if found == "ok" else damaged(str(found))
+    return None if found == "ok" else damaged(str(found).removeprefix(_HEADING))
 
 
 def _of_values(connection: sa.Connection) -> str | None:

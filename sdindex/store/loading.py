@@ -51,6 +51,12 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
     )
 
 
+def cameras_and_times(session: Session) -> tuple[Coded, Numbers]:
+    """Return two columns of the frame, without the ids and hashes."""
+    blocks = list(_all_blocks(session))
+    return _coded(session, blocks, "camera"), _numbers(session, blocks, "time")
+
+
 def _all_blocks(session: Session) -> Iterator[_BlockAt]:
     start = 0
     for found in arranged(session):

@@ -7,11 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
-from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import stored_root
 from sdindex.store.database import Session
-from sdindex.store.frames import available
-from sdindex.store.tables import SCHEMA_REVISION, archive, image
+from sdindex.store.frames import is_current
+from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive, frame_block, image
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,13 @@ class Camera:
 
 
 def status(session: Session, name: str, file: Path | None) -> Status:
-    """Return what is in the index."""
+    """Return what is in the index.
+
+    Raises
+    ------
+    IndexUnusableError
+        When there are not as many images as the sampling frame has: some are lost.
+    """
     present = image.c.missing_since.is_(None)
     rows = session.execute(
         sa.select(
@@ -80,7 +85,11 @@ def status(session: Session, name: str, file: Path | None) -> Status:
         .outerjoin(image, image.c.archive_id == archive.c.id)
         .group_by(archive.c.id)
         .order_by(archive.c.sort_key)
-    )
+    ).all()
+    readable = sum(present - unreadable for _, _, present, unreadable, *_ in rows)
+    in_frame = session.scalar(sa.select(sa.func.sum(frame_block.c.images))) or 0
+    if readable != in_frame and is_current(session):
+        raise WrongValueError(f"{readable:,} images can be sampled, and {in_frame:,} are counted")
     return Status(
         index=name,
         schema=SCHEMA_REVISION,
@@ -102,25 +111,3 @@ def unreadable(session: Session) -> list[UnreadableImage]:
         root = stored_root(text)
         found.append(UnreadableImage(root.location(path), from_text(path), root.location(), *rest))
     return found
-
-
-def cameras(session: Session) -> list[Camera]:
-    """Return the cameras of all archives, in the natural order of their folders."""
-    rows = session.execute(
-        sa.select(
-            archive.c.root,
-            image.c.camera,
-            sa.func.count(),
-            sa.func.min(image.c.taken_at),
-            sa.func.max(image.c.taken_at),
-        )
-        .join(archive, archive.c.id == image.c.archive_id)
-        .where(available())
-        .group_by(archive.c.id, image.c.camera)
-        .order_by(archive.c.sort_key)
-    )
-    found = [
-        Camera(stored_root(root).location(), from_text(camera), *rest)
-        for root, camera, *rest in rows
-    ]
-    return sorted(found, key=lambda camera: (sort_key(camera.archive), sort_key(camera.camera)))

@@ -589,6 +589,28 @@ def test_readers_of_a_small_index_look_for_damage_too(
             ask()
 
 
+def test_of_damage_sqlites_own_words_are_told(
+    index: Index, db: Path, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    spoil(db)
+    with pytest.raises(IndexUnusableError, match=r"sdindex index \([^*]*page \d+") as caught:
+        index.labels()
+    assert "***" not in str(caught.value)
+
+
+def test_lost_images_are_told_by_readers_of_a_large_index(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    cameras = index.cameras()
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    change(db, "DELETE FROM image WHERE id = 3")
+    assert index.cameras() == cameras
+    with pytest.raises(IndexUnusableError, match="damaged"):
+        index.status()
+
+
 @pytest.mark.parametrize("fault", [TypeError, ValueError, KeyError, AttributeError])
 def test_for_a_fault_of_the_program_no_damage_is_looked_for(
     index: Index, db: Path, archive: Path, threads: Executor, fault: type[Exception]

@@ -412,6 +412,9 @@ def test_a_flipped_bit_is_damage(
         session.commit()
     with pytest.raises(IndexUnusableError, match="damaged"):
         index.quality(5, unit="burst", since="2000-01-01")
+    if name in ("time", "camera"):
+        with pytest.raises(IndexUnusableError, match="damaged"):
+            index.cameras()
 
 
 def test_a_column_that_is_gone_is_damage(
