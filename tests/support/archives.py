@@ -15,7 +15,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from heapq import merge
 from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,9 @@ class Options:
     height: int
     quality: int
     broken: float
+    empty: float
+    timer: int
+    trigger: bool
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,10 @@ def parse(arguments: list[str]) -> tuple[Options, int, int]:
     parser.add_argument("--height", type=int, default=480, help="pixels")
     parser.add_argument("--quality", type=int, default=80, help="of the JPEGs")
     parser.add_argument("--broken", type=float, default=0.01, help="share of broken files")
+    parser.add_argument("--empty", type=float, default=0.4, help="share of bursts of the wind")
+    parser.add_argument("--timer", type=int, nargs="?", const=60, default=0, metavar="MINUTES",
+                        help="a picture every so many minutes, too")  # fmt: skip
+    parser.add_argument("--trigger", action="store_true", help="animals leave during a burst")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     given = vars(parser.parse_args(arguments))
     cameras, workers = given.pop("cameras"), given.pop("workers")
@@ -128,17 +137,34 @@ def make_camera(options: Options, camera: int) -> list[tuple[str, str, str, str]
 
 def frames(random: np.random.Generator, options: Options, camera: int) -> Iterator[Frame]:
     """Yield the frames in the order of time."""
+    found = visits(random, options, camera)
+    if options.timer:
+        found = merge(found, timed(options, camera), key=attrgetter("taken"))
+    yield from found
+
+
+def visits(random: np.random.Generator, options: Options, camera: int) -> Iterator[Frame]:
+    """Yield the bursts that something triggered: an animal, or the wind."""
     for day in range(options.days):
         seconds = np.sort(random.integers(0, 86_400, options.bursts))
         for burst, second in enumerate(seconds):
-            label = EMPTY if random.random() < 0.4 else str(random.choice(list(ANIMALS)))
+            label = EMPTY if random.random() < options.empty else str(random.choice(list(ANIMALS)))
+            shown = int(random.integers(1, 3)) if options.trigger else options.frames
             for frame in range(options.frames):
                 yield Frame(
                     FIRST_DAY + timedelta(days=day, seconds=int(second) + frame),
-                    label,
+                    label if frame < shown else EMPTY,
                     (frame + 0.5) / options.frames,
                     f"c{camera + 1:02d}d{day + 1:02d}b{burst + 1:03d}",
                 )
+
+
+def timed(options: Options, camera: int) -> Iterator[Frame]:
+    """Yield what the camera takes at even intervals: the scene alone."""
+    steps = options.days * 24 * 60 // options.timer if options.timer else 0
+    for step in range(steps):
+        taken = FIRST_DAY + timedelta(minutes=step * options.timer)
+        yield Frame(taken, EMPTY, 0, f"c{camera + 1:02d}t{step + 1:05d}")
 
 
 def make_scene(random: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
