@@ -126,9 +126,12 @@ class LabelFile:
                 "the columns path and label"
             )
         try:
-            return {str(number): _text(str(name)) for number, name in found.items()}
+            names = {str(number): _text(str(name)) for number, name in found.items()}
         except UnicodeEncodeError as problem:
             raise self._problem("is damaged: a category is no valid Unicode") from problem
+        for name in filter(is_image, names.values()):
+            raise self._problem(f"has a category {name}: that is the name of an image, no label")
+        return names
 
     def _written(self, file: IO[bytes]) -> Iterator[Label]:
         text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")

@@ -61,7 +61,7 @@ def import_labels(
     LabelFileError
         When the file cannot be read or understood.
     SampleError
-        When none of its paths is of an image of the index.
+        When it has no paths, or none of them is of an image of the index.
     """
     matcher = Matcher(session, folder)
     result = LabelImport(source, dropped=matcher.folders_to_drop(file.paths()))
@@ -76,6 +76,8 @@ def import_labels(
         # What may be of several images is of none: it replaces nothing.
         unambiguous = {path: found[0] for path, found in ids.items() if len(found) == 1}
         writer.replace(unambiguous.values(), _said(chunk, unambiguous))
+    if not last:
+        raise SampleError(f"{printable(file.path)} has no image in it")
     if not matched:
         raise SampleError(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "

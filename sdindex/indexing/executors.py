@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
 from importlib import machinery, metadata
 from pathlib import Path
+from typing import Any
 
 from sdindex.archive.names import printable
 from sdindex.errors import UsageError
@@ -13,16 +14,21 @@ from sdindex.errors import UsageError
 def refuse_to_run_modules_here(executor: Executor) -> None:
     """Refuse Python's own pool of processes where these would run what lies in this folder.
 
-    They start by ``python -c``, which looks for modules in the current folder first: on a
-    memory card, say, with a ``queue.py`` on it.
+    Unless they are forked, they start by ``python -c``, which looks for modules in the current
+    folder first: on a memory card, say, with a ``queue.py`` on it.
 
     Raises
     ------
     UsageError
         When it would run a file.
     """
-    module = None if sys.flags.safe_path else _module_here()
-    if module is not None and isinstance(executor, ProcessPoolExecutor):
+    if sys.flags.safe_path or not isinstance(executor, ProcessPoolExecutor):
+        return
+    context: Any = getattr(executor, "_mp_context", None)  # there is no other way to ask it
+    if context is not None and context.get_start_method() == "fork":
+        return
+    module = _module_here()
+    if module is not None:
         raise UsageError(
             f"the processes of a ProcessPoolExecutor would run {printable(module)}: start Python "
             "with -P, or in another folder"
@@ -40,7 +46,8 @@ def _module_here() -> str | None:
     found = {
         name.partition(".")[0]: os.path.abspath(name)
         for name in names
-        if name.endswith(suffixes) or os.path.isfile(os.path.join(name, "__init__.py"))
+        if name.endswith(suffixes)
+        or any(os.path.isfile(os.path.join(name, f"__init__{suffix}")) for suffix in suffixes)
     }
     if not found or ours == Path.cwd():
         return None

@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_COLUMN: _COLUMNS,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
+_DENIED = ("not authorized", "authorization denied", "prohibited", "vtable constructor failed")
 # Of text, too: a question may be none, and what SQLite says of a damaged index may quote any bytes.
 _PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError)
 
@@ -193,6 +194,9 @@ def _guarded(connection: sqlite3.Connection, sorted_in: str) -> Iterator[None]:
     What SQLite sorts is kept in ``MEMORY`` or in a ``FILE``.
     """
     connection.execute(f"PRAGMA temp_store = {sorted_in}")
+    with suppress(sqlite3.Error, UnicodeError):  # the query meets that, too, and is told
+        # SQLite declares these when they are first used, as it would tables of a database.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     limits = {kind: connection.setlimit(kind, limit) for kind, limit in _LIMITS.items()}
     connection.set_authorizer(_authorize)
     try:
@@ -220,7 +224,7 @@ def _explain(problem: Exception, clock: _Clock) -> str:
         return stopped(clock.seconds)
     if isinstance(problem, MemoryError) or "too big" in text or "too many columns" in text:
         return "the query asks for too much memory; narrow it with WHERE or LIMIT"
-    if "not authorized" in text or "authorization denied" in text or "prohibited" in text:
+    if any(word in text for word in _DENIED):
         return "the query would do more than read, which is all that is allowed here"
     if "one statement" in text:
         return "one query at a time, please"

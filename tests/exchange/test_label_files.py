@@ -252,6 +252,10 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         ("path,label\n" + "x" * 2_000_000, "line 2: expected"),
         ("x" * 2_000_000, "line 1: expected"),
         (results("a.jpg"), "at image 1:"),
+        (
+            {"images": [], "detection_categories": {"1": "cam0/a.JPG"}},
+            "has a category cam0/a.JPG: that is the name of an image, no label",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_one_line(write: Write, content: object, said: str) -> None:

@@ -122,6 +122,17 @@ def test_paths_are_no_labels(index: Index, indexed: Path, tmp_path: Path) -> Non
     assert stored(indexed, "labels.csv") == {}
 
 
+@pytest.mark.parametrize(
+    "content", ['{"images": [], "detection_categories": {"1": "animal"}}', "path,label\n"]
+)
+def test_a_file_without_images_is_told(
+    index: Index, indexed: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "labels").write_text(content)
+    with pytest.raises(SampleError, match="labels has no image in it"):
+        index.import_labels(tmp_path / "labels")
+
+
 def test_a_file_of_other_images_stores_nothing(index: Index, indexed: Path, tmp_path: Path) -> None:
     file = written(tmp_path / "labels.csv", [("x/9.jpg", "fox", ""), ("y/9.jpg", "fox", "")])
     with pytest.raises(SampleError, match=r"none of the paths in .*labels.csv is of .* x/9.jpg\)"):

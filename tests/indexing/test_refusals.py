@@ -319,7 +319,7 @@ def test_the_command_ends_with_one_line_and_exit_1(many: Path, db: Path) -> None
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 @pytest.mark.parametrize(
-    "name", ["queue.py", "PIL/__init__.py", "multiprocessing.py", "sdindex.py"]
+    "name", ["queue.py", "PIL/__init__.py", "PIL/__init__.pyc", "multiprocessing.py", "sdindex.py"]
 )
 def test_processes_of_pythons_own_pool_run_nothing_of_an_archive(
     index: Index, many: Path, monkeypatch: pytest.MonkeyPatch, method: str, name: str
@@ -333,6 +333,19 @@ def test_processes_of_pythons_own_pool_run_nothing_of_an_archive(
         pytest.raises(UsageError, match=r"would run .*: start Python with -P"),
     ):
         index.update(many, executor=pool)
+    assert not (many / RAN).exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what forks beside threads
+def test_a_pool_that_forks_starts_nothing_that_looks_here(
+    index: Index, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "fork" not in get_all_start_methods():
+        pytest.skip("there is no such method")
+    hostile_card(many, "queue.py")
+    monkeypatch.chdir(many)
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        assert index.update(many, executor=pool, workers=1).new == FILES
     assert not (many / RAN).exists()
 
 

@@ -225,6 +225,16 @@ def test_the_tables_can_be_described(filled: Index) -> None:
     assert answer(filled, "SELECT count(*) FROM sqlite_master WHERE name = 'image'") == [(1,)]
 
 
+def test_json_can_be_taken_apart(filled: Index, db: Path) -> None:
+    assert answer(filled, "SELECT value FROM json_each('[3, 4]')") == [(3,), (4,)]
+    assert answer(filled, "SELECT count(*) FROM json_tree('{\"a\": [1, 2]}')") == [(4,)]
+    with Store(db).reading() as session:
+        assert session.matching("id IN (SELECT value FROM json_each('[3, 4]'))") == {3, 4}
+    for hostile in ("SELECT * FROM dbstat", "CREATE TABLE json_each (value)"):
+        with pytest.raises(QueryError, match=r"more than read|no such table"):
+            answer(filled, hostile)
+
+
 def test_sql_asks_an_index_only(tmp_path: Path) -> None:
     with pytest.raises(IndexMissingError), Index(tmp_path / "none.db").sql("SELECT 1"):
         pass
