@@ -122,7 +122,8 @@ class Index(Questions):
             or a changed file may get its old result.
         verify
             Read every file again, changed or not, and the whole of it, also where a thumbnail
-            is what is hashed: to find those that were damaged, or cut short, unseen.
+            is what is hashed: to find those that were damaged, or cut short, unseen. They are
+            named in the summary's `damaged`.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,11 @@ class Workers:
         preload: Sequence[str] = (),
         initializer: Callable[[], None] | None = None,
     ) -> None:
+        if not sys.executable:  # where Python is embedded in another program
+            raise ReadingError(
+                f"{_NO_START}: Python does not say where its program lies; set sys.executable, or "
+                "read with an executor of your own"
+            )
         self._timeout = timeout
         self._preload = tuple(preload)
         self._prepare = ForkingPickler.dumps((processes.prepare, (self._preload, initializer), {}))
@@ -68,6 +74,7 @@ class Workers:
         self._idle: list[Process] = []
         self._changed = threading.Condition()
         self._stopped = False
+        self._why_fewer: str | None = None
         processes.get_ready(self._preload)
 
     def __enter__(self) -> Self:
@@ -91,6 +98,8 @@ class Workers:
             self._threads.shutdown(cancel_futures=True)
             for worker in self._all:
                 processes.close(worker)
+        if kind is None and self._why_fewer is not None:  # else there is an error to be told
+            log.warning("fewer than %d processes worked%s", self._wanted, self._why_fewer)
 
     def submit(
         self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs
@@ -193,18 +202,17 @@ class Workers:
             processes.close(worker)
 
     def _do_with_fewer(self, why: str) -> None:
-        """Leave the work to the workers that there are, and say so; raise when there is none."""
+        """Leave the work to the workers that there are; raise when there is none."""
         with self._changed:
             self._count -= 1
-            none, is_first = self._count == 0, self._most == self._wanted
+            none = self._count == 0
             self._most = max(1, self._count)
             self._changed.notify_all()
         if self._stopped:  # that is why it did not start
             raise WorkerDiedError
         if none:
             raise ReadingError(f"{_NO_START}{why}")
-        if is_first:
-            log.warning("fewer than %d processes work%s", self._wanted, why)
+        self._why_fewer = self._why_fewer or why
 
 
 def _without(lacking: str) -> str:
@@ -289,4 +297,5 @@ def _report(
 
 def get_ready(*modules: str) -> None:
     """Have modules imported for workers in another process, while this one goes on."""
-    processes.get_ready(modules)
+    if sys.executable:
+        processes.get_ready(modules)

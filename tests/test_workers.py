@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
@@ -23,7 +23,7 @@ import pytest
 
 from sdindex import Index, UsageError, processes
 from sdindex.errors import LACKING, ReadingError
-from sdindex.workers import WorkerDiedError, Workers, completed
+from sdindex.workers import WorkerDiedError, Workers, completed, get_ready
 from tests.support import stalling
 from tests.support.hostile import RAN, hostile_card
 from tests.support.stalling import work
@@ -274,9 +274,37 @@ def test_what_the_machine_lacks_is_met_with_fewer_workers(
             str(i) for i in range(40)
         }
     assert [one.getMessage() for one in caplog.records] == [
-        f"fewer than 8 processes work for want of {LACKING[number]}: "
+        f"fewer than 8 processes worked for want of {LACKING[number]}: "
         "end other programs, or raise the limit"
     ]
+
+
+@posix
+def test_that_fewer_worked_is_not_said_beside_an_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given, start = count(), processes.started
+
+    def scarce(modules: Sequence[str]) -> processes.Process:
+        if next(given):
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return start(modules)
+
+    monkeypatch.setattr(processes, "started", scarce)
+    with suppress(KeyError), Workers(4) as pool:
+        wait([pool.submit(work, str(i)) for i in range(8)])
+        raise KeyError
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("executable", [None, ""])
+def test_a_python_that_does_not_know_its_program_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, executable: str | None
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    get_ready()
+    with pytest.raises(ReadingError, match=r"do not start: Python does not say where"):
+        Workers(2)
 
 
 @posix

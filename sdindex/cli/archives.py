@@ -48,7 +48,8 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--verify",
     is_flag=True,
-    help="Read every file again, changed or not, and the whole of it, to find damaged ones.",
+    help="Read every file again, changed or not, and the whole of it; name the damaged ones, and "
+    "exit with 1 if there are any.",
 )
 @click.option(
     "--accept-shift",
@@ -102,8 +103,12 @@ def index(
         )
     if not quiet:
         click.echo(str(summary), err=True)
+    for damaged in summary.damaged:
+        click.echo(f"{printable(damaged.path)}: {damaged.reason}", err=True)
     if summary.unlooked:
         raise SdindexError(summary.unlooked_line())
+    if summary.damaged:
+        raise SdindexError(summary.damaged_line())
 
 
 @click.command()

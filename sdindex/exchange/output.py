@@ -26,7 +26,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
 
     A new file replaces the old one when the block ends without an error; until then the
     old file is as it was. A link is not followed to what it leads to. What is no regular file, such
-    as a pipe, is written straight into.
+    as a pipe, or is an open file by its number, such as ``/dev/fd/3``, is written straight into.
 
     Parameters
     ----------
@@ -46,6 +46,9 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
                 raise OutputError("stdout is closed; name a file with -o")
             yield cast("IO[bytes]", _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
             sys.stdout.flush()
+        elif _is_given(output) and not _is_index(output, index):
+            with os.fdopen(os.dup(int(Path(output).name)), "wb") as file:
+                yield file
         elif _is_special(output):
             with _into(output) as file:
                 yield file
@@ -113,12 +116,30 @@ def _is_stdout(output: str) -> bool:
         return False
 
 
+def _is_given(output: str) -> bool:
+    """Say whether it is an open file that whoever started the program gave it, by its number.
+
+    What Python opens itself, such as the index, is never inherited.
+    """
+    number = output.rpartition("/")[2]
+    if not output.startswith(_OPEN_FILES) or not number.isdecimal():
+        return False
+    try:
+        return os.get_inheritable(int(number))
+    except (OSError, OverflowError):  # there is none
+        return False
+
+
+def _is_index(output: str, index: Path | None) -> bool:
+    return index is not None and os.path.exists(output) and index.samefile(output)
+
+
 def _is_special(output: str) -> bool:
     return os.path.exists(output) and not os.path.isfile(output)
 
 
 def _refuse_what_is_of_worth(output: str, index: Path | None) -> None:
-    if index is not None and Path(output).exists() and index.samefile(output):
+    if _is_index(output, index):
         raise OutputError(f"{printable(output)} is the index itself; name another file with -o")
     if is_image(output):
         raise OutputError(f"{printable(output)} is named like an image; name another file with -o")

@@ -38,6 +38,8 @@ MOST_REFUSALS = 20
 # Why a file is read again that need not have changed.
 _SAME_FILE = (Reason.METHOD, Reason.UNSETTLED)
 
+_ANOTHER = "shows something else than before, with the same size and time"
+
 log = logging.getLogger("sdindex")
 
 Submit = Callable[[FileToRead], Future[ImageRead]]
@@ -96,6 +98,8 @@ def read_listed(
                     result = outcome(future, part.root, file.path, elsewhere=elsewhere)
                     refusals.look_at(file, result)
                     _count(summary, file, result)
+                    if reading.verify and (why := _broken(result)) is not None:
+                        summary.damaged.append(Unlooked(part.root.location(file.path), why))
                     batch.add(file, result)
                     shown.update()
                 batch.store_when_due()
@@ -160,6 +164,12 @@ class _Refusals:
             return folder_identity(self._part) == self._identity
         except ArchiveUnavailableError:
             return False
+
+
+def _broken(result: ImageRead | Refused | None) -> str | None:
+    if isinstance(result, Refused):
+        return result.why
+    return None if result is None else result.error
 
 
 def _count(summary: Summary, file: FileToRead, result: ImageRead | Refused | None) -> None:
@@ -241,6 +251,9 @@ class _Batch:
         same = len(set(self._verified).intersection(before).difference(other))
         self._summary.changed -= same
         self._summary.unchanged += same
+        rotten = set(self._verified).intersection(other)
+        for _, path in images.paths_of(self._session, rotten):
+            self._summary.damaged.append(Unlooked(self._part.root.location(path), _ANOTHER))
         labelled, sampled = with_labels_or_samples(self._session, other)
         self._summary.labels_kept += labelled
         self._summary.samples_kept += sampled

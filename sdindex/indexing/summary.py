@@ -21,6 +21,8 @@ class Summary:
     and have labels, or are in saved samples, from before.
     `refused` names those of the unreadable that were not given, or not in time, each with the
     reason: what was known of them is kept, and they are read again at the next update.
+    `damaged` names, after a run that verifies, the files that are broken, were not given, or
+    show something else than before though their size and time are the same.
     `unlooked` names the files and folders that could not be looked at, or are kept as they
     were, each with the reason.
     """
@@ -40,6 +42,7 @@ class Summary:
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
     refused: list[Unlooked] = field(default_factory=list)
+    damaged: list[Unlooked] = field(default_factory=list)
 
     def add(self, part: Part, surveyed: Survey) -> None:
         """Count what a survey has settled without reading."""
@@ -64,6 +67,11 @@ class Summary:
         refused = first.way_out == READABLE
         told = f"could not look at {path} ({why})" if refused else f"{path}: {why}"
         return f"{told}{others}; what was known there is kept: {first.way_out}"
+
+    def damaged_line(self) -> str:
+        """Return one line on what a run that verifies found."""
+        files = "1 file is" if len(self.damaged) == 1 else f"{len(self.damaged):,} files are"
+        return f"{files} damaged, as listed above; bring a good copy back where there is one"
 
     def __str__(self) -> str:
         counted = (

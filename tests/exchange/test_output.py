@@ -112,3 +112,31 @@ def test_the_systems_names_for_stdout_are_stdout(tmp_path: Path) -> None:
     assert target.read_bytes() == b"before: a sample"
     piped = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert piped.stdout == b"a sample"
+
+
+@posix
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_an_open_file_is_written_into_by_its_number(tmp_path: Path, kind: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from sdindex.exchange.output import writing\n"
+        "with writing('/dev/fd/9', index=Path(sys.argv[1])) as file: file.write(b'a sample')"
+    )
+    got = tmp_path / "got"
+    into = "9>" if kind == "file" else "9>&1 | cat >"
+    done = subprocess.run(
+        ["sh", "-c", f'"$1" -c "$2" "$3" {into} "$4"', "sh", sys.executable, script, __file__, got],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert got.read_bytes() == b"a sample", done.stderr
+
+
+@posix
+def test_what_python_opened_itself_is_not_an_open_file_of_the_user(tmp_path: Path) -> None:
+    with (tmp_path / "index").open("w+b") as index:
+        for given in (Path("nowhere"), tmp_path / "index"):
+            os.set_inheritable(index.fileno(), given.exists())
+            with pytest.raises(OutputError), writing(f"/dev/fd/{index.fileno()}", index=given):
+                pass
+    assert not (tmp_path / "index").read_bytes()

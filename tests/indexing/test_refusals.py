@@ -302,11 +302,39 @@ def test_verify_looks_at_the_whole_of_files_that_did_not_change(
     summary = index.update(cards, executor=threads, verify=True)
     assert counts(summary) == {"unchanged": 2, "unreadable": 1, "read": 3}
     assert summary.without_thumbnail == 0
+    assert [one.path for one in summary.damaged] == [str(cut)]
     after = hashes(db)
     assert [after[0], after[2]] == [before[0], before[2]]
     assert after[1][1] is None
     assert after[1][2].startswith("cut short")
     assert counts(index.update(cards, executor=threads)) == {"unchanged": 2, "unreadable": 1}
+
+
+def test_verify_names_what_is_damaged_and_ends_with_1(many: Path, db: Path) -> None:
+    def index(*options: str) -> tuple[int, list[str]]:
+        done = CliRunner().invoke(cli, ["--db", str(db), "index", "-q", *options, str(many)])
+        return done.exit_code, done.output.splitlines()
+
+    def write(file: Path, content: bytes) -> None:
+        file.write_bytes(content.ljust(10_000, b"\0"))
+        os.utime(file, (LONG_AGO, LONG_AGO))
+
+    broken, other = many / "003.jpg", many / "007.jpg"
+    for file in (broken, other):
+        write(file, file.read_bytes())
+    assert index() == (0, [])
+    assert index("--verify") == (0, [])
+    write(broken, b"no image")
+    write(other, (many / "008.jpg").read_bytes())
+    assert index() == (0, [])
+    for found in (2, 1):  # the other is what it is now
+        status, lines = index("--verify")
+        assert status == 1
+        assert lines[0].startswith(f"{broken}: not an image")
+        told = f"{other}: shows something else than before, with the same size and time"
+        assert lines[1:-1] == [told] * (found - 1)
+        files = "2 files are" if found == 2 else "1 file is"
+        assert lines[-1].startswith(f"Error: {files} damaged, as listed above")
 
 
 def test_the_command_ends_with_one_line_and_exit_1(many: Path, db: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import resource
 import shutil
 from collections import Counter
@@ -91,9 +90,7 @@ def _limited(archive: Path, db: Path, trial: int) -> str:
     if done.status:
         started = "Error: " in done.said or "Traceback" in done.said or db.exists()
         if limit.number != resource.RLIMIT_AS or started:  # or Python itself did not start
-            # That fewer processes work was said before it was seen that none can.
-            said = re.sub(r"\Afewer than .*\n", "", done.said)
-            check_refusal(done.status, said, again)
+            check_refusal(done.status, done.said, again)
         return f"refused for {limit.name}"
     check(done.said.count("\n") <= 1, f"it said {done.said}; {again}")
     return f"read within few {limit.name}"
