@@ -32,6 +32,8 @@ from sdindex.hashing.picture import ImageRead, Picture
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 # 16 times the 9 x 8 grid that is hashed: libjpeg decodes to no less than this.
 SCALED_SIZE = (144, 128)
+GREY_SIZE = (9, 8)  # what dHash compares
+_COLOUR_SIZE = (48, 36)  # pixels that tell how much colour there is
 SETTLING_NS = 2_000_000_000
 
 # What cameras write before the picture itself is shorter than this, and is all that is read.
@@ -90,9 +92,9 @@ def _picture_of_all(file: BinaryIO, *, reduced: bool) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
         refuse_if_huge(image, drafted=reduced)
-        grey = _grey(image, reduced=reduced)
-        brightness = ImageStat.Stat(grey).mean[0]
-        return Picture(dhash(grey), brightness, width, height, _taken_at(image))
+        picture = _decoded(image, reduced=reduced)
+        colour = None if reduced and _is_in_rgb(image) else colour_of(picture)
+        return Picture(*_grey_of(picture), colour, width, height, _taken_at(image))
 
 
 def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
@@ -103,8 +105,8 @@ def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
             small = exif_thumbnail(image)
             if small is None:
                 return None
-            brightness = ImageStat.Stat(small).mean[0]
-            return Picture(dhash(small), brightness, *image.size, _taken_at(image))
+            seen = *_grey_of(small), colour_of(small)
+            return Picture(*seen, *image.size, _taken_at(image))
     except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error) as problem:
         raise_if_ours(problem, partial(_of_whole_image, exif_thumbnail))
         return None  # the whole file is the judge of what is wrong with it
@@ -117,7 +119,7 @@ def _of_whole_image(function: Callable[[Image.Image], object]) -> None:
 
 
 def exif_thumbnail(image: Image.Image) -> Image.Image | None:
-    """Return an image's EXIF thumbnail, grey, in the image's own shape; None if not trusted.
+    """Return an image's EXIF thumbnail, in the image's own shape; None if not trusted.
 
     It must be there, decode, be no larger than the image, and have its shape: as it is, or
     between dark bars that fill it up, which are cut away. A broken directory raises what
@@ -137,32 +139,70 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     with Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",)) as thumbnail:
         if thumbnail.width > image.width or thumbnail.height > image.height:
             return None
-        return _without_bars(thumbnail.convert("L"), image.width / image.height)
+        return _without_bars(thumbnail, image.width / image.height)
 
 
-def _without_bars(grey: Image.Image, shape: float) -> Image.Image | None:
+def _without_bars(picture: Image.Image, shape: float) -> Image.Image | None:
     """Cut what fills a picture up to another shape (width / height); None if it is no bar."""
-    width, height = grey.size
+    width, height = picture.size
     inner_width = min(width, round(height * shape))
     inner_height = min(height, round(width / shape))
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     if left <= 1 and top <= 1:  # a rounded side
-        return grey
+        return picture.copy()  # decoded, and whole without its file
     inner = (left, top, left + inner_width, top + inner_height)
     bars = [(0, 0, width, top), (0, inner[3], width, height),
             (0, 0, left, height), (inner[2], 0, width, height)]  # fmt: skip
+    grey = picture.convert("L")
     filled = (bar for bar in bars if bar[2] > bar[0] and bar[3] > bar[1])
     if any(ImageStat.Stat(grey.crop(bar)).mean[0] > _DARK for bar in filled):
         return None
-    return grey.crop(inner)
+    return picture.crop(inner)
 
 
-def _grey(image: Image.Image, *, reduced: bool) -> Image.Image:
-    """Return the grey picture to be hashed: the whole, or no less than SCALED_SIZE."""
-    if reduced and image.draft("L", SCALED_SIZE) is None:  # it is not a JPEG
-        image = image if image.mode == "L" else _in_colour(image)
-        image = image.reduce(_reduction(image))
-    return image if image.mode == "L" else _in_colour(image).convert("L")
+def _decoded(image: Image.Image, *, reduced: bool) -> Image.Image:
+    """Return the picture to be hashed: the whole, or no less than SCALED_SIZE.
+
+    Of most JPEGs in YCbCr, whose Y is bit for bit what libjpeg gives where grey is asked for.
+    """
+    if reduced:
+        drafted = image.draft("L" if _is_in_rgb(image) else "YCbCr", SCALED_SIZE)
+        if drafted is not None and image.mode == "YCbCr":
+            return image
+        if drafted is None:  # it is not a JPEG
+            image = image if image.mode == "L" else _in_colour(image)
+            image = image.reduce(_reduction(image))
+    return image if image.mode == "L" else _in_colour(image)
+
+
+def _is_in_rgb(image: Image.Image) -> bool:
+    """Say whether it is a JPEG stored in RGB, of which libjpeg makes grey, but no YCbCr."""
+    ids = bytes(layer[0] for layer in getattr(image, "layer", ()))
+    return image.info.get("adobe_transform") == 0 or ids == b"RGB"
+
+
+def _grey_of(picture: Image.Image) -> tuple[int, float, bytes]:
+    """Return the hash, the brightness and the small grey picture of a picture."""
+    is_drafted = picture.mode == "YCbCr"
+    grey = picture.getchannel(0) if is_drafted else picture.convert("L")
+    brightness = ImageStat.Stat(grey).mean[0]
+    # imagehash makes the same small picture, and leaves one of that size as it is
+    small = grey.resize(GREY_SIZE, Image.Resampling.LANCZOS)
+    return dhash(small), brightness, small.tobytes()
+
+
+def colour_of(picture: Image.Image) -> float:
+    """Return how far the colours of a picture are from one: 0 when it is grey, up to about 180.
+
+    It is the mean distance of (Cb, Cr) from their mean, so that a tint is no colour.
+    """
+    if picture.mode == "L":
+        return 0.0
+    some = picture.resize(_COLOUR_SIZE, Image.Resampling.NEAREST)
+    in_ycc = some if some.mode == "YCbCr" else _in_colour(some).convert("YCbCr")
+    chroma = np.asarray(in_ycc)[..., 1:]
+    from_mean = chroma - chroma.mean(axis=(0, 1))
+    return round(float(np.hypot(from_mean[..., 0], from_mean[..., 1]).mean()), 3)
 
 
 def _in_colour(image: Image.Image) -> Image.Image:

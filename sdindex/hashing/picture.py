@@ -12,13 +12,18 @@ class Picture(NamedTuple):
     """What sampling needs of an image that could be read.
 
     `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
-    that was hashed; `width` and `height` are the image's own, in pixels; `taken_at` is the
-    camera's local time, None when the image has none. `without_thumbnail` says that the whole
-    image was hashed by a method that hashes an EXIF thumbnail where there is one.
+    that was hashed; `grey` is the small grey picture, 9 x 8, that a dHash compares, row by row;
+    `colour` the mean distance of the colours (Cb, Cr) from their mean: 0 for a grey picture,
+    None where that is not known, as of a JPEG that is stored in RGB; `width` and `height` are
+    the image's own, in pixels; `taken_at` is the camera's local time, None when the image has
+    none. `without_thumbnail` says that the whole image was hashed by a method that hashes an EXIF
+    thumbnail where there is one.
     """
 
     dhash: int
     brightness: float
+    grey: bytes
+    colour: float | None
     width: int
     height: int
     taken_at: datetime | None

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdindex.hashing.blame import explain
-from sdindex.hashing.image import dhash
+from sdindex.hashing.image import SCALED_SIZE, dhash
+from sdindex.hashing.methods import Method
 from sdindex.hashing.picture import get_ready
 from sdindex.workers import Workers
 from tests.conftest import LONG_AGO, make_image
@@ -218,3 +219,89 @@ def test_a_file_changed_while_it_is_read_is_not_settled(
 
     monkeypatch.setattr(imagehash, "dhash", meddling)
     assert not read(path, "scaled").settled
+
+
+@pytest.mark.parametrize("method", ["scaled", "exact", "thumbnail"])
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes]
+)
+def test_the_grey_picture_is_the_one_that_is_hashed(
+    tmp_path: Path, suffix: str, mode: str, method: Method
+) -> None:
+    rough = np.random.default_rng(5).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    path = tmp_path / f"image{suffix}"
+    Image.fromarray(rough).convert(mode).save(path)
+    picture = read(path, method).picture
+    assert picture is not None
+    grey = np.frombuffer(picture.grey, np.uint8).reshape(8, 9)
+    assert picture.dhash == dhash(Image.fromarray(grey))
+    compared = np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes()
+    assert picture.dhash == int.from_bytes(compared, "big", signed=True)
+    if method == "exact":
+        assert picture.dhash == exact_reference(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(9, 400), st.integers(8, 400))
+def test_the_small_picture_has_the_hash_of_the_untouched_one(
+    seed: int, width: int, height: int
+) -> None:
+    rough = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    whole = Image.fromarray(rough)
+    small = whole.resize((9, 8), Image.Resampling.LANCZOS)
+    assert imagehash.dhash(small) == imagehash.dhash(whole)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_in_colour_is_as_bright_and_hashes_as_in_grey(
+    tmp_path: Path, subsampling: int, progressive: bool
+) -> None:
+    path = tmp_path / "large.jpg"
+    small = Image.open(make_image(tmp_path / "small.png", seed=4))
+    large = small.resize((1601, 1203))
+    large.save(path, quality=85, subsampling=subsampling, progressive=progressive)
+    with Image.open(path) as grey, Image.open(path) as ycc:
+        grey.draft("L", SCALED_SIZE)
+        ycc.draft("YCbCr", SCALED_SIZE)
+        assert ycc.getchannel(0).tobytes() == grey.tobytes()
+        expected, brightness = signed(imagehash.dhash(grey)), np.asarray(grey).mean()
+    picture = read(path, "scaled").picture
+    assert picture is not None
+    assert picture.dhash == expected
+    assert picture.brightness == pytest.approx(brightness)
+    exact = read(path, "exact").picture
+    assert exact is not None
+    assert picture.colour == pytest.approx(exact.colour, abs=3)
+
+
+def test_a_picture_in_grey_has_no_colour_and_a_tint_is_none(tmp_path: Path) -> None:
+    rough = np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8)
+    grey = Image.fromarray(rough).resize((640, 480))
+    tinted = Image.merge("YCbCr", (grey, Image.new("L", grey.size, 90), Image.new("L", grey.size)))
+    for number, image in enumerate((grey, grey.convert("RGB"), tinted)):
+        image.save(tmp_path / f"{number}.jpg", quality=90)
+        picture = read(tmp_path / f"{number}.jpg", "scaled").picture
+        assert picture is not None
+        assert picture.colour is not None
+        assert picture.colour < 0.5
+    coloured = read(make_image(tmp_path / "a.jpg"), "scaled").picture
+    assert coloured is not None
+    assert coloured.colour is not None
+    assert coloured.colour > 10
+
+
+def test_a_jpeg_that_is_stored_in_rgb_is_read_and_its_colour_unknown(tmp_path: Path) -> None:
+    rough = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    path = tmp_path / "rgb.jpg"
+    Image.fromarray(rough).resize((640, 480)).save(path, quality=90, keep_rgb=True)
+    with Image.open(path) as image:
+        image.draft("L", SCALED_SIZE)
+        expected = signed(imagehash.dhash(image))
+    picture = read(path, "scaled").picture
+    assert picture is not None
+    assert (picture.dhash, picture.colour) == (expected, None)
+    exact = read(path, "exact").picture
+    assert exact is not None
+    assert exact.colour is not None
+    assert exact.colour > 10

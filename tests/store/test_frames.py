@@ -238,7 +238,7 @@ class History:
         day = self.chance.randint(0, 28)
         taken = NOW.replace(microsecond=0) - timedelta(days=day) if day else None
         dhash = self.chance.choice([0, -1, self.chance.getrandbits(63)])
-        return ImageRead(state, True, NOW, Picture(dhash, 100.0, 640, 480, taken))
+        return ImageRead(state, True, NOW, Picture(dhash, 100.0, bytes(72), 9.0, 640, 480, taken))
 
     def path(self) -> str:
         return f"cam{self.chance.randint(1, 12)}/IMG_{self.chance.randint(1, 10_000)}.JPG"
