@@ -21,7 +21,7 @@ from sdindex.sampling.sample import Candidates, draw
 from sdindex.store.query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.hashing.test_image import signed
-from tests.indexing.test_update import counts
+from tests.support.counting import counts
 from tests.support.reading import read
 
 NAMES = (".jpg", ".jpeg")

@@ -258,21 +258,21 @@ def test_a_python_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch)
 @posix
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN, errno.ENOMEM])
 def test_what_the_machine_lacks_is_met_with_fewer_workers(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int, tmp_path: Path
 ) -> None:
-    given, start = count(), processes.started
+    given, start, refused = count(), processes.started, tmp_path / "refused"
 
     def scarce(modules: Sequence[str]) -> processes.Process:
         if next(given) >= 2:
+            refused.touch()
             raise OSError(number, os.strerror(number))
         return start(modules)
 
     monkeypatch.setattr(processes, "started", scarce)
     with Workers(8) as pool:
         assert [pool.submit(work, str(i)).result() for i in range(3)] == ["0", "1", "2"]
-        assert {one.result() for one in [pool.submit(work, str(i)) for i in range(40)]} == {
-            str(i) for i in range(40)
-        }
+        jobs = [f"until {refused}", f"until {refused}", *map(str, range(40))]
+        assert [one.result() for one in [pool.submit(work, job) for job in jobs]] == jobs
     assert [one.getMessage() for one in caplog.records] == [
         f"fewer than 8 processes worked for want of {LACKING[number]}: "
         "end other programs, or raise the limit"

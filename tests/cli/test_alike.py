@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sdindex import Index, SampleError
-from tests.cli.test_cli import run
 from tests.conftest import make_image
-from tests.store.test_selection import write_index
+from tests.support.commands import run
+from tests.support.indexes import write_index
 
 HASHES = {
     "a/1.jpg": 0, "a/2.jpg": 1, "a/3.jpg": 2**40 - 1, "b/1.jpg": 3, "b/2.jpg": 0, "c/1.jpg": -1,

@@ -3,35 +3,19 @@ import errno
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from sdindex import Index
-from sdindex.__main__ import main
 from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
 from tests.conftest import make_image
+from tests.support.commands import run, shell
 from tests.support.roots import FailingRoot
-
-
-def run(*arguments: object, db: Path | None = None) -> Result:
-    place = ["--db", str(db)] if db else []
-    return CliRunner().invoke(cli, [*place, *map(str, arguments)])
-
-
-@pytest.fixture
-def indexed(db: Path, archive: Path) -> Path:
-    (archive / "cam0/broken.jpg").write_bytes(b"")
-    result = run("index", "--quiet", archive, db=db)
-    assert (result.exit_code, result.output) == (0, "")
-    return db
 
 
 @pytest.mark.parametrize("name", cli.commands)
@@ -208,38 +192,6 @@ def test_the_environment_names_the_index(indexed: Path, monkeypatch: pytest.Monk
     assert run("select", "-n", 3).exit_code == 0
 
 
-def images_in(db: Path) -> int:
-    result = run("status", "--format", "json", db=db)
-    if result.exit_code:
-        return 0  # the index is still to be made
-    return sum(archive["images"] for archive in json.loads(result.stdout)[0]["archives"])
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is another thing there")
-def test_ctrl_c_keeps_what_was_stored(db: Path, tmp_path: Path) -> None:
-    image = make_image(tmp_path / "archive" / "0.jpg", size=(2400, 1800))
-    for number in range(1, 3000):
-        os.link(image, tmp_path / "archive" / f"{number}.jpg")
-    command = [sys.executable, "-m", "sdindex", "--db", str(db), "index", str(tmp_path / "archive")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while images_in(db) == 0:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, shown = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert shown == "interrupted; what was stored is kept, and the next run goes on\n"
-    kept = images_in(db)
-    assert f"{kept:,} unchanged" in run("index", tmp_path / "archive", db=db).stderr
-    assert len(run("select", "-n", 9999, db=db).stdout.splitlines()) == 3000
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
-def test_a_closed_pipe_ends_quietly(indexed: Path) -> None:
-    command = f"{sys.executable} -m sdindex --db {indexed} select -n 12 | true"
-    result = subprocess.run(command, shell=True, capture_output=True, check=False)  # noqa: S602
-    assert (result.stdout, result.stderr) == (b"", b"")
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["select", "--help"], ["index", "--help"]])
 def test_help_imports_nothing_that_it_does_not_need(arguments: list[str]) -> None:
     heavy = {"sqlalchemy", "alembic", "PIL", "numpy", "plotly", "imagehash", "rich", "natsort"}
@@ -309,48 +261,6 @@ def test_a_help_that_cannot_be_written_is_one_line() -> None:
     assert "No space left on device" in done.stderr
 
 
-def shell(command: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command with what Python does unasked: its output is buffered."""
-    ours = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    return subprocess.run(
-        ["sh", "-c", command], capture_output=True, text=True, check=False, env=ours
-    )
-
-
-def test_an_interruption_of_the_first_imports_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Interrupted:
-        def __getattr__(self, _: str) -> None:
-            raise KeyboardInterrupt
-
-    monkeypatch.setitem(sys.modules, "sdindex.cli.main", Interrupted())
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert (end.value.code, capsys.readouterr().err) == (130, "interrupted\n")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
-def test_nothing_is_left_among_temporary_files(archive: Path, db: Path, tmp_path: Path) -> None:
-    (tmp_path / "temporary").mkdir()
-    index = f"{sys.executable} -m sdindex --db {db} index -q {archive}"
-    assert shell(f"TMPDIR={tmp_path}/temporary {index}").returncode == 0
-    assert os.listdir(tmp_path / "temporary") == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
-def test_closed_streams_are_no_hindrance(archive: Path, db: Path, tmp_path: Path) -> None:
-    program = f"{sys.executable} -m sdindex --db {db}"
-    assert shell(f"{program} index {archive} 2>&-").returncode == 0
-    assert len(shell(f"{program} select -n 99 2>&-").stdout.splitlines()) == 12
-    assert shell(f"{program} samples show x 2>&-").returncode == 1
-    assert shell(f"{program} select -n 3 --copy-to {tmp_path / 'there'} 2>&-").returncode == 0
-    assert len(list((tmp_path / "there").rglob("*.JPG"))) == 3
-    assert shell(f"{program} select -n 3 --from - <&-").stderr == (
-        "Error: stdin is closed; name a file instead of -\n"
-    )
-
-
 def test_folders_to_sample_from_by_any_name(
     indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,21 +299,3 @@ def test_an_error_of_the_system_is_one_line(
     assert result.stderr == (
         f"Error: [Errno 5] Input/output error: '{indexed}'; what was stored before is kept\n"
     )
-
-
-def test_ctrl_c_where_nothing_can_be_raised_comes_again(
-    indexed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted:
-        def __del__(self) -> None:
-            raise KeyboardInterrupt
-
-    def interrupted(_: object) -> None:
-        Interrupted()
-        for _ in range(600):
-            time.sleep(0.1)
-
-    monkeypatch.setattr(Index, "status", interrupted)
-    result = run("status", db=indexed)
-    assert result.exit_code == 130
-    assert result.stderr == "interrupted; what was stored is kept, and the next run goes on\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sdindex import Index
-from tests.cli.test_cli import run
 from tests.conftest import make_image
+from tests.support.commands import run
 
 LACKS = [
     (MemoryError(), "there is too little memory"),

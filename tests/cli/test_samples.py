@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from sdindex.cli.main import cli
-from tests.cli.test_cli import run
 from tests.conftest import CHECKOUT
+from tests.support.commands import run
 
 
 def options(command: click.Command) -> Iterator[str]:

@@ -13,7 +13,7 @@ from sdindex import Index
 from sdindex.errors import LabelFileError, SampleError
 from sdindex.exchange import label_import
 from sdindex.store import labels
-from tests.store.test_selection import write_index
+from tests.support.indexes import write_index
 
 PATHS = [f"cam{number % 2}/{number}.jpg" for number in range(8)]
 Row = tuple[str, str, str]  # path, label, confidence

@@ -19,7 +19,7 @@ from sdindex.errors import ArchiveError, SampleError
 from sdindex.exchange.matching import Leading, Matcher
 from sdindex.store.database import Store
 from sdindex.store.lookup import ArchivePath
-from tests.store.test_selection import write_index
+from tests.support.indexes import write_index
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths of other systems")
 pytestmark = posix

@@ -20,7 +20,7 @@ from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image as image_table
 from sdindex.store.tables import utc_now
 from tests.conftest import CHECKOUT, make_image
-from tests.indexing.test_update import rows
+from tests.support.counting import rows
 
 posix = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="no such names there")
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sdindex import ArchiveError, Index
 from sdindex.store import frames
 from tests.conftest import LONG_AGO, make_image
-from tests.indexing.test_update import counts, rows
+from tests.support.counting import counts, rows
 
 COUNT = 12
 LABEL_FILE = "path,label\n"

@@ -12,7 +12,7 @@ import pytest
 from sdindex import ArchiveError, ArchiveUnavailableError, Index
 from sdindex.archive.roots import made_by
 from tests.conftest import make_image
-from tests.indexing.test_update import counts
+from tests.support.counting import counts
 from tests.support.roots import FarRoot
 
 FAR = "far://bucket/season 1"

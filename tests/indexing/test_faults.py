@@ -15,7 +15,7 @@ from sdindex import Index
 from sdindex.archive.roots import made_by
 from sdindex.workers import Workers
 from tests.conftest import CHECKOUT, make_image
-from tests.indexing.test_update import counts, rows
+from tests.support.counting import counts, rows
 from tests.support.stalling import StallingRoot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")

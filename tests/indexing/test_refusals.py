@@ -26,7 +26,7 @@ from sdindex.indexing.ingest import MOST_REFUSALS
 from sdindex.workers import WorkerDiedError
 from tests.conftest import CHECKOUT, LONG_AGO, make_image
 from tests.hashing.test_thumbnail_method import jpeg, scene, with_thumbnail
-from tests.indexing.test_update import counts, rows
+from tests.support.counting import counts, rows
 from tests.support.hostile import RAN, hostile_card
 
 FILES = 2 * MOST_REFUSALS

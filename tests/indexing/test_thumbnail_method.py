@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdindex import Index, SampleError
-from tests.indexing.test_update import counts
+from tests.support.counting import counts
 from tests.test_scripts import make
 
 

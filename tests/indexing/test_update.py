@@ -1,3 +1,5 @@
+"""What an update reads, keeps and forgets, and what it says of it."""
+
 import os
 import shutil
 import sqlite3
@@ -5,44 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sdindex import ArchiveError, ArchiveUnavailableError, Index, Summary, UsageError
-from sdindex.archive.roots import made_by
+from sdindex import ArchiveError, Index
 from sdindex.indexing.ingest import BATCH_FILES
 from tests.conftest import LONG_AGO, make_image
-from tests.support.roots import FailingRoot, UnpluggedRoot
-
-
-def rows(
-    db: Path, query: str = "SELECT path, dhash, missing_since FROM image ORDER BY path"
-) -> Any:
-    connection = sqlite3.connect(db)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
-
-
-def counts(summary: Summary) -> dict[str, int]:
-    """Return what is not zero."""
-    names = ("new", "changed", "moved", "unchanged", "missing", "unreadable", "skipped", "read")
-    return {name: getattr(summary, name) for name in names if getattr(summary, name)}
-
-
-@pytest.fixture
-def update(index: Index, archive: Path, threads: Executor) -> Callable[..., dict[str, int]]:
-    def run(*paths: Path, **options: Any) -> dict[str, int]:
-        return counts(index.update(*(paths or (archive,)), executor=threads, **options))
-
-    return run
-
-
-Update = Callable[..., dict[str, int]]
+from tests.indexing.conftest import Update
+from tests.indexing.test_unplugged import Unplugging
+from tests.support.counting import counts, rows
 
 
 def test_each_file_is_read_once_and_never_again(update: Update, opened: list[str]) -> None:
@@ -209,77 +184,6 @@ def test_archives_may_not_overlap(update: Update, archive: Path) -> None:
         update(archive)
 
 
-@pytest.mark.parametrize("left", ["nothing", "an empty folder", "other files"])
-def test_an_archive_that_is_not_there_changes_nothing(
-    update: Update, archive: Path, db: Path, left: str
-) -> None:
-    update()
-    before = db.read_bytes()
-    archive.rename(archive.parent / "unplugged")
-    if left != "nothing":
-        archive.mkdir()
-    if left == "other files":
-        (archive / "notes.txt").write_text("mount point")
-    with pytest.raises(ArchiveUnavailableError, match="is its disk mounted"):
-        update()
-    assert db.read_bytes() == before
-
-
-def test_an_unreadable_folder_keeps_what_is_known_below_it(
-    index: Index, archive: Path, db: Path, threads: Executor
-) -> None:
-    index.update(archive, executor=threads)
-    (archive / "cam1/IMG_2.JPG").unlink()
-    with made_by(partial(FailingRoot, refused=frozenset(["cam0/"]))):
-        summary = index.update(archive, executor=threads)
-    assert counts(summary) == {"unchanged": 5, "missing": 1}
-    folder = os.path.join(archive, "cam0", "")
-    assert [refused[:2] for refused in summary.unlooked] == [(folder, "Input/output error")]
-    assert [path for path, _, since in rows(db) if since] == ["cam1/IMG_2.JPG"]
-
-
-def test_a_disk_unplugged_during_the_scan_changes_nothing(
-    index: Index, archive: Path, db: Path, threads: Executor
-) -> None:
-    index.update(archive, executor=threads)
-    before = rows(db)
-    with made_by(UnpluggedRoot), pytest.raises(ArchiveUnavailableError):
-        index.update(archive, executor=threads)
-    assert not archive.exists()
-    assert rows(db) == before
-
-
-class Unplugging(Executor):
-    """Runs at once, and after some files takes the disk away, or the user presses Ctrl-C."""
-
-    def __init__(self, after: int, then: Callable[[], object]) -> None:
-        self._left, self._then = after, then
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        if self._left == 0:
-            self._then()
-        self._left -= 1
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except OSError as problem:
-            future.set_exception(problem)
-        return future
-
-
-def test_a_disk_unplugged_while_images_are_read_leaves_no_errors(
-    index: Index, archive: Path, db: Path, threads: Executor
-) -> None:
-    away = archive.parent / "unplugged"
-    with pytest.raises(ArchiveUnavailableError):
-        index.update(archive, executor=Unplugging(5, lambda: archive.rename(away)))
-    assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
-    assert rows(db, "SELECT count(*) FROM image") == [(5,)], "what was read is kept"
-    away.rename(archive)
-    index.update(archive, executor=threads)
-    assert rows(db, "SELECT count(*) FROM image WHERE dhash IS NOT NULL") == [(12,)]
-
-
 def test_a_file_gone_before_it_was_read_is_skipped(index: Index, archive: Path) -> None:
     def remove() -> None:
         (archive / "cam1/IMG_12.JPG").unlink(missing_ok=True)
@@ -381,16 +285,6 @@ def test_a_time_beyond_2262_stops_nothing(update: Update, archive: Path) -> None
     assert update() == {"unchanged": 12}
 
 
-def test_an_emptied_folder_of_an_archive_names_the_way_out(update: Update, archive: Path) -> None:
-    update()
-    shutil.rmtree(archive / "cam0")
-    (archive / "cam0").mkdir()
-    with pytest.raises(ArchiveUnavailableError, match=r"--accept-loss .*archive.cam0$"):
-        update(archive / "cam0")
-    assert update(archive / "cam0", accept_loss=True) == {"missing": 6}
-    assert update() == {"unchanged": 6}
-
-
 def test_a_new_folder_without_images_is_no_archive(update: Update, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArchiveError, match=r"holds no image files \(.jpg"):
@@ -434,144 +328,6 @@ def test_many_moves_and_losses(index: Index, archive: Path, threads: Executor) -
     summary = index.update(archive, executor=threads)
     assert counts(summary) == {"moved": 2500, "unchanged": 6, "missing": 6}
     assert len(index.select(9999)) == 2506
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="this user may not make links")
-def test_a_link_to_a_disk_that_is_not_mounted(
-    index: Index, archive: Path, tmp_path: Path, threads: Executor
-) -> None:
-    disk = make_image(tmp_path / "disk" / "a.jpg", 50).parent
-    (archive / "linked").symlink_to(disk)
-    (archive / "litter").symlink_to(tmp_path / "nothing")
-    assert counts(index.update(archive, executor=threads)) == {"new": 13, "read": 13}
-    disk.rename(tmp_path / "unmounted")
-    summary = index.update(archive, executor=threads)
-    assert counts(summary) == {"unchanged": 12}
-    assert [place.reason for place in summary.unlooked] == ["its target is not there"]
-    (tmp_path / "unmounted").rename(disk)
-    assert counts(index.update(archive, executor=threads)) == {"unchanged": 13}
-
-
-def shift_times(archive: Path, seconds: int) -> None:
-    for file in archive.rglob("*.*"):
-        stamp = file.stat().st_mtime_ns + seconds * 1_000_000_000
-        os.utime(file, ns=(stamp, stamp))
-
-
-@pytest.mark.parametrize("seconds", [3600, -3600])
-def test_all_times_shifted_by_an_hour_are_said_once_and_accepted(
-    update: Update,
-    index: Index,
-    archive: Path,
-    db: Path,
-    opened: list[str],
-    caplog: pytest.LogCaptureFixture,
-    seconds: int,
-) -> None:
-    (archive / "cam0/broken.jpg").write_bytes(b"")
-    os.utime(archive / "cam0/broken.jpg", (LONG_AGO, LONG_AGO))
-    update()
-    missing, away = archive / "cam1/IMG_2.JPG", archive.parent / "away.jpg"
-    missing.rename(away)
-    update()
-    before = rows(db, "SELECT id, path, size, mtime_ns, dhash FROM image ORDER BY id")
-    away.rename(missing)
-    shift_times(archive, seconds)
-    make_image(archive / "new.jpg", 77)
-    (archive / "cam0/IMG_1.JPG").unlink()
-    opened.clear()
-    assert update(accept_shift=True) == {
-        "new": 1, "unchanged": 11, "missing": 1, "unreadable": 1, "read": 1,
-    }  # fmt: skip
-    assert opened == [str(archive / "new.jpg")]
-    assert caplog.records == []
-    after = rows(db, "SELECT id, path, size, mtime_ns, dhash FROM image ORDER BY id")
-    by = seconds * 1_000_000_000
-    assert after[:-1] == [
-        (*row[:3], row[3] + (0 if row[1] == "cam0/IMG_1.JPG" else by), row[4]) for row in before
-    ]
-    assert len(index.select(100)) == 12, "what came back is drawn again"
-    assert update() == {"unchanged": 12, "unreadable": 1}
-    shift_times(archive, -seconds)
-    assert update()["read"] == 13
-    assert [record.message for record in caplog.records] == [
-        f"{archive}: mtime an hour {'earlier' if seconds > 0 else 'later'} for all 13 known files, "
-        "as when daylight saving time changes on exFAT; they are read, and with --accept-shift "
-        "would count as unchanged"
-    ]
-    assert update() == {"unchanged": 12, "unreadable": 1}
-
-
-def test_a_shift_of_some_files_is_a_change(
-    update: Update, archive: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    update()
-    shift_times(archive / "cam0", 3600)
-    assert update(accept_shift=True) == {"changed": 6, "unchanged": 6, "read": 6}
-    shift_times(archive / "cam0", 3600)
-    assert update(archive / "cam0", accept_shift=True) == {"unchanged": 6}, "all of this part"
-    shift_times(archive, 3600)
-    shift_times(archive / "cam1", -7200)
-    assert update(accept_shift=True) == {"changed": 12, "read": 12}
-    assert caplog.records == []
-
-
-def test_what_is_to_be_read_whatever_its_time_is_not_accepted(
-    update: Update, archive: Path
-) -> None:
-    os.utime(archive / "cam0/IMG_1.JPG")  # just now: not settled
-    update()
-    shift_times(archive, 3600)
-    assert update(accept_shift=True) == {"changed": 1, "unchanged": 11, "read": 1}
-    shift_times(archive, 3600)
-    assert update(method="exact", accept_shift=True) == {"changed": 12, "read": 12}
-
-
-def test_single_files_say_nothing_of_a_shift(
-    index: Index, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
-) -> None:
-    files = sorted(archive.rglob("*.JPG"))
-    index.update_files(files, executor=threads)
-    shift_times(archive, 3600)
-    assert counts(index.update_files(files, executor=threads)) == {"changed": 12, "read": 12}
-    assert caplog.records == []
-
-
-def test_a_shift_cannot_be_accepted_strictly(index: Index, archive: Path) -> None:
-    with pytest.raises(UsageError, match="not with accept_shift"):
-        index.update(archive, strict=True, accept_shift=True)
-
-
-def test_times_cut_to_two_seconds_are_read_once(update: Update, archive: Path) -> None:
-    for file in archive.rglob("*.JPG"):
-        os.utime(file, ns=(0, LONG_AGO * 1_000_000_000 + 1_234_567_800))
-    update()
-    for file in archive.rglob("*.JPG"):  # what exFAT gives back after it was mounted again
-        os.utime(file, (0, file.stat().st_mtime // 2 * 2))
-    assert update() == {"changed": 12, "read": 12}
-    assert update() == {"unchanged": 12}
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="this user may not make links")
-def test_a_link_to_an_image_on_a_disk_that_is_not_mounted(
-    index: Index, archive: Path, tmp_path: Path, threads: Executor, db: Path
-) -> None:
-    image = make_image(tmp_path / "disk" / "a.jpg", 50)
-    (archive / "linked.jpg").symlink_to(image)
-    (archive / "litter.jpg").symlink_to(tmp_path / "nothing")
-    assert counts(index.update(archive, executor=threads)) == {"new": 13, "read": 13}
-    image.parent.rename(tmp_path / "unmounted")
-    for _ in range(2):
-        summary = index.update(archive, executor=threads)
-        assert counts(summary) == {"unchanged": 12}
-        assert [place[:2] for place in summary.unlooked] == [
-            (str(archive / "linked.jpg"), "its target is not there")
-        ]
-    assert len(index.select(100)) == 13
-    (archive / "linked.jpg").unlink()
-    assert counts(index.update(archive, executor=threads)) == {"unchanged": 12, "missing": 1}
-    (archive / "linked.jpg").symlink_to(image)
-    assert not index.update(archive, executor=threads).unlooked, "it is missing already"
 
 
 def test_every_file_counts_once_whatever_became_of_it(

@@ -16,9 +16,9 @@ from PIL import Image
 from sdindex import Index
 from sdindex.pages.charts import bucket_bars, hash_bits, map_hashes, time_bubbles
 from sdindex.sampling.trim import stride
-from tests.cli.test_cli import run
 from tests.conftest import make_image
 from tests.support.chromium import chromium
+from tests.support.commands import run
 
 SLASH = "\N{DIVISION SLASH}"  # for the one character that a name cannot have
 HOSTILE_NAMES = [

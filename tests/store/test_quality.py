@@ -18,7 +18,7 @@ from sdindex.sampling import quality
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Store
 from sdindex.store.tables import image, label
-from tests.store.test_selection import forget_frames, image_row, write_index
+from tests.support.indexes import forget_frames, image_row, write_index
 
 
 def apart(one: int, other: int) -> int:

@@ -7,7 +7,7 @@ from sdindex import Index
 from sdindex.archive.cameras import CAMERA_RULE
 from sdindex.archive.natural import SORT_RULE
 from sdindex.sampling.bursts import BURST_RULE
-from tests.indexing.test_update import rows
+from tests.support.counting import rows
 
 
 def test_cameras_found_by_another_rule_are_found_anew(

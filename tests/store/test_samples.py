@@ -2,11 +2,7 @@
 
 import csv
 import json
-import random
-from collections import Counter
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,74 +10,25 @@ from alembic import command
 from alembic.config import Config
 from click.testing import CliRunner, Result
 
-from sdindex import ArchiveError, Index, IndexUnusableError, QueryError, SampledImage, SampleError
-from sdindex.archive.cameras import camera_of
+from sdindex import ArchiveError, Index, IndexUnusableError, SampledImage, SampleError
 from sdindex.cli.main import cli
-from sdindex.sampling import blocks
 from sdindex.store import frames
 from sdindex.store.database import Store
 from sdindex.store.schema import migrations_folder
-from sdindex.store.tables import image as image_table
-from sdindex.store.tables import label as label_table
-from tests.store.test_selection import NOW, forget_frames, image_row, write_index
+from tests.support.indexes import (
+    NOW,
+    add,
+    change,
+    image_row,
+    put_labels,
+)
 
 MISSING = {"missing_since": NOW}
 BACK = {"missing_since": None}
 
 
-def add(db: Path, paths: dict[str, int], **columns: object) -> None:
-    with Store(db).writing() as connection:
-        rows = [
-            image_row(1, path, dhash, "scaled-1") | {"camera": camera_of(path)} | columns
-            for path, dhash in paths.items()
-        ]
-        connection.execute(image_table.insert(), rows)
-        forget_frames(connection)
-        connection.commit()
-
-
-def change(db: Path, paths: list[str], **columns: object) -> None:
-    with Store(db).writing() as connection:
-        connection.execute(
-            image_table.update().where(image_table.c.path.in_(paths)).values(**columns)
-        )
-        forget_frames(connection)
-        connection.commit()
-
-
-def put_labels(db: Path, labels: dict[str, str | None], confidence: float | None = None) -> None:
-    with Store(db).writing() as connection:
-        for path, label in labels.items():
-            row = connection.scalar(sa.select(image_table.c.id).where(image_table.c.path == path))
-            said = {
-                "label": label,
-                "confidence": confidence,
-                "failure": None if label else "broken",
-            }
-            connection.execute(label_table.insert(), {"image_id": row, "source": "test", **said})
-        forget_frames(connection)
-        connection.commit()
-
-
 def paths(sample: list[SampledImage]) -> list[str]:
     return [one.relative_path for one in sample]
-
-
-@pytest.fixture
-def cameras(db: Path) -> Path:
-    """Three cameras of 60, 12 and 4 images, each in bursts of four that look alike."""
-    write_index(db, {"/data/archive": {}})
-    chance = random.Random(7)
-    for camera, images in {"cam1": 60, "cam2": 12, "cam10": 4}.items():
-        for burst in range(images // 4):
-            dhash = chance.getrandbits(63) - chance.getrandbits(63)
-            day = datetime(2026, 4, 1 + burst, 12, 30)  # noqa: DTZ001
-            add(
-                db,
-                {f"{camera}/DCIM/100RECNX/IMG_{4 * burst + n}.JPG": dhash ^ n for n in range(4)},
-                taken_at=day,
-            )
-    return db
 
 
 def run(db: Path, *arguments: object) -> Result:
@@ -266,98 +213,6 @@ def test_text_that_no_database_stores_is_one_line(cameras: Path) -> None:
     assert (done.exit_code, done.stderr) == (1, said)
 
 
-def test_the_end_of_time(index: Index, cameras: Path) -> None:
-    assert len(index.select(99, since=date.min, until=date.max)) == 76
-    with pytest.raises(SampleError, match="knows no time zone"):
-        index.select(9, since=datetime(2026, 1, 1, tzinfo=UTC))
-    assert len(index.select(9, balance="folder:99999999999999999999999")) == 9
-
-
-def test_times(index: Index, cameras: Path) -> None:
-    day = date(2026, 4, 2)
-    assert {
-        one.taken_at.date() for one in index.select(99, since=day, until=day) if one.taken_at
-    } == {day}
-    noon = datetime(2026, 4, 2, 12, 30)  # noqa: DTZ001
-    assert index.select(99, until=noon) == index.select(99, until=day)
-    assert len(index.select(99, until=datetime(2026, 4, 2))) == 12  # noqa: DTZ001
-    add(cameras, {"undated.jpg": 5})
-    assert "undated.jpg" not in paths(index.select(99, since=date(1, 1, 1)))
-    done = run(
-        cameras, "select", "-n", 99, "--since", "2026-04-02", "--until", "2026-04-02T12:29:59"
-    )
-    assert (done.exit_code, done.stdout) == (0, "")
-    assert run(cameras, "select", "-n", 9, "--since", "yesterday").exit_code == 2
-
-
-def test_where_reads_and_does_nothing_else(index: Index, cameras: Path) -> None:
-    found = paths(index.select(99, where="path LIKE 'cam2/%' -- and no more"))
-    assert len(found) == 12
-    before = cameras.read_bytes()
-    for hostile in (
-        "1); DELETE FROM image; --",
-        "load_extension('x')",
-        "1) UNION SELECT id FROM image WHERE (writefile('x', 'y')",
-        "no_such_column",
-        "",
-    ):
-        with pytest.raises(QueryError):
-            index.select(9, where=hostile)
-    assert cameras.read_bytes() == before
-
-
-def test_labels_choose_and_balance(index: Index, cameras: Path) -> None:
-    every = paths(index.select(99))
-    wolves, deer = every[:3], every[3:40]
-    put_labels(cameras, dict.fromkeys(wolves, "wolf"), 0.9)
-    put_labels(cameras, dict.fromkeys(wolves, "deer"), 0.3)
-    put_labels(cameras, dict.fromkeys(deer, "deer"))
-    put_labels(cameras, {every[50]: None})
-    assert paths(index.select(99, labels="wolf")) == wolves
-    assert set(paths(index.select(99, labels=["deer"], not_labels=["wolf"]))) == set(deer)
-    assert index.select(1, labels="wolf")[0].labels == ("deer", "wolf")
-    balanced = Counter(
-        "wolf" if one.relative_path in wolves else "deer" if one.relative_path in deer else ""
-        for one in index.select(9, balance="label")
-    )
-    assert balanced == {"wolf": 3, "deer": 3, "": 3}
-    with pytest.raises(SampleError, match=r"no image has the label 'lynx'; .*: deer, wolf$"):
-        index.select(9, labels="lynx")
-    assert [(one.label, one.images) for one in index.labels()] == [
-        ("deer", 40), ("wolf", 3), (None, 1),
-    ]  # fmt: skip
-    assert index.drop_labels("test") == 44
-    with pytest.raises(SampleError, match="no labels are from 'test'; there are those of: none"):
-        index.drop_labels("test")
-
-
-def test_cameras_are_balanced_and_listed(index: Index, cameras: Path) -> None:
-    sample = index.select(18, balance="camera")
-    assert Counter(one.camera for one in sample) == {"cam1": 7, "cam2": 7, "cam10": 4}
-    assert (
-        Counter(paths_of.split("/")[0] for paths_of in paths(index.select(18, balance="folder:1")))[
-            "cam10"
-        ]
-        == 4
-    )
-    assert [(one.camera, one.images) for one in index.cameras()] == [
-        ("cam1", 60), ("cam2", 12), ("cam10", 4),
-    ]  # fmt: skip
-    for wrong in ("cameras", "folder", "folder:", "folder:0", "folder:x"):
-        with pytest.raises(SampleError, match="balance is camera, label, or folder:K"):
-            index.select(9, balance=wrong)
-
-
-def test_bursts_give_one_image_each(index: Index, cameras: Path) -> None:
-    sample = index.select(19, unit="burst")
-    assert len({one.burst for one in sample}) == 19
-    assert all(one.relative_path.endswith(("2.JPG", "6.JPG", "0.JPG", "4.JPG", "8.JPG"))
-               for one in sample)  # fmt: skip
-    assert Counter(one.burst for one in index.select(20, unit="burst")).most_common(1)[0][1] == 2
-    assert len({one.burst for one in index.select(20, unit="burst", balance="camera")}) == 19
-    assert len(index.select(76, unit="burst")) == 76
-
-
 def first_revision(db: Path) -> None:
     """Make an index as the first version did, with thirty images of three cameras."""
     engine = sa.create_engine(f"sqlite:///{db}")
@@ -405,126 +260,3 @@ def test_every_output_has_camera_and_labels(index: Index, cameras: Path) -> None
         cli, ["--db", str(cameras), *map(str, arguments), "--format", "json"], input=given
     )
     assert json.loads(done.stdout)[0]["labels"] == ["a fox", "deer"]
-
-
-class History:
-    """A random history of an archive and its samples, and what must be true after each step."""
-
-    def __init__(self, db: Path, seed: int) -> None:
-        self.db, self.chance = db, random.Random(seed)
-        write_index(db, {"/data/archive": {}})
-        self.present: set[str] = set()
-        self.gone: set[str] = set()
-        self.saved: dict[str, set[str]] = {}
-        self.made = 0
-
-    def grow(self) -> None:
-        camera = self.chance.choice(["a", "b", "c/d"])
-        hashes = [self.chance.getrandbits(63) for _ in range(3)]
-        new = {}
-        for _ in range(self.chance.randint(1, 25)):
-            self.made += 1
-            new[f"{camera}/{self.made}.jpg"] = self.chance.choice(hashes) ^ self.chance.getrandbits(
-                2
-            )
-        add(self.db, new)
-        self.present |= set(new)
-
-    def delete(self) -> None:
-        lost = self.some(self.present)
-        change(self.db, list(lost), **MISSING)
-        self.present -= lost
-        self.gone |= lost
-
-    def restore(self) -> None:
-        back = self.some(self.gone)
-        change(self.db, list(back), **BACK)
-        self.gone -= back
-        self.present |= back
-
-    def prune(self) -> None:
-        with Index(self.db) as index:
-            index.prune()
-        held = set.union(set(), *self.saved.values())
-        self.gone &= held
-
-    def drop(self) -> None:
-        if self.saved:
-            name = self.chance.choice(sorted(self.saved))
-            with Index(self.db) as index:
-                index.drop_sample(name)
-            del self.saved[name]
-
-    def some(self, of: set[str]) -> set[str]:
-        return set(self.chance.sample(sorted(of), self.chance.randint(0, len(of) // 2)))
-
-    def maybe_saved(self) -> str | None:
-        return self.chance.choice([None, *sorted(self.saved)])
-
-    def sample(self) -> None:
-        options: dict[str, Any] = {
-            "unit": self.chance.choice(["image", "burst"]),
-            "balance": self.chance.choice([None, "camera", "folder:1"]),
-            "bits": self.chance.choice([1, 4, 9]),
-        }
-        extend, exclude, within = (self.maybe_saved() for _ in range(3))
-        eligible = set(self.present)
-        fixed: set[str] = set()
-        if within:
-            options["within"] = within
-            eligible &= self.saved[within]
-        if exclude:
-            options["exclude"] = exclude
-            eligible -= self.saved[exclude]
-        if extend:
-            options["extend"] = extend
-            fixed = self.saved[extend] & self.present
-        count, name = self.chance.randint(1, 40), f"sample {len(self.saved)} {self.made}"
-        impossible = len(fixed) > count or bool(
-            exclude and fixed & self.saved[exclude] & self.present
-        )
-        with Index(self.db) as index:
-            if name in self.saved:
-                return
-            if impossible:
-                with pytest.raises(SampleError, match=r"fixed already|both to be included"):
-                    index.select(count, save=name, **options)
-                return
-            drawn = index.select(count, save=name, **options)
-            found = paths(drawn)
-            assert index.sample(name) == drawn
-        assert len(found) == len(set(found)) == min(count, len(eligible | fixed)), options
-        assert fixed <= set(found) <= eligible | fixed
-        self.saved[name] = set(found)
-
-    def check(self) -> None:
-        with Index(self.db) as index:
-            for name, images in self.saved.items():
-                assert set(paths(index.sample(name))) == images & self.present
-                gone = {path.removeprefix("/data/archive/") for path in index.missing_of(name)}
-                assert gone == images - self.present
-            assert len(index.select(10)) == min(10, len(self.present)) if self.present else True
-
-    def run(self, steps: int) -> None:
-        actions = [self.grow, self.grow, self.delete, self.restore, self.prune, self.drop]
-        for _ in range(steps):
-            self.chance.choice([*actions, *[self.sample] * 5])()
-        self.check()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_every_promise_holds_over_a_random_history(tmp_path: Path, seed: int) -> None:
-    History(tmp_path / "sdindex.db", seed).run(steps=12)
-
-
-def test_a_burst_goes_on_where_a_block_of_the_frame_ends(
-    index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = index.select(12, unit="burst", balance="camera")
-    for size in (1, 3, 7):
-        monkeypatch.setattr(blocks, "MEAN_IMAGES", size)
-        with Store(cameras).writing() as session:
-            forget_frames(session)
-            frames.bring_up_to_date(session)
-            session.commit()
-        assert index.select(12, unit="burst", balance="camera") == whole

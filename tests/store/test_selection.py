@@ -3,72 +3,20 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from natsort import natsort_keygen
 
 from sdindex import ArchiveError, Index, SampledImage, SampleError
-from sdindex.archive.names import to_text
-from sdindex.archive.natural import sort_key
 from sdindex.sampling.trim import stride, trim
 from sdindex.store import frames
-from sdindex.store.database import Session, Store
-from sdindex.store.tables import archive as archive_table
+from sdindex.store.database import Store
 from sdindex.store.tables import image as image_table
 from tests.conftest import make_image
-
-NOW = datetime.now(UTC).replace(tzinfo=None)
-Archives = dict[str, dict[str, int]]  # root -> path -> signed hash
-
-
-def write_index(
-    db: Path, archives: Archives, method: str = "scaled-1", *, in_order: bool = True
-) -> None:
-    """Write an index straight into the tables, its sampling order kept or not."""
-    with Store(db).writing(create=True) as connection:
-        for number, (root, images) in enumerate(archives.items(), start=1):
-            connection.execute(
-                archive_table.insert(),
-                {
-                    "id": number,
-                    "root": root,
-                    "sort_key": sort_key(root),
-                    "method": method.partition("-")[0],
-                    "added_at": NOW,
-                },
-            )
-            for path, dhash in images.items():
-                connection.execute(image_table.insert(), image_row(number, path, dhash, method))
-        if in_order:
-            frames.bring_up_to_date(connection)
-        connection.commit()
-
-
-def forget_frames(session: Session) -> None:
-    """Say that tables were written to straight, past the one who keeps the frame true."""
-    for archive_id in session.scalars(sa.select(archive_table.c.id)).all():
-        frames.forget(session, archive_id)
-
-
-def image_row(archive: int, path: str, dhash: int, method: str) -> dict[str, object]:
-    return {
-        "archive_id": archive,
-        "path": to_text(path),
-        "sort_key": sort_key(path),
-        "dhash": dhash,
-        "method": method,
-        "settled": True,
-        "indexed_at": NOW,
-        "width": 640,
-        "height": 480,
-        "brightness": 100.0,
-        **dict.fromkeys(("size", "mtime_ns", "ctime_ns", "inode"), 1),
-    }
+from tests.support.indexes import Archives, forget_frames, image_row, write_index
 
 
 def sample_by_the_rule(archives: Archives, count: int, bits: int) -> list[tuple[str, str]]:

@@ -40,11 +40,14 @@ def meet(place: str, count: int) -> bool:
 
 
 def work(what: str) -> str:
-    """Return what is given; crash or hang instead where it says so."""
+    """Return what is given; crash, hang or wait until a file is there first where it says so."""
     if what == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "hang":
         time.sleep(600)
+    if what.startswith("until "):
+        while not os.path.exists(what.removeprefix("until ")):
+            time.sleep(0.02)
     return what
 
 
