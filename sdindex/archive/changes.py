@@ -7,7 +7,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from sdindex.archive.scan import Found, Linked, Mounted, TooLong, Unlooked
+from sdindex.archive.beside import Beside
+from sdindex.archive.scan import Found, Linked, Mounted, Passed, TooLong, Unlooked
 from sdindex.archive.state import FileState, FoundFile
 
 
@@ -86,7 +87,16 @@ class Vanished(NamedTuple):
     known: KnownImage
 
 
-Change = ToRead | Unchanged | AllUnchanged | Vanished | Unlooked | TooLong | Linked | Mounted
+class PassedOver(NamedTuple):
+    """A file that the index knows, and that is no longer looked at: litter, or excluded."""
+
+    known: KnownImage
+
+
+Change = (
+    ToRead | Unchanged | AllUnchanged | Vanished | PassedOver | Unlooked | TooLong | Linked
+    | Mounted | Beside
+)  # fmt: skip
 
 _doubts = itemgetter(KnownImage._fields.index("doubts"))
 
@@ -112,11 +122,14 @@ def compare(
     rows = _Rows(known)
     compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
     for item in found:
-        if isinstance(item, Mounted):
+        if isinstance(item, Mounted | Beside):
             yield item
             continue
         if not isinstance(item, list):
             yield from map(Vanished, rows.before(item.path))
+            if isinstance(item, Passed):
+                yield from map(PassedOver, rows.below(item.path))
+                continue
             known_there = rows.skip(item.path)
             if isinstance(item, TooLong):
                 yield item.if_known() if known_there else item
@@ -170,15 +183,13 @@ class _Rows:
         return self._back.popleft() if row is not None and row.path == path else None
 
     def skip(self, path: str) -> int:
-        """Pass over the image of a path, or all below it where it is a folder.
+        """Leave those `below` a path as they are; return how many of them are not missing."""
+        return sum(not row.doubts & Doubt.MISSING for row in self.below(path))
 
-        Return how many of them are not missing.
-        """
-        skipped = 0
+    def below(self, path: str) -> Iterator[KnownImage]:
+        """Yield the image of a path, or all below it where it is a folder."""
         while (row := self._peek()) is not None and _is_at(path, row.path):
-            self._back.popleft()
-            skipped += not row.doubts & Doubt.MISSING
-        return skipped
+            yield self._back.popleft()
 
     def rest(self) -> Iterator[KnownImage]:
         """Yield all that are left."""

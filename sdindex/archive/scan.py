@@ -9,6 +9,7 @@ from operator import itemgetter
 from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
+from sdindex.archive.beside import SHADOW, Beside, Tally, is_litter
 from sdindex.archive.names import absolute, is_inside, to_text
 from sdindex.archive.state import FileState, FoundFile, folded
 
@@ -72,6 +73,12 @@ class Linked(NamedTuple):
     path: str
 
 
+class Passed(NamedTuple):
+    """A file, or a folder with a slash at its end, that is there and is not looked at."""
+
+    path: str
+
+
 class Span(NamedTuple):
     """The stored paths from `start` up to, without it, `end`; without an end where it is None."""
 
@@ -118,7 +125,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted
+Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted | Passed | Beside
 
 
 def scan(
@@ -129,7 +136,7 @@ def scan(
     They come in runs of files that follow each other in one folder: what is done for a run
     at once is fast. A link to a file counts as a file. The order is that of a database's
     index on the path, so that both can be read side by side; memory is that of the largest
-    single folder.
+    single folder. Litter is passed over; what else is there comes last, counted.
 
     Parameters
     ----------
@@ -147,13 +154,14 @@ def scan(
     device = _device(top)
     if device is not None and device != _device(os.path.dirname(os.path.abspath(top))):
         yield Mounted(under, device)
-    folders = [(_contents(top, under, span), device)]
+    tally = Tally()
+    folders = [(_contents(top, under, span, tally), device)]
     while folders:
         contents, device = folders[-1]
         item = next(contents, None)
         if item is None:
             folders.pop()
-        elif isinstance(item, list | Unlooked | TooLong):
+        elif isinstance(item, list | Unlooked | TooLong | Passed):
             yield item
         else:
             prefix, entry = item
@@ -161,9 +169,11 @@ def scan(
                 own = _device(entry.path)
                 if own is not None and own != device:
                     yield Mounted(prefix, own)
-                folders.append((_contents(entry.path, prefix, span), own))
+                folders.append((_contents(entry.path, prefix, span, tally), own))
             elif links is None:
                 yield Linked(prefix)
+    if tally.seen:
+        yield tally.seen
 
 
 def look_at(root: str, paths: Iterable[str]) -> Iterator[Found]:
@@ -199,14 +209,15 @@ def _device(folder: str) -> int | None:
 
 
 _Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
+_Other = Unlooked | TooLong | Passed | _Subfolder
 
 
 def _contents(
-    location: str, prefix: str, span: Span
-) -> Iterator[list[FoundFile] | Unlooked | TooLong | _Subfolder]:
+    location: str, prefix: str, span: Span, tally: Tally
+) -> Iterator[list[FoundFile] | _Other]:
     """Yield the contents of a folder: runs of files, and the folders between them."""
     try:
-        files, others = _listed(location, prefix, None if span.covers(prefix) else span)
+        files, others = _listed(location, prefix, None if span.covers(prefix) else span, tally)
     except OSError as problem:
         yield _refused(prefix, problem)
         return
@@ -223,20 +234,25 @@ def _contents(
 
 
 def _listed(
-    location: str, prefix: str, span: Span | None
-) -> tuple[list[FoundFile], list[Unlooked | TooLong | _Subfolder]]:
+    location: str, prefix: str, span: Span | None, tally: Tally
+) -> tuple[list[FoundFile], list[_Other]]:
     """Return a folder's images, and its subfolders and what could not be looked at.
 
     The loop that a million unchanged files go through: each call in it counts.
     """
     files: list[FoundFile] = []
-    others: list[Unlooked | TooLong | _Subfolder] = []
+    others: list[_Other] = []
     with os.scandir(location) as listing:
         for entry in listing if span is None else _reaching(listing, prefix, span):
             name = entry.name
             path = _path_of(prefix, name)
             if not name.lower().endswith(IMAGE_SUFFIXES):
-                others += _beside_images(path + "/", entry)
+                others += _beside_images(path + "/", entry, span, tally)
+                continue
+            # Most names sort behind it: that is the quickest to tell.
+            if name < "/" and name.startswith(SHADOW) and not _is_folder(entry):
+                others.append(Passed(path))
+                tally.count(name)
                 continue
             try:
                 status = _status(entry)
@@ -250,8 +266,19 @@ def _listed(
                 numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
                 files.append(_new_tuple(FoundFile, (path, *numbers)))
             elif S_ISDIR(status.st_mode):  # it may be called what it likes
-                others.append((path + "/", entry))
+                others.append(_subfolder(path + "/", entry, span, tally))
     return files, others
+
+
+def _subfolder(
+    path: str, entry: "os.DirEntry[str]", span: Span | None, tally: Tally
+) -> Passed | _Subfolder:
+    """Return a subfolder, or that it is passed over."""
+    if not is_litter(entry.name, entry.path):
+        return path, entry
+    if span is None or span.holds(path):  # or it is counted with another span
+        tally.count_folder(entry.name, entry.path)
+    return Passed(path)
 
 
 def _reaching(
@@ -270,12 +297,16 @@ def _path_of(prefix: str, name: str) -> str:
     return prefix + (name if name.isascii() and "\\" not in name else to_text(name))
 
 
-def _beside_images(path: str, entry: "os.DirEntry[str]") -> Iterator[Unlooked | _Subfolder]:
+def _beside_images(
+    path: str, entry: "os.DirEntry[str]", span: Span | None, tally: Tally
+) -> Iterator[_Other]:
     """Yield an entry that is not named as an image is, if it is a folder or leads to one."""
     if _is_folder(entry):
-        yield path, entry
+        yield _subfolder(path, entry, span, tally)
     elif _leads_nowhere(entry):
         yield _gone(path)
+    else:
+        tally.count(entry.name)
 
 
 def _gone(link: str) -> Unlooked:

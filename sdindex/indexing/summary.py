@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 
+from sdindex.archive.beside import Beside
 from sdindex.archive.names import printable
 from sdindex.archive.scan import READABLE, Unlooked
 from sdindex.indexing.survey import Survey
@@ -23,6 +24,9 @@ class Summary:
     reason: what was known of them is kept, and they are read again at the next update.
     `damaged` names, after a run that verifies, the files that are broken, were not given, or
     show something else than before though their size and time are the same.
+    `forgotten` are images that the index had and that are passed over now, and `kept` those of
+    them that stay in it as missing, for the saved samples that have them. `beside` counts what
+    else is there.
     `unlooked` names the files and folders that could not be looked at, or are kept as they
     were, each with the reason.
     """
@@ -39,10 +43,13 @@ class Summary:
     without_thumbnail: int = 0
     labels_kept: int = 0
     samples_kept: int = 0
+    forgotten: int = 0
+    kept: int = 0
     seconds: float = 0.0
     unlooked: list[Unlooked] = field(default_factory=list)
     refused: list[Unlooked] = field(default_factory=list)
     damaged: list[Unlooked] = field(default_factory=list)
+    beside: Beside = field(default_factory=Beside)
 
     def add(self, part: Part, surveyed: Survey) -> None:
         """Count what a survey has settled without reading."""
@@ -51,6 +58,9 @@ class Summary:
         self.unchanged += surveyed.unchanged
         self.missing += surveyed.missing
         self.unreadable += surveyed.unreadable
+        self.forgotten += surveyed.forgotten
+        self.kept += surveyed.kept
+        self.beside.add(surveyed.beside)
         self.keep(part, surveyed.unlooked)
 
     def keep(self, part: Part, unlooked: list[Unlooked]) -> None:
@@ -88,8 +98,15 @@ class Summary:
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
             f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
-            f"{self._kept()}{self._refused()}"
+            f"{self._kept()}{self._refused()}{self._passed_over()}"
+            + (f"\nalso there, not indexed: {self.beside}" if self.beside else "")
         )
+
+    def _passed_over(self) -> str:
+        """Return how many images are passed over from now on; nothing where none is."""
+        forgotten = f"; {self.forgotten:,} passed over from now on, and forgotten"
+        kept = f"; {self.kept:,} passed over from now on, and kept for saved samples as missing"
+        return forgotten * bool(self.forgotten) + kept * bool(self.kept)
 
     def _refused(self) -> str:
         """Return how many files were not given; nothing where all were."""

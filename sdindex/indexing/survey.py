@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sdindex.archive.beside import Beside
 from sdindex.archive.changes import (
     HOUR_NS,
     AllUnchanged,
     Change,
     Doubt,
+    PassedOver,
     Reason,
     ToRead,
     Unchanged,
@@ -50,7 +52,9 @@ class Survey:
     `back` are the ids of images that went missing, or came back; `unlooked` are files and
     folders that could not be looked at, or are kept as they were; `too_long` those whose names the
     system does not open; `devices` tells where disks are mounted; `reasons` counts the files to
-    be read by theirs.
+    be read by theirs. `passed` are ids of images that are no longer looked at: `forgotten` is how
+    many of them were deleted from the index, `kept` how many stay as missing, for the saved
+    samples that have them. `beside` counts what else is there.
     """
 
     unchanged: int = 0
@@ -64,6 +68,10 @@ class Survey:
     too_long: list[str] = field(default_factory=list)
     devices: dict[str, int] = field(default_factory=dict)
     reasons: "Counter[Reason]" = field(default_factory=Counter)
+    passed: "array[int]" = field(default_factory=lambda: array("q"))
+    forgotten: int = 0
+    kept: int = 0
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def found(self) -> int:
@@ -108,6 +116,8 @@ def survey(
         raise _empty(session, part)
     if result.too_long:
         _tell_too_long(part, result.too_long)
+    images.expect(session, part.archive, len(result.passed))
+    result.forgotten, result.kept = images.forget(session, result.passed, utc_now())
     alike = worklist.list_gone(session, part.archive, result.gone)
     if whole:
         _judge_losses(session, part, result, alike, accept=accept_loss)
@@ -186,12 +196,14 @@ def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[
             case Vanished(known):
                 if not known.doubts & Doubt.MISSING and part.files is None:
                     result.gone.append(known.id)
+            case PassedOver(known):
+                result.passed.append(known.id)
             case _:
                 _note(change, failed, part, result)
 
 
 def _note(
-    change: Unlooked | TooLong | Linked | Mounted, failed: int, part: Part, result: Survey
+    change: Unlooked | TooLong | Linked | Mounted | Beside, failed: int, part: Part, result: Survey
 ) -> None:
     """Note what is no file; `failed` is how many in a row could not be looked at."""
     match change:
@@ -205,6 +217,8 @@ def _note(
             result.too_long.append(path)
         case Mounted(path, device):
             result.devices[path] = device
+        case Beside():
+            result.beside.add(change)
 
 
 def _tell_too_long(part: Part, paths: list[str]) -> None:

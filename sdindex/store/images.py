@@ -120,8 +120,22 @@ def sort_anew(session: Session, archive: "Archive") -> None:
 def delete_missing(session: Session) -> int:
     """Delete the rows of images that are missing, and in no saved sample; return how many."""
     missing = image.c.missing_since.is_not(None)
-    saved = sa.exists().where(sample_image.c.image_id == image.c.id)
-    return session.execute(image.delete().where(missing, ~saved)).rowcount
+    return session.execute(image.delete().where(missing, ~_is_saved())).rowcount
+
+
+def forget(session: Session, ids: Iterable[int], since: datetime) -> tuple[int, int]:
+    """Delete the rows of images that are in no saved sample; the others are missing from now on.
+
+    Return how many are deleted, and how many were not missing and now are.
+    """
+    deleted = kept = 0
+    for chunk in batched(ids, PARAMETERS):
+        chosen = has_id(image.c.id, chunk)
+        frames.note(session, chosen)
+        deleted += session.execute(image.delete().where(chosen, ~_is_saved())).rowcount
+        present = chosen & image.c.missing_since.is_(None)
+        kept += session.execute(image.update().where(present).values(missing_since=since)).rowcount
+    return deleted, kept
 
 
 def delete_all(session: Session, archive: "Archive") -> int:
@@ -174,6 +188,11 @@ def paths_of(session: Session, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
     for chunk in batched(ids, PARAMETERS):
         rows = session.execute(sa.select(image.c.id, image.c.path).where(has_id(image.c.id, chunk)))
         yield from ((row.id, row.path) for row in rows)
+
+
+def _is_saved() -> sa.ColumnElement[bool]:
+    """Return the condition that an image is in a saved sample."""
+    return sa.exists().where(sample_image.c.image_id == image.c.id)
 
 
 def _values(archive: "Archive", read: ImageRead) -> dict[str, Any]:
