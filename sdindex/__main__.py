@@ -16,11 +16,16 @@ def main() -> None:
     """Run the command line."""
     _import_nothing_from_here()
     gc.set_threshold(*_GC_THRESHOLDS)
+    sys.unraisablehook = _all_but_too_little_memory
     # Numpy's threads, a pool as large as the machine, do nothing here and cost time and memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        import logging
+
         from sdindex.cli.main import cli
 
+        # It logs a traceback when it tidies up after an error, which is told by itself.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         cli(prog_name="sdindex")
     # Before any command of ours runs:
     except (OSError, ImportError) as problem:
@@ -53,6 +58,12 @@ def _import_nothing_from_here() -> None:
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if ours not in sys.path:  # run from a copy that is not installed, by whoever is in it
         sys.path.append(ours)
+
+
+def _all_but_too_little_memory(what: "sys.UnraisableHookArgs", /) -> None:
+    """Tell what cannot be raised, but not that it was for want of memory: one line says that."""
+    if not issubclass(what.exc_type, MemoryError):
+        sys.__unraisablehook__(what)
 
 
 def _flush() -> None:

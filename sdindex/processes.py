@@ -246,6 +246,7 @@ def _program(task: str, *ends: Any) -> "subprocess.Popen[bytes]":
         env={**_ENVIRONMENT, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # a library that dies says so in several lines, in each process
         start_new_session=True,
         **options,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from sdindex.errors import LACKING, ReadingError
 from sdindex.workers import WorkerDiedError, Workers, completed, get_ready
 from tests.support import stalling
 from tests.support.hostile import RAN, hostile_card
-from tests.support.stalling import work
+from tests.support.stalling import complain, work
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 
@@ -277,6 +277,15 @@ def test_what_the_machine_lacks_is_met_with_fewer_workers(
         f"fewer than 8 processes worked for want of {LACKING[number]}: "
         "end other programs, or raise the limit"
     ]
+
+
+def test_what_a_library_says_while_workers_start_is_not_shown(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    processes.end_server()
+    with Workers(1, initializer=complain) as pool:
+        assert pool.submit(work, "0").result() == "0"
+    assert capfd.readouterr().err == ""
 
 
 @posix

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import update_wrapper
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
@@ -61,6 +62,8 @@ class Delivery(NamedTuple):
         from sdindex.exchange.formats.paths import write_paths
         from sdindex.exchange.output import writing
 
+        # Before there is a draft: a library that finds too little memory ends the program at once.
+        import_module("numpy")
         seen = _Seen()
         with writing(self.output, index=index) as file:
             write_paths(seen.all_of(paths), file, end=b"\0" if self.form == "null" else b"\n")

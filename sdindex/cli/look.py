@@ -1,5 +1,6 @@
 """Commands that look into an index: buckets, quality, cameras, and a report to look at."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +86,8 @@ def report(
     """
     from sdindex.exchange.output import writing
 
+    # Before there is a draft: a library that finds too little memory ends the program at once.
+    import_module("sdindex.pages.report")
     with writing(output, index=index.file) as file:
         page = index.report(
             count, thumbnails=thumbnails, workers=workers, progress=progress, **sampling

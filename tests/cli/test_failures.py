@@ -57,6 +57,67 @@ def test_with_little_memory_there_is_no_traceback(command: str, megabytes: int, 
     assert "Traceback" not in done.stderr
 
 
+DRAFTS = """
+import sys
+from sdindex.exchange import output
+new_file = output.new_file
+def looked_at(path):
+    print("numpy" in sys.modules, "sdindex.pages.report" in sys.modules, file=sys.stderr)
+    return new_file(path)
+output.new_file = looked_at
+sys.argv[0] = "sdindex"
+from sdindex.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "loaded"), [("select -n 3 -o list.txt", "True F"), ("report -n 3", "True True")]
+)
+def test_a_library_that_ends_the_program_while_it_is_loaded_leaves_no_draft(
+    command: str, loaded: str, made: Path
+) -> None:
+    program = [sys.executable, "-c", DRAFTS, "--db", "sdindex.db", *command.split()]
+    done = subprocess.run(program, cwd=made, capture_output=True, text=True, check=True)
+    assert loaded in done.stderr
+
+
+CLEANING = """
+import sys
+from sdindex import Index
+def status(index):
+    import logging
+    try:
+        raise MemoryError
+    except MemoryError:
+        pool = logging.getLogger("sqlalchemy.pool.impl.QueuePool")
+        pool.error("Exception during reset", exc_info=True)
+    class Cleaned:
+        def __del__(self):
+            raise {problem}
+    Cleaned()
+    raise MemoryError
+Index.status = status
+sys.argv[1:] = ["--db", "sdindex.db", "status"]
+from sdindex.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("problem", ["MemoryError", "KeyError"])
+def test_what_fails_while_an_error_is_tidied_up_after_is_not_told_beside_it(
+    problem: str, made: Path
+) -> None:
+    program = [sys.executable, "-c", CLEANING.format(problem=problem)]
+    done = subprocess.run(program, cwd=made, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert ("Traceback" in done.stderr) == (problem == "KeyError"), "a fault is not hidden"
+    assert done.stderr.endswith(
+        "Error: there is too little memory; what was stored before is kept\n"
+    )
+    assert "reset" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("little")
