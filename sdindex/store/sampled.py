@@ -85,7 +85,11 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
         statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
             has_id(image.c.id, chunk)
         )
-        found = {row_id: (archive_id, path) for row_id, archive_id, path in session.rows(statement)}
+        found = {
+            row_id: (archive_id, path)
+            for row_id, archive_id, path in session.rows(statement)
+            if archive_id in location
+        }
         _require_all(chunk, found)
         for archive_id, path in map(found.__getitem__, chunk):
             yield from_text(path) if relative else location[archive_id](path)

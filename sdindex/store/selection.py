@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from sdindex.archive.names import from_text
 from sdindex.arguments import DEFAULT_BITS
 from sdindex.sampling.options import Count, SampleOptions, images_wanted
 from sdindex.sampling.trim import trim
@@ -15,7 +14,7 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.lookup import NOTHING_LISTED, Listed
-from sdindex.store.sampled import SampledImage, by_id
+from sdindex.store.sampled import SampledImage, by_id, paths_by_id
 from sdindex.store.tables import archive, image
 
 if TYPE_CHECKING:
@@ -160,23 +159,11 @@ def buckets(session: Session, count: Count | None, options: SampleOptions) -> li
     from sdindex.store.candidates import candidates  # numpy
 
     sizes, first_ids = candidates(session, options).frame.bucket_sizes(options.bits)
-    paths = _paths(session, first_ids.values())
+    paths = paths_by_id(session, first_ids.values(), relative=True)
+    path_of = dict(zip(first_ids, paths, strict=True))
     asked = None if count is None else images_wanted(count, sum(sizes.values()))
     keeps = sizes if asked is None else trim(sizes, asked)
     return [
-        Bucket(
-            number, f"{number:0{options.bits}b}", images, keeps[number], paths[first_ids[number]]
-        )
+        Bucket(number, f"{number:0{options.bits}b}", images, keeps[number], path_of[number])
         for number, images in sizes.items()
     ]
-
-
-def _paths(session: Session, ids: Iterable[int]) -> dict[int, str]:
-    """Return the relative paths of images, by their ids."""
-    return {
-        row_id: from_text(path)
-        for chunk in batched(ids, PARAMETERS)
-        for row_id, path in session.rows(
-            sa.select(image.c.id, image.c.path).where(has_id(image.c.id, chunk))
-        )
-    }

@@ -75,15 +75,18 @@ class SqliteBackend:
     def check(self, connection: sa.Connection, *, write: bool) -> None:
         """Refuse a damaged file: whoever writes looks for it, and a reader of a small one.
 
+        A reader of a large one has the small tables checked.
+
         Raises
         ------
         IndexUnusableError
             When SQLite finds its pages not to be in order.
         """
         is_small = self._file.stat().st_size <= _CHEAP_BYTES
-        if not write and not is_small:
-            return
-        found = damage.of_pages(connection, whole=is_small)
+        if write or is_small:
+            found = damage.of_pages(connection, whole=is_small)
+        else:
+            found = damage.of_small_tables(connection)
         if found is not None:
             raise IndexUnusableError(f"{self}: {found}")
 

@@ -172,6 +172,35 @@ def test_lost_images_are_told_by_readers_of_a_large_index(
         index.status()
 
 
+@pytest.mark.parametrize("table", ["archive", "frame_block", "frame_bucket"])
+def test_tables_that_all_depends_on_are_always_checked(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch,
+    table: str,
+) -> None:  # fmt: skip
+    index.update(archive, executor=threads)
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    with closing(sqlite3.connect(db)) as connection:
+        query = f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'"
+        page = connection.execute(query).fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with db.open("r+b") as file:
+        file.seek((page - 1) * size + 3)
+        file.write(b"\0\0")  # it has no rows
+    for ask in (index.cameras, index.buckets, index.status, lambda: index.select(3)):
+        with pytest.raises(IndexUnusableError, match="damaged"):
+            ask()
+
+
+def test_an_image_of_no_archive_is_damage(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    change(db, "UPDATE image SET archive_id = 23")
+    with pytest.raises(IndexUnusableError, match="damaged"):
+        index.buckets()
+
+
 @pytest.mark.parametrize("fault", [TypeError, ValueError, KeyError, AttributeError])
 def test_for_a_fault_of_the_program_no_damage_is_looked_for(
     index: Index, db: Path, archive: Path, threads: Executor, fault: type[Exception]

@@ -9,11 +9,13 @@ import sqlite3
 from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
+from unittest import mock
 
 from click.testing import CliRunner, Result
 
 from sdindex.cli.main import cli
 from sdindex.errors import SdindexError
+from sdindex.store import sqlite
 from tests.torture.states import first_difference, state, update
 from tests.torture.support import Row, check, check_refusal, images, write
 
@@ -21,6 +23,9 @@ READING = (
     ("status",), ("select", "-n", "10"), ("select", "-n", "9", "--bits", "7"), ("buckets",),
     ("errors",), ("cameras",), ("sql", "SELECT * FROM image_hash"),
 )  # fmt: skip
+
+# What tells of damage also where the index is too large to be checked by who only reads it.
+SUMMED = {"status", "select", "buckets", "cameras"}
 
 BY_VALUES = 0.3  # of the damages
 VALUES = (
@@ -74,10 +79,14 @@ class Damaged:
         """Damage it, and have each command meet that."""
         content = self._damaged(random.Random(trial))
         wrong = ""
+        is_large = bool(trial % 2)  # and not checked before it is read
         for arguments in READING:
+            if is_large and arguments[0] not in SUMMED:
+                continue
             again = f"seed {trial}, {arguments[0]}"
             self._set_up(content)
-            result = self._run(*arguments)
+            with mock.patch.object(sqlite, "_CHEAP_BYTES", 0 if is_large else 1 << 30):
+                result = self._run(*arguments)
             if not self._is_refused(result, arguments[0], again):
                 different = result.stdout != self._answers[arguments]
                 wrong = arguments[0] if different else wrong
