@@ -34,11 +34,24 @@ def sort_key(path: str) -> bytes:
         A path as Python's ``os`` functions give it, lone surrogates included.
     """
     path = as_utf8(path)
+    return _natural(path) + _END + _tie(path)
+
+
+def folder_key(folder: str) -> bytes:
+    """Return what the sort keys of all that is in a folder begin with, and of nothing else.
+
+    Only a folder whose name differs in nothing but how a number or a letter is written has the
+    same. `folder` is empty, or a path as that of `sort_key`.
+    """
+    return _natural(as_utf8(f"{folder}/"))[: -len(_END)] if folder else b""
+
+
+def _natural(path: str) -> bytes:
     parts = _NUMBER.split(unicodedata.normalize("NFD", path))
     key = bytearray()
     for number, part in enumerate(parts):
         key += _number(part) if number % 2 else part.encode("utf-8", "surrogatepass") + _END
-    return bytes(key + _END + _tie(path))
+    return bytes(key)
 
 
 def _number(digits: str) -> bytes:

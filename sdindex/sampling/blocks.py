@@ -8,7 +8,8 @@ import json
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, compress, islice, pairwise
+from operator import ne
 from typing import NamedTuple
 
 from sdindex.hashing.bits import buckets
@@ -23,24 +24,12 @@ _GOLDEN = 0x9E37_79B9_7F4A_7C15
 _WORD = (1 << 64) - 1  # of an id
 
 
-class FrameRow(NamedTuple):
-    """An image of the frame as the index stores it.
-
-    `dhash` is signed, `path` and `camera` are in stored form, `seconds` is the camera's local
-    time since 1970 (None without a time), `method` the hash's method and version.
-    """
-
-    id: int
-    sort_key: bytes
-    dhash: int
-    path: str
-    camera: str
-    seconds: int | None
-    method: str
-
-
 class FrameColumns(NamedTuple):
-    """The same of many images."""
+    """Images of the frame as the index stores them.
+
+    `hashes` are signed, `paths` and `cameras` in stored form, `seconds` are the cameras' local
+    time since 1970 (None without a time), `methods` the hashes' methods and versions.
+    """
 
     ids: Sequence[int]
     sort_keys: Sequence[bytes]
@@ -88,27 +77,34 @@ def ids_column(bucket: int) -> str:
 
 
 def blocks(
-    rows: Iterable[FrameRow], labels_of: Callable[[Sequence[int]], Labels]
+    images: Iterable[FrameColumns], labels_of: Callable[[Sequence[int]], Labels]
 ) -> Iterator[Block]:
-    """Yield the blocks of images in natural order, all of one archive.
+    """Yield the blocks of images in natural order, all of one archive, given some at a time.
 
     Wherever it stands, one image in `MEAN_IMAGES` begins a block, and so does the first.
     `labels_of` is asked for the labels of one block's images at a time.
     """
     below = (_WORD + 1) // MEAN_IMAGES
-    current: list[FrameRow] = []
-    for row in rows:
-        if row[0] * _GOLDEN & _WORD < below and current:
-            yield block(current, labels_of)
-            current = []
-        current.append(row)
+    current: list[FrameColumns] = []
+    for some in images:
+        starts = [at for at, row in enumerate(some.ids) if row * _GOLDEN & _WORD < below]
+        for start, end in pairwise([0, *starts, len(some.ids)]):
+            if start in starts and current:
+                yield block(_joined(current), labels_of)
+                current = []
+            if end > start:
+                current.append(FrameColumns._make(column[start:end] for column in some))
     if current:
-        yield block(current, labels_of)
+        yield block(_joined(current), labels_of)
 
 
-def block(rows: Sequence[FrameRow], labels_of: Callable[[Sequence[int]], Labels]) -> Block:
+def _joined(parts: Sequence[FrameColumns]) -> FrameColumns:
+    columns = zip(*parts, strict=True)
+    return FrameColumns._make(tuple(chain.from_iterable(column)) for column in columns)
+
+
+def block(found: FrameColumns, labels_of: Callable[[Sequence[int]], Labels]) -> Block:
     """Return the block of these images."""
-    found = FrameColumns(*zip(*rows, strict=True))
     listed: list[array[int]] = [array("q") for _ in range(1 << BUCKET_BITS)]
     for image_id, bucket in zip(found.ids, buckets(found.hashes, BUCKET_BITS), strict=True):
         listed[bucket].append(image_id)
@@ -119,23 +115,18 @@ def block(rows: Sequence[FrameRow], labels_of: Callable[[Sequence[int]], Labels]
     return Block(
         id=found.ids[0],
         first_key=found.sort_keys[0],
-        images=len(rows),
+        images=len(found.ids),
         methods=tuple(dict.fromkeys(found.methods)),
         buckets={bucket: (len(ids), ids[0]) for bucket, ids in members.items()},
         columns=columns,
     )
 
 
-def column(name: str, rows: Sequence[FrameRow]) -> bytes:
-    """Return a column of these images, packed."""
-    return COLUMNS[name](FrameColumns(*zip(*rows, strict=True)))
-
-
 def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
     """Return which of the images have which labels: positions in the block, and names."""
     numbers: dict[str, int] = {}
     positions, label_numbers = array("q"), array("q")
-    for position, image_id in enumerate(ids):
+    for position, image_id in enumerate(ids if labels else ()):
         for name in labels.get(image_id, ()):
             positions.append(position)
             label_numbers.append(numbers.setdefault(name, len(numbers)))
@@ -174,9 +165,7 @@ COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
 
 def _runs(values: Sequence[str]) -> bytes:
     """Return values, many equal in a row, as runs: each run's length, and its value."""
-    turns = [
-        position for position, (before, value) in enumerate(pairwise(values), 1) if before != value
-    ]
+    turns = compress(range(1, len(values)), map(ne, values, islice(values, 1, None)))
     starts = [0, *turns]
     lengths = array("q", [end - start for start, end in pairwise([*starts, len(values)])])
     numbers: dict[str, int] = {}

@@ -1,9 +1,9 @@
 """Opening an index: the `Backend` that each kind of database is, and sessions on it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -19,6 +19,7 @@ from sdindex.store.sqlite import SqliteBackend
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 _CHUNK = 10_000  # rows fetched at once
+_FEW = 1000  # of them while their values are in the processor's cache
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -143,33 +144,52 @@ class Session:
         """
         return self._backend.matching(self.connection, expression)
 
+    def columns(self, statement: sa.Select[Any]) -> Iterator[list[Sequence[Any]]]:
+        """Yield the columns of up to a thousand rows at a time: of millions, sooner than `rows`."""
+        kinds, convert = kinds_of(statement.selected_columns), self._conversions(statement)
+        for rows in self._fetched(statement, _FEW):
+            columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+            require(columns, kinds)
+            for number, each in convert.items():
+                columns[number] = _converted(columns[number], repeat(each))
+            yield columns
+
     def _chunks(self, statement: sa.Select[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+        kinds, convert = kinds_of(statement.selected_columns), self._conversions(statement)
+        each = [convert.get(number, _as_it_is) for number in range(len(kinds))]
+        for rows in self._fetched(statement, chunk):
+            require(zip(*rows, strict=True), kinds)
+            yield [tuple(_converted(row, each)) for row in rows] if convert else rows
+
+    def _conversions(self, statement: sa.Select[Any]) -> dict[int, Callable[[Any], Any]]:
+        """Return what makes SQLAlchemy's value of the driver's, by the number of the column."""
         dialect = self.connection.dialect
-        columns = list(statement.selected_columns)
-        kinds = kinds_of(columns)
         processors = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+            column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in statement.selected_columns
         ]
-        convert = {number: each for number, each in enumerate(processors) if each is not None}
+        return {number: each for number, each in enumerate(processors) if each is not None}
+
+    def _fetched(
+        self, statement: sa.Select[Any], chunk: int
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
         cursor = self.connection.execute(statement).cursor
         try:
             while rows := cursor.fetchmany(chunk):
-                require(rows, kinds)
-                yield [_converted(row, convert) for row in rows] if convert else rows
-        except dialect.loaded_dbapi.Error as problem:  # as SQLAlchemy says it of its own
+                yield rows
+        except self.connection.dialect.loaded_dbapi.Error as problem:  # as SQLAlchemy says it
             raise DatabaseError(str(statement), None, problem) from problem
 
 
-def _converted(
-    row: tuple[Any, ...], convert: Mapping[int, Callable[[Any], Any]]
-) -> tuple[Any, ...]:
-    values = list(row)
+def _converted(values: Iterable[Any], conversions: Iterable[Callable[[Any], Any]]) -> list[Any]:
     try:
-        for number, each in convert.items():
-            values[number] = each(values[number])
+        return [each(value) for each, value in zip(conversions, values, strict=False)]
     except (TypeError, ValueError) as problem:
         raise WrongValueError(str(problem)) from problem
-    return tuple(values)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class Store:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,16 +23,16 @@ from sdindex.sampling.blocks import (
     FRAME_VERSION,
     LABELS,
     Block,
-    FrameRow,
+    FrameColumns,
     Labels,
     blocks,
-    column,
     ids_column,
     ids_in_order,
     labels_column,
 )
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.in_order import Columns, in_order, sorted_by_key
 from sdindex.store.tables import (
     WrongValueError,
     archive,
@@ -46,6 +46,12 @@ from sdindex.store.tables import (
 )
 
 _MOST_CHANGED = 8  # where more than one in so many images changed, all blocks are made anew
+
+# What `sdindex.sampling.blocks.FrameColumns` has, of images that a condition is to choose.
+_FRAME_COLUMNS = sa.select(
+    image.c.id, image.c.sort_key, image.c.dhash, image.c.path, image.c.camera,
+    sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger), image.c.method,
+)  # fmt: skip
 
 _first_key = itemgetter(2)
 
@@ -256,25 +262,17 @@ def _repairs(
 def remade(session: Session, repair: Repair) -> Iterator[Block]:
     """Yield new blocks for those to be repaired."""
     if repair.ids is None:
-        of_archive = available() & (image.c.archive_id == repair.archive_id)
-        rows = session.rows(_rows(of_archive).order_by(image.c.sort_key))
+        found = in_order(session, repair.archive_id, _FRAME_COLUMNS.where(available()))
     else:
-        rows = iter(sorted(_rows_of(session, sorted(repair.ids)), key=itemgetter(1)))
-    yield from blocks(cast("Iterator[FrameRow]", rows), lambda ids: _labels(session, ids))
+        found = iter([sorted_by_key(_columns_of(session, sorted(repair.ids)))])
+    yield from blocks(
+        map(FrameColumns._make, filter(None, found)), lambda ids: _labels(session, ids)
+    )
 
 
-def _rows(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Select what `sdindex.sampling.blocks.FrameRow` has."""
-    seconds = sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger)
-    return sa.select(
-        image.c.id, image.c.sort_key, image.c.dhash, image.c.path, image.c.camera, seconds,
-        image.c.method,
-    ).where(condition)  # fmt: skip
-
-
-def _rows_of(session: Session, ids: Iterable[int]) -> Iterator[Any]:
+def _columns_of(session: Session, ids: Iterable[int]) -> Iterator[Columns]:
     for chunk in batched(ids, PARAMETERS):
-        yield from session.rows(_rows(has_id(image.c.id, chunk)))
+        yield from session.columns(_FRAME_COLUMNS.where(has_id(image.c.id, chunk)))
 
 
 def column_of(session: Session, block_id: int, name: str) -> bytes:
@@ -282,8 +280,7 @@ def column_of(session: Session, block_id: int, name: str) -> bytes:
     ids = _ids_of(session, block_id)
     if name == LABELS:
         return labels_column(ids, _labels(session, ids))
-    rows = {row[0]: row for row in _rows_of(session, ids)}
-    return column(name, [cast("FrameRow", rows[image_id]) for image_id in ids])
+    return COLUMNS[name](FrameColumns._make(sorted_by_key(_columns_of(session, ids))))
 
 
 def _ids_of(session: Session, block_id: int) -> list[int]:

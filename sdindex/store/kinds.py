@@ -30,15 +30,15 @@ def kinds_of(columns: Iterable[sa.ColumnElement[Any]]) -> Kinds:
     return [(str(column), _allowed(column)) for column in columns]
 
 
-def require(rows: Sequence[Sequence[Any]], kinds: Kinds) -> None:
-    """Refuse rows that have a value of another kind than its column.
+def require(columns: Iterable[Sequence[Any]], kinds: Kinds) -> None:
+    """Refuse columns that have a value of another kind than theirs.
 
     Raises
     ------
     WrongValueError
         When there is one.
     """
-    for (name, allowed), values in zip(kinds, zip(*rows, strict=True), strict=False):
+    for (name, allowed), values in zip(kinds, columns, strict=False):
         if allowed is not None and not allowed.issuperset(map(type, values)):
             raise WrongValueError(f"a value of {name} is of another kind")
 
@@ -69,7 +69,7 @@ def _fetched(result: Found, kinds: Kinds) -> list[tuple[Any, ...]]:
         rows = [tuple(row) for row in result.fetchmany(_CHUNK)]
     except (TypeError, ValueError) as problem:  # SQLAlchemy's, of a time that is none
         raise WrongValueError(str(problem)) from problem
-    require(rows, kinds)
+    require(zip(*rows, strict=True), kinds)
     return rows
 
 
