@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Questions:
-    """The half of `sdindex.Index` that only reads the index."""
+    """The part of `sdindex.Index` that only reads the index."""
 
     def __init__(self, db: AnyPath = DEFAULT_INDEX, *, when_stuck: WhenStuck | None = None) -> None:
         call = optional(function, "when_stuck", when_stuck)

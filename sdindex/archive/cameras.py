@@ -16,13 +16,13 @@ _CARD_FOLDERS = re.compile(
 
 # The version of the rule, kept beside what it found: whoever changes what `camera_of` returns
 # raises it, and the cameras of every archive are found anew at its next update.
-CAMERA_RULE = 1
+CAMERA_RULE = 2
 
 CameraPattern = re.Pattern[str]
 
 
 def camera_of(path: str, pattern: CameraPattern | None = None) -> str:
-    """Return the camera of an archive-relative path; empty for files in the root itself.
+    """Return the camera of an archive-relative path; empty where that is the root's own.
 
     It is what `pattern` finds in the path or, where it finds nothing, the camera's folder:
     ``site1/cam2/DCIM/100RECNX/IMG_0001.JPG`` is from ``site1/cam2``.
@@ -36,6 +36,20 @@ def camera_of(path: str, pattern: CameraPattern | None = None) -> str:
     """
     named = pattern and named_camera(path, pattern)
     return named or _of_folder(path.rpartition("/")[0])
+
+
+def root_camera(root: str) -> str:
+    """Return the camera whose own folder a root is: the root's last name, never empty.
+
+    The card's own numbering is no name here, either: ``/data/cam2/DCIM`` is from ``cam2``.
+
+    Parameters
+    ----------
+    root
+        In stored form, with forward slashes.
+    """
+    named = _of_folder(root).rstrip("/") or root.rstrip("/")
+    return named.rpartition("/")[2] or root
 
 
 def named_camera(path: str, pattern: CameraPattern) -> str | None:

@@ -127,14 +127,34 @@ def quality(
 
 
 @click.command()
+@click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="First find the cameras of an archive with this pattern, as index --camera-pattern does; "
+    "an empty one goes back to folders. The disk may be away.",
+)
+@click.option(
+    "--archive",
+    metavar="ROOT",
+    type=PATH,
+    help="The archive that --pattern is for. [default: the only one]",
+)
 @format_option("table", "csv", "json")
 @with_index
-def cameras(index: "Index", *, form: "TableFormat") -> None:
-    """List cameras with their image counts and first and last dates."""
-    from sdindex.cli.terminal import write_records
-    from sdindex.exchange.output import STDOUT, writing
-    from sdindex.store.overview import Camera
+def cameras(
+    index: "Index", *, pattern: str | None, archive: str | None, form: "TableFormat"
+) -> None:
+    """List cameras with their image counts and first and last dates.
 
+    Show the pattern that is kept with an archive, too, or change it.
+    """
+    from sdindex.cli.terminal import write_cameras
+    from sdindex.exchange.output import STDOUT, writing
+
+    if pattern is not None:
+        index.set_camera_pattern(pattern, archive)
+    elif archive is not None:
+        raise click.UsageError("--archive goes with --pattern")
     found = index.cameras()
     with writing(STDOUT) as stdout:
-        write_records(Camera, found, form, stdout)
+        write_cameras(found, form, stdout)

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, fields
 from itertools import islice
+from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
@@ -14,7 +16,7 @@ from sdindex.exchange.tables import write_rows as write_for_programs
 
 if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality
-    from sdindex.store.overview import UnreadableImage
+    from sdindex.store.overview import Camera, UnreadableImage
     from sdindex.store.selection import Bucket
 
 TableFormat = Literal["table", "csv", "json"]
@@ -54,6 +56,21 @@ def write_unreadable(
         print_table(["path", "reason"], [(image.path, image.reason) for image in unreadable])
     else:
         write_records(UnreadableImage, unreadable, form, output)
+
+
+def write_cameras(cameras: "Sequence[Camera]", form: TableFormat, output: IO[bytes]) -> None:
+    """Write the cameras; people see a column that few archives need where it is needed."""
+    from sdindex.store.overview import Camera
+
+    if form != "table":
+        write_records(Camera, cameras, form, output)
+        return
+    told = [
+        field.name
+        for field in fields(Camera)
+        if field.default is MISSING or any(getattr(one, field.name) for one in cameras)
+    ]
+    print_table(told, map(attrgetter(*told), cameras))
 
 
 def write_buckets(buckets: "Sequence[Bucket]", form: TableFormat, output: IO[bytes]) -> None:

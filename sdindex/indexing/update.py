@@ -1,6 +1,5 @@
 """Bringing an index up to date: survey each archive, then read what is new or changed."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -11,14 +10,13 @@ from sdindex.archive.roots import root_at
 from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.errors import ArchiveError, UsageError
 from sdindex.hashing.methods import Method
+from sdindex.indexing.cameras import tell_if_nothing
 from sdindex.indexing.ingest import ReadingOptions, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
 from sdindex.store import archives, images, registry
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
-
-log = logging.getLogger("sdindex")
 
 
 def update(
@@ -54,11 +52,8 @@ def update(
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
             yield _by_these_rules(session, part, pattern)
-            if camera_pattern and registry.names_no_camera(session, part.archive, camera_pattern):
-                log.warning(
-                    "the camera pattern finds nothing in any path of %s: its cameras are folders",
-                    printable(part.archive.root),
-                )
+            if camera_pattern:
+                tell_if_nothing(session, part.archive._replace(camera_pattern=camera_pattern))
 
     reading = ReadingOptions(workers, method, timeout, executor, progress, verify)
     return _update(

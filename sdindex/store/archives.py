@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern
+from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern, root_camera
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.natural import SORT_RULE, sort_key
 from sdindex.archive.roots import Root, root_at, root_of, stored_root
@@ -34,7 +35,17 @@ class Archive(NamedTuple):
     def camera_of(self, path: str) -> str:
         """Return the camera of one of its images, by the path in stored form."""
         pattern = self.camera_pattern
-        return camera_of(path, camera_pattern(pattern) if pattern else None)
+        return camera_of(path, camera_pattern(pattern) if pattern else None) or self.own_camera
+
+    @property
+    def own_camera(self) -> str:
+        """Return the camera of the images that lie in no camera's folder: that of the root."""
+        return _camera_at(self.root)
+
+
+@lru_cache
+def _camera_at(root: str) -> str:
+    return root_camera(root_of(root).stored())
 
 
 class Part(NamedTuple):

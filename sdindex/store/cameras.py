@@ -27,13 +27,17 @@ def cameras(session: Session) -> list[Camera]:
     np.minimum.at(first, of.numbers[taken], times[taken])
     np.maximum.at(last, of.numbers[taken], times[taken])
     images = np.bincount(of.numbers, minlength=len(of.names)).tolist()
-    roots = dict(session.execute(sa.select(archive.c.id, archive.c.root)).all())
-    found = [
-        Camera(stored_root(roots[archive_id]).location(), from_text(name), count, *span)
-        for (archive_id, name), count, *span in zip(
-            of.names, images, map(_moment, first.tolist()), map(_moment, last.tolist()), strict=True
-        )
-    ]
+    stored = sa.select(archive.c.id, archive.c.root, archive.c.camera_pattern)
+    of_archive = {
+        row.id: (stored_root(row.root).location(), row.camera_pattern)
+        for row in session.execute(stored)
+    }
+    found = []
+    for (archive_id, name), count, begin, end in zip(
+        of.names, images, map(_moment, first.tolist()), map(_moment, last.tolist()), strict=True
+    ):
+        root, pattern = of_archive[archive_id]
+        found.append(Camera(root, from_text(name), count, begin, end, pattern))
     return sorted(found, key=lambda camera: (sort_key(camera.archive), sort_key(camera.camera)))
 
 

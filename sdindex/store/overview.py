@@ -54,7 +54,9 @@ class UnreadableImage:
 class Camera:
     """A camera: `images` that can be sampled, and when the first and the last were taken.
 
-    `camera` is its folder relative to the archive, empty for the root, or its name.
+    `camera` is its folder relative to the archive, or its name: what `pattern` found, or, where
+    the archive is the camera's own folder, the archive's last name. `pattern` is the one that
+    is kept with the archive, None where it has none.
     """
 
     archive: str
@@ -62,6 +64,7 @@ class Camera:
     images: int
     first: datetime | None
     last: datetime | None
+    pattern: str | None = None
 
 
 def status(session: Session, name: str, file: Path | None) -> Status:

@@ -56,7 +56,10 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
 
 
 def relocate(session: Session, old: str, new: str) -> None:
-    """Give an archive its new root; no image is read, and none of its rows changes.
+    """Give an archive its new root; no image is read.
+
+    What is stored of its images changes where their camera is the root's own, and that has
+    another name now.
 
     Raises
     ------
@@ -81,6 +84,11 @@ def relocate(session: Session, old: str, new: str) -> None:
     session.execute(
         archive_table.update().where(archive_table.c.id == moved.id).values(**named(root))
     )
+    there = moved._replace(root=root)
+    own = (image.c.archive_id == moved.id) & (image.c.camera == moved.own_camera)
+    if there.own_camera != moved.own_camera and session.scalar(sa.select(sa.exists().where(own))):
+        images.find_cameras(session, there)
+        images.frame_up_to_date(session)
 
 
 def set_method(session: Session, archive: Archive, method: Method) -> Archive:
@@ -138,6 +146,24 @@ def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:
     )
     compiled = camera_pattern(pattern)
     return not any(named_camera(path, compiled) for (path,) in paths)
+
+
+def named_or_only(session: Session, root: str | None) -> Archive:
+    """Return the archive of a root, or the only one where none is named.
+
+    Raises
+    ------
+    ArchiveError
+        When no archive has that root, or it is not clear which one is meant.
+    """
+    archives = all_archives(session)
+    if root is not None:
+        return _by_root(root, archives)
+    if len(archives) != 1:
+        raise ArchiveError(
+            f"name the archive, as --archive ROOT does; the index holds: {listing(archives)}"
+        )
+    return archives[0]
 
 
 def forget(session: Session, root: str) -> int:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdindex.archive.cameras import camera_of, camera_pattern
+from sdindex.archive.cameras import camera_of, camera_pattern, root_camera
 from sdindex.errors import UsageError
 
 
@@ -56,6 +56,27 @@ from sdindex.errors import UsageError
 )
 def test_a_camera_is_the_folder_above_the_cards_own(path: str, camera: str) -> None:
     assert camera_of(path) == camera
+
+
+@pytest.mark.parametrize(
+    ("root", "camera"),
+    [
+        ("/data/cam2", "cam2"),
+        ("/data/site1/SD card 2", "SD card 2"),
+        ("/data/cam2/DCIM", "cam2"),
+        ("/data/cam2/DCIM/100RECNX", "cam2"),
+        ("/media/100EK113", "media"),
+        ("/DCIM", "DCIM"),
+        ("/", "/"),
+        ("E:/", "E:"),
+        ("E:/DCIM", "E:"),
+        ("//server/cams/cam7", "cam7"),
+        ("s3://bucket/cam7", "cam7"),
+        ("/data/a\\\\b", "a\\\\b"),
+    ],
+)
+def test_a_root_that_is_a_cameras_own_folder_names_it(root: str, camera: str) -> None:
+    assert root_camera(root) == camera
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_cameras_found_by_another_rule_are_found_anew(
     for rule, expected in ((CAMERA_RULE, ["?"]), (CAMERA_RULE - 1, ["cam0", "cam1"])):
         with closing(sqlite3.connect(db)) as connection:
             connection.execute("UPDATE image SET camera = '?'")
-            connection.execute("UPDATE archive SET camera_rule = ?", [rule])
+            connection.execute("UPDATE archive SET camera_rule = ?, frame_version = NULL", [rule])
             connection.commit()
         index.update(archive / "cam0", executor=threads)
         assert [one.camera for one in index.cameras()] == expected

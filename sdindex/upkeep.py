@@ -1,0 +1,203 @@
+"""Keeping an index in step with its archives: what is there, where, and from which camera."""
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from typing import cast
+
+from sdindex.arguments import (
+    DEFAULT_TIMEOUT,
+    DEFAULT_WORKERS,
+    AnyPath,
+    flag,
+    optional,
+    path,
+    paths,
+    positive,
+    text,
+    whole,
+)
+from sdindex.errors import UsageError
+from sdindex.hashing.methods import Method
+from sdindex.indexing import cameras, update
+from sdindex.indexing.summary import Summary
+from sdindex.questions import Questions
+from sdindex.store import images, registry
+
+
+class Upkeep(Questions):
+    """The part of `sdindex.Index` that brings it up to date with its archives."""
+
+    def update(
+        self,
+        *folders: AnyPath,
+        workers: int = DEFAULT_WORKERS,
+        method: Method | None = None,
+        strict: bool = False,
+        camera_pattern: str | None = None,
+        accept_shift: bool = False,
+        accept_loss: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+        progress: bool | None = False,
+        executor: Executor | None = None,
+        verify: bool = False,
+    ) -> Summary:
+        """Bring the index up to date with folders of images, reading only what changed.
+
+        Results are stored as they come, in batches of 256 files or 2 seconds. The workers
+        are processes of the program's own, which run nothing of the script that calls this.
+
+        Parameters
+        ----------
+        folders
+            Folders of images: archives, new or known, or a folder inside a known archive: then
+            only that folder is brought up to date.
+        workers
+            Read this many files at once.
+        method
+            ``"scaled"``, ``"exact"`` or ``"thumbnail"``; by default the archive's own, and
+            ``"scaled"`` for the first one.
+        strict
+            Take a file for changed when its ctime or inode changed, too.
+        camera_pattern
+            A regular expression that finds the camera in an archive-relative path, kept with
+            the archive; an empty one goes back to the folder above the card's numbering. See
+            `sdindex.archive.cameras.camera_pattern`.
+        accept_shift
+            Take all files as unchanged, and store their times, where these are all later, or
+            all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
+            them so. Not with `strict`.
+        accept_loss
+            Mark gone images as missing even where a folder lost all, or most and at least ten.
+            By default such a folder is reported and left unchanged. A folder that is itself
+            gone was deleted. Where a disk was mounted, `folders` must name that folder, or a
+            folder below it; it need not be there.
+        timeout
+            Seconds after which reading a file is given up: it counts as unreadable, and is
+            tried again at the next update. An `executor` has its own idea of that.
+        progress
+            Show bars on stderr: always, never, or (None) only on a terminal.
+        executor
+            Reads images instead of this program's own processes; anything with the
+            interface of ``concurrent.futures.Executor``. `workers` then says only how
+            many files are under way. Its workers see the archive under the same path, and
+            do not look for modules in it. Dask's is made by ``client.get_executor(pure=False)``,
+            or a changed file may get its old result.
+        verify
+            Read every file again, changed or not, and the whole of it, also where a thumbnail
+            is what is hashed: to find those that were damaged, or cut short, unseen. They are
+            named in the summary's `damaged`.
+
+        Raises
+        ------
+        UsageError
+            When no folder is given, or an argument means nothing.
+        ReadingError
+            When images cannot be read, whatever they are: the disk fails, or the machine, the
+            executor or the program. What was read before is stored.
+        ArchiveError
+            When a folder cannot be indexed. What was known of it is unchanged.
+        IndexUnusableError
+            When the index cannot be written.
+        """
+        if not folders:
+            raise UsageError("update needs a folder of images, or several")
+        return update.update(
+            self._store,
+            paths("folders", folders),
+            workers=whole("workers", workers, 1),
+            method=method,
+            strict=flag("strict", strict),
+            camera_pattern=optional(text, "camera_pattern", camera_pattern),
+            accept_shift=flag("accept_shift", accept_shift),
+            accept_loss=flag("accept_loss", accept_loss),
+            timeout=positive("timeout", timeout),
+            progress=optional(flag, "progress", progress),
+            executor=_executor(executor),
+            verify=flag("verify", verify),
+        )
+
+    def update_files(
+        self,
+        files: Iterable[AnyPath],
+        *,
+        workers: int = DEFAULT_WORKERS,
+        method: Method | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        progress: bool | None = False,
+        executor: Executor | None = None,
+    ) -> Summary:
+        """Bring the index up to date with single files, and look at no other.
+
+        A file that lies in no archive is kept in one whose root is that of the disk. The other
+        parameters are those of `update`.
+        """
+        named = paths("files", files)
+        if not named:
+            raise UsageError("update_files needs a file, or several")
+        return update.update_files(
+            self._store,
+            named,
+            workers=whole("workers", workers, 1),
+            method=method,
+            timeout=positive("timeout", timeout),
+            progress=optional(flag, "progress", progress),
+            executor=_executor(executor),
+        )
+
+    def set_camera_pattern(self, pattern: str, archive: AnyPath | None = None) -> None:
+        """Find an archive's cameras by another pattern, as `update` does; the disk may be away.
+
+        Parameters
+        ----------
+        pattern
+            As `camera_pattern` of `update`.
+        archive
+            The archive's root; the only archive by default.
+
+        Raises
+        ------
+        UsageError
+            When `pattern` is none.
+        ArchiveError
+            When `archive` is no archive's root, or it is not clear which one is meant.
+        """
+        root = optional(path, "archive", archive)
+        cameras.set_pattern(self._store, root, text("pattern", pattern))
+
+    def relocate(self, old: AnyPath, new: AnyPath) -> None:
+        """Tell the index that an archive is now in another folder; nothing is read again.
+
+        Raises
+        ------
+        ArchiveError
+            When `old` is no archive's root, or `new` does not hold its images.
+        """
+        with self._store.writing() as session:
+            registry.relocate(session, path("old", old), path("new", new))
+            session.commit()
+
+    def prune(self, archive: AnyPath | None = None) -> int:
+        """Forget the images that are missing, or a whole archive; return how many images.
+
+        A missing image of a saved sample is kept.
+
+        Raises
+        ------
+        ArchiveError
+            When `archive` is no archive's root, or a saved sample holds images of it.
+        """
+        with self._store.writing() as session:
+            if archive is None:
+                pruned = images.delete_missing(session)
+            else:
+                pruned = registry.forget(session, path("archive", archive))
+            session.commit()
+            return pruned
+
+
+def _executor(given: object) -> Executor | None:
+    is_class = isinstance(given, type)
+    if given is None or (callable(getattr(given, "submit", None)) and not is_class):
+        return cast("Executor | None", given)  # others than those of concurrent.futures, too
+    made = ": make one of the class" if is_class else ""
+    raise UsageError(f"executor must have a submit, as those of concurrent.futures do{made}")
