@@ -99,7 +99,7 @@ def duplicates(
             case "table":
                 write_records(DuplicateGroup, iter(found), form, stdout)
             case "paths":
-                write_paths(found.others(), stdout, end=b"\n")
+                write_paths(found.others(), stdout, end="\n")
             case _:
                 write_records(DuplicateImage, found.members(), form, stdout)
     click.echo(f"{found.images:,} images in {found.groups:,} groups", err=True)

@@ -1,6 +1,6 @@
 """Where a sample goes, and in which form: the options for it, and the delivery itself."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import update_wrapper
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -64,12 +64,11 @@ class Delivery(NamedTuple):
 
         # Before there is a draft: a library that finds too little memory ends the program at once.
         import_module("numpy")
-        seen = _Seen()
         with writing(self.output, index=index) as file:
-            write_paths(seen.all_of(paths), file, end=b"\0" if self.form == "null" else b"\n")
-        if self.form == "paths" and seen.line_break:
+            written, ends = write_paths(paths, file, end="\0" if self.form == "null" else "\n")
+        if ends > written:
             _warn_of_line_breaks()
-        return seen.paths
+        return written
 
     def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:
         from sdindex.exchange.output import writing
@@ -78,20 +77,6 @@ class Delivery(NamedTuple):
             FORMATS[self.form].write(sample, file, Wishes(self.relative, self.utc_offset))
         if self.form == "paths" and any("\n" in image.path for image in sample):
             _warn_of_line_breaks()
-
-
-class _Seen:
-    """What is remembered of paths that are written as they come."""
-
-    def __init__(self) -> None:
-        self.paths = 0
-        self.line_break = False
-
-    def all_of(self, paths: Iterable[str]) -> Iterator[str]:
-        for path in paths:
-            self.paths += 1
-            self.line_break |= "\n" in path
-            yield path
 
 
 def _warn_of_line_breaks() -> None:

@@ -85,14 +85,13 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
         statement = sa.select(image.c.id, image.c.archive_id, image.c.path).where(
             has_id(image.c.id, chunk)
         )
-        found = {
-            row_id: (archive_id, path)
-            for row_id, archive_id, path in session.rows(statement)
-            if archive_id in location
-        }
+        found = {row[0]: row for row in session.rows(statement) if row[1] in location}
         _require_all(chunk, found)
-        for archive_id, path in map(found.__getitem__, chunk):
-            yield from_text(path) if relative else location[archive_id](path)
+        rows = [found[row_id] for row_id in chunk]
+        if relative:
+            yield from [from_text(path) for _, _, path in rows]
+        else:
+            yield from [location[archive_id](path) for _, archive_id, path in rows]
 
 
 def by_id(
@@ -118,7 +117,7 @@ def by_id(
 
 
 def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
-    if not set(ids) <= set(images):
+    if not all(map(images.__contains__, ids)):
         raise WrongValueError("the frame lists images that the index does not have")
 
 

@@ -6,21 +6,33 @@ from typing import IO
 
 from sdindex.exchange.formats.registry import Wishes
 from sdindex.exchange.naming import Sampled
+from sdindex.store.fetching import batched
+
+_TOGETHER = 1000  # paths that are written at once
 
 
 def write_lines(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
     """Write a path a line."""
-    write_paths(_paths(images, wishes), output, end=b"\n")
+    write_paths(_paths(images, wishes), output, end="\n")
 
 
 def write_null(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
     """Write paths that each end with a zero byte: no file's name has one."""
-    write_paths(_paths(images, wishes), output, end=b"\0")
+    write_paths(_paths(images, wishes), output, end="\0")
 
 
-def write_paths(paths: Iterable[str], output: IO[bytes], *, end: bytes) -> None:
-    """Write paths byte for byte, each with what ends it."""
-    output.writelines(os.fsencode(path) + end for path in paths)
+def write_paths(paths: Iterable[str], output: IO[bytes], *, end: str) -> tuple[int, int]:
+    """Write paths byte for byte, each with what ends it, as they come.
+
+    Return how many there are, and how many ends: more, where a path contains one.
+    """
+    written = ends = 0
+    for some in batched(paths, _TOGETHER):
+        text = end.join([*some, ""])
+        written += len(some)
+        ends += text.count(end)
+        output.write(os.fsencode(text))
+    return written, ends
 
 
 def _paths(images: Collection[Sampled], wishes: Wishes) -> Iterable[str]:
