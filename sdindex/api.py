@@ -1,23 +1,15 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Unpack
 
-from sdindex.archive.names import to_text
 from sdindex.arguments import (
-    DEFAULT_COLUMN,
-    DEFAULT_THRESHOLD,
-    AnyPath,
     flag,
-    fraction,
     optional,
-    path,
     text,
 )
 from sdindex.exchange import lists
-from sdindex.exchange.label_files import LabelFile
-from sdindex.exchange.label_import import LabelImport, import_labels
+from sdindex.labelling import Labelling
 from sdindex.sampling.options import (
     Count,
     SampleArguments,
@@ -25,12 +17,11 @@ from sdindex.sampling.options import (
     sample_count,
     sample_options,
 )
-from sdindex.store import labels, samples, selection
+from sdindex.store import samples, selection
 from sdindex.store.sampled import SampledImage, paths_by_id
-from sdindex.upkeep import Upkeep
 
 
-class Index(Upkeep):
+class Index(Labelling):
     """An index of camera-trap archives.
 
     Nothing is opened before the first question, and only `update` may create an index. Errors,
@@ -162,58 +153,3 @@ class Index(Upkeep):
         with self._store.writing() as session:
             samples.drop(session, text("name", name))
             session.commit()
-
-    def import_labels(
-        self,
-        file: AnyPath,
-        *,
-        threshold: float = DEFAULT_THRESHOLD,
-        column: str = DEFAULT_COLUMN,
-        relative_to: AnyPath | None = None,
-        source: str | None = None,
-    ) -> LabelImport:
-        """Store the labels of a file: MegaDetector's results, or CSV.
-
-        Parameters
-        ----------
-        threshold
-            Ignore detections of a lower confidence, from 0 to 1.
-        column
-            Read labels from this column of CSV.
-        relative_to
-            Take paths in the file as relative to this folder of an archive; by default to the
-            archives' roots.
-        source
-            Store the labels under this source, instead of what the same source said of these
-            images before; by default the file's name.
-
-        Raises
-        ------
-        LabelFileError
-            When the file cannot be read or understood.
-        SampleError
-            When none of its paths is of an image of the index.
-        """
-        name = path("file", file)
-        read = LabelFile(
-            name, threshold=fraction("threshold", threshold), column=text("column", column)
-        )
-        folder = optional(path, "relative_to", relative_to)
-        says = optional(text, "source", source) or to_text(Path(name).name)
-        with self._store.writing() as session:
-            result = import_labels(session, read, source=says, folder=folder)
-            session.commit()
-            return result
-
-    def drop_labels(self, source: str) -> int:
-        """Forget what a source said of images; return how many labels.
-
-        Raises
-        ------
-        SampleError
-            When there is no such source.
-        """
-        with self._store.writing() as session:
-            dropped = labels.drop(session, text("source", source))
-            session.commit()
-            return dropped

@@ -22,6 +22,7 @@ DEFAULT_SECONDS = 10.0  # of a query
 DEFAULT_SIMILAR = 10  # images
 DEFAULT_WITHIN = 2  # bits in which near-duplicates differ at most
 DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
+DEFAULT_CLASSIFICATION_THRESHOLD = 0.5  # a species is then likelier than all others together
 DEFAULT_COLUMN = "label"
 DEFAULT_BITS = 4  # of the hash that make a bucket
 DEFAULT_DISTANCE = 10  # bits in which a burst's images differ from its first at most

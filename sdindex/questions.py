@@ -30,9 +30,8 @@ from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.options import SampleArguments, sample_count, sample_options
-from sdindex.store import labels, lookup, overview, samples, selection
+from sdindex.store import lookup, overview, samples, selection
 from sdindex.store.database import Store
-from sdindex.store.labels import LabelCount
 from sdindex.store.overview import Camera, Status, UnreadableImage
 from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.sampled import SampledImage
@@ -179,11 +178,6 @@ class Questions:
                     "or a saved sample (its name alone)"
                 )
         return quality(found.frame, sampled, bits=chosen.bits, distance=chosen.burst_distance)
-
-    def labels(self) -> list[LabelCount]:
-        """Return the labels of each source, and how many images have them."""
-        with self._store.reading() as session:
-            return labels.counts(session)
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""

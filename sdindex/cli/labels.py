@@ -4,7 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdindex.arguments import DEFAULT_COLUMN, DEFAULT_THRESHOLD
+from sdindex.arguments import (
+    DEFAULT_CLASSIFICATION_THRESHOLD,
+    DEFAULT_COLUMN,
+    DEFAULT_THRESHOLD,
+)
 from sdindex.cli.options import PATH, format_option, with_index
 
 if TYPE_CHECKING:
@@ -27,7 +31,25 @@ def labels() -> None:
     help="Ignore detections with a lower confidence.",
 )
 @click.option(
+    "--classification-threshold",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_CLASSIFICATION_THRESHOLD,
+    show_default=True,
+    help="Label a detection with its likeliest species from this confidence on, else with the "
+    "detector's category.",
+)
+@click.option(
     "--column", default=DEFAULT_COLUMN, show_default=True, help="Read labels from this CSV column."
+)
+@click.option(
+    "--confidence-column",
+    metavar="NAME",
+    help="Read confidences from this CSV column. [default: confidence or conf, if there]",
+)
+@click.option(
+    "--source-column",
+    metavar="NAME",
+    help="Read the source of each label from this CSV column, such as who gave it.",
 )
 @click.option(
     "--relative-to",
@@ -44,11 +66,14 @@ def labels() -> None:
 )
 @with_index
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
-    """Store the labels of FILE, from MegaDetector or CSV.
+    """Store the labels of FILE: results of MegaDetector's form, or CSV.
 
-    A CSV file has a column of paths and a column of labels. In results of MegaDetector, each
-    category of detection becomes a label, with its highest confidence; an image without
+    Results are those of MegaDetector, SpeciesNet, AddaxAI or Zamba. Each detection becomes a
+    label with its box: the likeliest species, or the detector's category. An image without
     detections gets the label empty; a failure is stored, too.
+
+    A CSV file has a column of paths and a column of labels. Timelapse's CSV and the
+    observations of Camtrap DP, with media.csv beside them, are read by their own columns.
     """
     click.echo(str(index.import_labels(file, **options)), err=True)
 

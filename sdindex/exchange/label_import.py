@@ -1,15 +1,20 @@
 """Storing what a label file says of the images that its paths mean."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
-from sdindex.exchange.label_files import Label, LabelFile
+from sdindex.exchange.detections import Renumbering, as_record, joined, named
+from sdindex.exchange.label_files import LabelFile, Remarks
 from sdindex.exchange.matching import Matcher
+from sdindex.store import results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.labels import LabelWriter, Said
+
+_CHUNKS_OF_PART = 10
 
 
 @dataclass
@@ -45,12 +50,15 @@ class LabelImport:
 def import_labels(
     session: Session, file: LabelFile, *, source: str, folder: str | None
 ) -> LabelImport:
-    """Store a file's labels; the caller commits.
+    """Store a file's labels, in parts where they are many.
 
-    What the same source said before of an image that the file names is replaced.
+    What the same source said before of an image that the file names is replaced. A part is
+    committed when it is stored: all in one would take the memory of all.
 
     Parameters
     ----------
+    source
+        Of what the file itself tells no source of.
     folder
         What the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
 
@@ -65,17 +73,18 @@ def import_labels(
     """
     matcher = Matcher(session, folder)
     result = LabelImport(source, dropped=matcher.folders_to_drop(file.paths()))
-    writer = LabelWriter(session, source)
+    writer = _Writer(session, file, source)
     matched, last = False, ""
-    for chunk in batched(file, PARAMETERS):
-        paths = list(dict.fromkeys(label.path for label in chunk))
+    for number, chunk in enumerate(batched(file.remarks(), PARAMETERS), 1):
+        paths = list(dict.fromkeys(remarks.path for remarks in chunk))
         ids = dict(zip(paths, matcher.ids(paths, len(result.dropped)), strict=True))
         for path in paths[paths[0] == last :]:  # an image's labels may be in two chunks
             matched |= _counted(result, path, len(ids[path]))
         last = paths[-1]
         # What may be of several images is of none: it replaces nothing.
-        unambiguous = {path: found[0] for path, found in ids.items() if len(found) == 1}
-        writer.replace(unambiguous.values(), _said(chunk, unambiguous))
+        writer.store(chunk, {path: found[0] for path, found in ids.items() if len(found) == 1})
+        if number % _CHUNKS_OF_PART == 0 and matched:
+            session.commit()
     if not last:
         raise SampleError(f"{printable(file.path)} has no image in it")
     if not matched:
@@ -83,8 +92,48 @@ def import_labels(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "
             f"{printable(result.example or '')}); say what they are relative to with --relative-to"
         )
-    result.images, result.labels, result.failures = writer.finish()
+    result.images, result.labels, result.failures = writer.labels.finish()
+    result.source = ", ".join(sorted(writer.sources)) or source
+    session.commit()
     return result
+
+
+class _Writer:
+    """Stores what a file says of images, with the results and taxonomy that it says it from."""
+
+    def __init__(self, session: Session, file: LabelFile, source: str) -> None:
+        self._session = session
+        self._source = source
+        self._renumbering = Renumbering({}, {})
+        self.labels = LabelWriter(session)
+        self.sources: set[str] = set()
+        if file.header is not None:
+            known = results.header_of(session, source) or {}
+            header, self._renumbering = joined(known, file.header)
+            results.store_header(session, source, header)
+            taxa.store(session, named(file.header))
+
+    def store(self, chunk: Sequence[Remarks], ids: Mapping[str, int]) -> None:
+        """Store what is said of the images with these paths."""
+        said: dict[str, list[Said]] = defaultdict(list)
+        of: dict[str, dict[int, None]] = defaultdict(dict)  # in order, each once
+        records: dict[int, str] = {}
+        for path, labels, image in chunk:
+            image_id = ids.get(path)
+            if image_id is None:
+                continue
+            if image is not None:
+                renumbered = self._renumbering.of(image) if self._renumbering else image
+                records[image_id] = as_record(renumbered)
+            for _, name, confidence, failure, bbox, by in labels:
+                source = by or self._source
+                of[source][image_id] = None
+                if name is not None or failure is not None:
+                    said[source].append(Said(image_id, name, confidence, failure, bbox))
+        for source, images in of.items():
+            self.labels.replace(source, images, said[source])
+            results.replace(self._session, source, records, instead_of=images)
+        self.sources |= of.keys()
 
 
 def _counted(result: LabelImport, path: str, images: int) -> bool:
@@ -94,9 +143,3 @@ def _counted(result: LabelImport, path: str, images: int) -> bool:
         result.ambiguous += bool(images)
         result.example = result.example or path
     return images == 1
-
-
-def _said(labels: Iterable[Label], ids: Mapping[str, int]) -> Iterator[Said]:
-    for label in labels:
-        if label.path in ids and (label.label is not None or label.failure is not None):
-            yield Said(ids[label.path], label.label, label.confidence, label.failure)

@@ -20,6 +20,8 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.lookup import ArchivePath, ids_at
 
+_ANY_NAME = "x"
+
 Meaning = list[ArchivePath]  # where the images may be that a path means, read in one way
 
 
@@ -41,6 +43,7 @@ class Matcher:
     def __init__(self, session: Session, folder: str | None = None) -> None:
         self._session = session
         self._real_folder = lru_cache(maxsize=4096)(_real_folder)
+        self._of_folder = lru_cache(maxsize=4096)(self._folder_meanings)
         known = archives.all_archives(session)
         roots = [(root_of(archive.root), archive.id) for archive in known]
         self._roots = _innermost_first(roots)
@@ -100,9 +103,32 @@ class Matcher:
         if dropped:
             yield self._below_roots("/".join(slashed(path).split("/")[dropped:]))
             return
+        folder, slash, name = path.rpartition("/")
+        if slash and name.isascii() and "\\" not in path and name not in ("", ".", ".."):
+            of_folder = self._of_folder(folder)
+            if of_folder is not None:
+                for meaning in of_folder:
+                    yield [
+                        ArchivePath(archive_id, f"{below}{name}") for archive_id, below in meaning
+                    ]
+                return
         yield from self._as_written(path)
         if "\\" in path and os.sep == "/":  # another system's, unless a name has one
             yield from self._as_written(path.replace("\\", "/"))
+
+    def _folder_meanings(self, folder: str) -> list[Meaning] | None:
+        """Return where the files of a folder may be, each path ending where their names begin.
+
+        Thousands of files have one folder. None where it is there, for each may be a link.
+        """
+        location = os.path.join(self._working_folder or "", folder)
+        if self._real_folder(os.path.normpath(location)) is not None:
+            return None
+        whole = [list(meaning) for meaning in self._as_written(f"{folder}/{_ANY_NAME}")]
+        return [
+            [ArchivePath(archive_id, path.removesuffix(_ANY_NAME)) for archive_id, path in meaning]
+            for meaning in whole
+        ]
 
     def _as_written(self, path: str) -> Iterator[Meaning]:
         if not os.path.isabs(path) and self._working_folder is None:

@@ -130,14 +130,11 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
     stored = _by_archive(_stored(session))
     touched: set[int] = set()
     for chunk in batched(ids, PARAMETERS):
-        labelled = session.rows(
-            sa.select(image.c.archive_id, image.c.sort_key).where(has_id(image.c.id, chunk))
-        )
-        touched.update(
-            _block_at(stored[archive_id], key).id
-            for archive_id, key in labelled
-            if archive_id in stored
-        )
+        spans = sa.select(
+            image.c.archive_id, sa.func.min(image.c.sort_key), sa.func.max(image.c.sort_key)
+        ).where(has_id(image.c.id, chunk))
+        for archive_id, first, last in session.execute(spans.group_by(image.c.archive_id)):
+            touched.update(block.id for block in _blocks_between(stored[archive_id], first, last))
     for chunk in batched(sorted(touched), PARAMETERS):
         session.execute(
             frame_column.delete().where(
@@ -338,6 +335,14 @@ def _by_archive(stored: Iterable[StoredBlock]) -> dict[int, list[StoredBlock]]:
     for block in stored:
         found[block.archive_id].append(block)
     return found
+
+
+def _blocks_between(
+    of_archive: Sequence[StoredBlock], first: bytes, last: bytes
+) -> Sequence[StoredBlock]:
+    """Return the blocks in whose ranges the keys from one to another may be."""
+    start = max(bisect_right(of_archive, first, key=_first_key) - 1, 0)
+    return of_archive[start : max(bisect_right(of_archive, last, key=_first_key), 1)]
 
 
 def _block_at(of_archive: Sequence[StoredBlock], key: bytes) -> StoredBlock:

@@ -1,6 +1,6 @@
 """Labels of images, kept in the index: stored by their source, counted, removed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,10 +8,12 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
-from sdindex.store import frames
+from sdindex.store import frames, results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import label, sample_image
+
+_Key = tuple[int, str | None, str | None]  # an image, a label, and the box that it is in
 
 
 class Said(NamedTuple):
@@ -21,16 +23,22 @@ class Said(NamedTuple):
     ----------
     confidence
         0 to 1; None is as sure as 1.
+    bbox
+        Where it is, as JSON: x, y, width and height as fractions, from the top left.
     """
 
     image_id: int
     label: str | None
     confidence: float | None = None
     failure: str | None = None
+    bbox: str | None = None
 
 
 class Stored(NamedTuple):
-    """What is stored: so many `labels` of so many `images`, and `failures`."""
+    """What is stored: so many `labels` of so many `images`, and `failures`.
+
+    A label that an image has in several boxes is one.
+    """
 
     images: int
     labels: int
@@ -47,69 +55,67 @@ class LabelCount:
 
 
 class LabelWriter:
-    """Stores what a source says, instead of what it said before of the same images.
+    """Stores what sources say, instead of what they said before of the same images.
 
-    The caller commits. Each label is stored once for an image, with its highest confidence,
-    however often it is said.
+    The caller commits. Of an image, each label is stored once in a box, and once without one,
+    with its highest confidence, however often it is said.
     """
 
-    def __init__(self, session: Session, source: str) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._source = source
         newest = session.scalar(sa.select(sa.func.max(label.c.id))) or 0
         self._first = self._next = newest + 1  # what has a smaller id was said before
 
-    def replace(self, ids: Collection[int], said: Iterable[Said]) -> None:
+    def replace(self, source: str, ids: Collection[int], said: Iterable[Said]) -> None:
         """Forget what was said before of some images, and store what is said now of them.
 
         What is said of one image may come in several calls.
         """
         frames.forget_labels(self._session, ids)
-        of_source = label.c.source == self._source
+        of_source = label.c.source == source
         for chunk in batched(ids, PARAMETERS):
             before = has_id(label.c.image_id, chunk) & (label.c.id < self._first)
             self._session.execute(label.delete().where(of_source, before))
-        surest: dict[tuple[int, str | None], Said] = {}
+        surest: dict[_Key, Said] = {}
         for remark in said:
-            key = (remark.image_id, remark.label)
+            key = (remark.image_id, remark.label, remark.bbox)
             if key not in surest or _is_surer(remark.confidence, surest[key].confidence):
                 surest[key] = remark
-        for some in batched(surest.values(), PARAMETERS):
-            self._store(some)
+        for some in batched(surest.items(), PARAMETERS):
+            self._store(source, dict(some))
 
     def finish(self) -> Stored:
         """Bring the frame up to date when all is said; return what is stored."""
         frames.bring_up_to_date(self._session)
-        labelled = sa.case((label.c.label.is_not(None), label.c.image_id))
-        counted = self._session.execute(
-            sa.select(
-                sa.func.count(labelled.distinct()),
-                sa.func.count(label.c.label),
-                sa.func.count(label.c.failure),
-            ).where(label.c.id >= self._first)
+        new = label.c.id >= self._first
+        distinct = sa.select(label.c.image_id, label.c.label, label.c.source).distinct()
+        labels = distinct.where(new, label.c.label.is_not(None)).subquery()
+        images, count = self._session.execute(
+            sa.select(sa.func.count(labels.c.image_id.distinct()), sa.func.count(labels.c.label))
         ).one()
-        return Stored(*counted)
+        failures = self._session.scalar(sa.select(sa.func.count(label.c.failure)).where(new))
+        return Stored(images, count, failures or 0)
 
-    def _store(self, said: Sequence[Said]) -> None:
+    def _store(self, source: str, said: Mapping[_Key, Said]) -> None:
         """Store what is said, but for what an earlier call has stored with no less confidence."""
-        of_images = has_id(label.c.image_id, {remark.image_id for remark in said})
-        statement = sa.select(label.c.image_id, label.c.label, label.c.id, label.c.confidence)
+        of_images = has_id(label.c.image_id, {image_id for image_id, _, _ in said})
+        statement = sa.select(
+            label.c.image_id, label.c.label, label.c.bbox, label.c.id, label.c.confidence
+        ).where(of_images, label.c.id >= self._first, label.c.source == source)
         there = {
-            (image_id, name): (row_id, confidence)
-            for image_id, name, row_id, confidence in self._session.rows(
-                statement.where(of_images, label.c.id >= self._first)
-            )
+            (image_id, name, bbox): (row_id, confidence)
+            for image_id, name, bbox, row_id, confidence in self._session.rows(statement)
         }
-        self._insert([remark for remark in said if remark[:2] not in there])
-        for remark in said:
-            row_id, confidence = there.get(remark[:2], (None, None))
-            if row_id is not None and _is_surer(remark.confidence, confidence):
+        self._insert(source, [remark for key, remark in said.items() if key not in there])
+        for key in said.keys() & there.keys():
+            row_id, confidence = there[key]
+            if _is_surer(said[key].confidence, confidence):
                 better = label.update().where(label.c.id == row_id)
-                self._session.execute(better.values(confidence=remark.confidence))
+                self._session.execute(better.values(confidence=said[key].confidence))
 
-    def _insert(self, said: Sequence[Said]) -> None:
+    def _insert(self, source: str, said: Sequence[Said]) -> None:
         rows: list[dict[str, Any]] = [
-            {"id": row_id, "source": self._source, **remark._asdict()}
+            {"id": row_id, "source": source, **remark._asdict()}
             for row_id, remark in enumerate(said, self._next)
         ]
         if rows:
@@ -144,6 +150,8 @@ def drop(session: Session, source: str) -> int:
     of_source = label.c.source == source
     frames.forget_labels(session, session.scalars(sa.select(label.c.image_id).where(of_source)))
     dropped = session.execute(label.delete().where(of_source)).rowcount
+    results.drop(session, source)
+    taxa.forget_unused(session)
     frames.bring_up_to_date(session)
     if not dropped:
         sources = session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))

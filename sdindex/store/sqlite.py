@@ -21,6 +21,7 @@ from sdindex.store.query import Answer
 from sdindex.store.tables import SCHEMA_REVISION
 
 _NEVER = 1 << 30  # pages
+_COMPILED = 64  # statements: one that names thousands of ids has a hundred kilobytes
 LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
 # A file that is checked by whoever reads it, too, and as a whole: in 5 ms. Whoever writes has
 # the pages of any checked: 1.5 s for 1 GB.
@@ -238,6 +239,7 @@ def _engine(file: Path, *, write: bool) -> sa.Engine:
         "sqlite://",
         creator=lambda: _connect(file),
         poolclass=sa.NullPool,
+        query_cache_size=_COMPILED,
     )
     # The driver's own transactions are off (isolation_level=None), so that a revision's
     # statements roll back together. A writer takes the lock when it begins: one that

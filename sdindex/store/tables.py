@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -210,6 +210,33 @@ label = Table(
     Column("label", Text),
     Column("confidence", Float),
     Column("failure", Text),
+    Column("bbox", Text),  # JSON: x, y, width and height as fractions, from the top left
+)
+
+# What a label is, in the ranks of `sdindex.store.taxa`.
+taxon = Table(
+    "taxon",
+    metadata,
+    Column("label", Text, primary_key=True),
+    Column("rank", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+# See sdindex.store.results.
+result_file = Table(
+    "result_file",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("source", Text, nullable=False, unique=True),
+    Column("header", Text, nullable=False),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("image_id", RowId, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True),
+    Column("file_id", RowId, ForeignKey("result_file.id", ondelete="CASCADE"), primary_key=True),
+    Column("data", Text, nullable=False),
 )
 
 

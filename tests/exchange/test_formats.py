@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from sdindex.errors import OutputError, UsageError
+from sdindex.exchange.detections import Label
 from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 from sdindex.exchange.formats.registry import FORMATS, Wishes
-from sdindex.exchange.label_files import Label, LabelFile
+from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.matching import slashed
 from sdindex.exchange.naming import Naming, archive_names
 from tests.support.sampled import Image
@@ -137,7 +138,7 @@ def test_what_megadetector_makes_of_the_list_is_understood(tmp_path: Path) -> No
     }
     (tmp_path / "md.json").write_text(json.dumps(results))
     assert list(LabelFile(str(tmp_path / "md.json"))) == [
-        Label(image.path, "animal", 0.9) for image in SAMPLE
+        Label(image.path, "animal", 0.9, bbox="[0, 0, 1, 1]") for image in SAMPLE
     ]
 
 

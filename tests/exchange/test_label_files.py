@@ -17,11 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdindex.errors import LabelFileError
-from sdindex.exchange.label_files import Label, LabelFile
+from sdindex.exchange.detections import Label, Thresholds
+from sdindex.exchange.label_files import LabelFile
+from sdindex.exchange.label_tables import Columns
 from tests.conftest import REAL_DATA
 
 Write = Callable[[object], LabelFile]
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+SPECIES = {"0": "fox", "1": "elk"}
 BOX = [0.0, 0.2762, 0.1539, 0.2825]
 
 
@@ -94,9 +97,10 @@ def test_the_results_that_megadetectors_documentation_shows(write: Write) -> Non
         }
     )
     assert list(file) == [
-        Label("path/from/base/dir/image_with_animal.jpg", "animal", 0.926),
-        Label("path/from/base/dir/video_with_person.mp4", "person", 0.871),
-        Label("path/from/base/dir/video_with_person.mp4", "animal", 0.3),
+        Label("path/from/base/dir/image_with_animal.jpg", "bear", 0.901, bbox=str(BOX)),
+        Label("path/from/base/dir/video_with_person.mp4", "person", 0.774, bbox=str(BOX)),
+        Label("path/from/base/dir/video_with_person.mp4", "person", 0.871, bbox=str(BOX)),
+        Label("path/from/base/dir/video_with_person.mp4", "animal", 0.3, bbox=str(BOX)),
         Label("/path/from/base/dir/empty_image.jpg", "empty"),
         Label("/path/another_image.jpg", "empty"),
         Label("/path/from/base/dir2/corrupted_image_0.jpg", None, failure="Failure image access"),
@@ -117,7 +121,7 @@ def test_older_results(write: Write) -> None:
         )
     )
     assert list(file) == [
-        Label("a.jpg", "vehicle", 0.9),
+        Label("a.jpg", "vehicle", 0.9, bbox=str(BOX)),
         Label("b.jpg", "empty"),
         Label("c.jpg", None, failure="Failure image access"),
         Label("d.jpg", "empty"),
@@ -126,9 +130,12 @@ def test_older_results(write: Write) -> None:
     ]
 
 
-detection = st.tuples(
-    st.sampled_from(["1", "2", "3", "7"]), st.floats(0, 1, allow_subnormal=False)
-).map(lambda pair: seen(*pair))
+certainty = st.floats(0, 1, allow_subnormal=False)
+species = st.lists(st.tuples(st.sampled_from(["0", "1", "2"]), certainty), max_size=3)
+detection = st.one_of(
+    st.builds(seen, st.sampled_from(["1", "2", "3", "7"]), certainty),
+    st.builds(seen, st.sampled_from(["1", "2"]), certainty, classifications=species),
+)
 image = st.fixed_dictionaries(
     {"detections": st.none() | st.lists(detection)}, optional={"failure": st.none() | st.text("no")}
 )
@@ -141,30 +148,34 @@ def test_it_agrees_with_a_plain_reading(
     threshold: float,
     first: bool,
 ) -> None:
-    content = results(*({"file": f"{place}.jpg", **one} for place, one in enumerate(images)))
+    content = results(
+        *({"file": f"{place}.jpg", **one} for place, one in enumerate(images)),
+        classification_categories=SPECIES,
+    )
     if first:
         content = dict(reversed(content.items()))
     path = tmp_path_factory.mktemp("results") / "md.json"
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    expected = {
+    expected = [
         (f"{place}.jpg", label, confidence)
         for place, one in enumerate(images)
-        for label, confidence in plain(one, threshold).items()
-    }
-    labels = list(LabelFile(str(path), threshold=threshold))
-    assert {(one.path, one.label, one.confidence) for one in labels} == expected
-    assert len(labels) == len(expected)
+        for label, confidence in plain(one, threshold)
+    ]
+    labels = list(LabelFile(str(path), thresholds=Thresholds(threshold, 0.6)))
+    assert [(one.path, one.label, one.confidence) for one in labels] == expected
 
 
-def plain(one: dict[str, Any], threshold: float) -> dict[str | None, float | None]:
+def plain(one: dict[str, Any], threshold: float) -> list[tuple[str | None, float | None]]:
     if one["detections"] is None or one.get("failure"):
-        return {None: None}
-    best: dict[str | None, float | None] = {}
-    for number, name in CATEGORIES.items():
-        confidences = [each["conf"] for each in one["detections"] if each["category"] == number]
-        if confidences and max(confidences) >= threshold:
-            best[name] = max(confidences)
-    return best or {"empty": None}
+        return [(None, None)]
+    found: list[tuple[str | None, float | None]] = []
+    for each in one["detections"]:
+        if each["category"] in CATEGORIES and each["conf"] >= threshold:
+            likely = max(each.get("classifications", []), key=lambda one: one[1], default=("", 0))
+            is_species = likely[1] >= 0.6 and likely[0] in SPECIES
+            label = (SPECIES[likely[0]], likely[1]) if is_species else None
+            found.append(label or (CATEGORIES[each["category"]], each["conf"]))
+    return found or [("empty", None)]
 
 
 def test_a_byte_order_mark_is_no_content(write: Write) -> None:
@@ -191,7 +202,7 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         "Field,IMG_1.JPG,site1\\cam2,2024-05-01 10:00:00,Fox,false\r\n"
         "Field,IMG_2.JPG,,2024-05-01 10:00:00,,false\r\n"
     )
-    assert list(LabelFile(timelapse.path, column="species")) == [
+    assert list(LabelFile(timelapse.path, columns=Columns("species"))) == [
         Label(r"site1\cam2/IMG_1.JPG", "Fox"),
         Label("IMG_2.JPG", None),
     ]
@@ -271,7 +282,7 @@ def test_what_cannot_be_understood_is_one_line(write: Write, content: object, sa
 def test_a_column_of_paths_is_none_of_labels(write: Write, column: str) -> None:
     file = write([[column, "species"], ["a.jpg", "fox"]])
     with pytest.raises(LabelFileError, match=r"has paths in its column .*; name another with --c"):
-        list(LabelFile(file.path, column=column))
+        list(LabelFile(file.path, columns=Columns(column)))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")

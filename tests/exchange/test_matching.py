@@ -156,6 +156,7 @@ def test_any_name_is_found_by_each_of_its_paths(names: list[str]) -> None:
             _below=[(7, "")],
             _working_folder="/elsewhere",
         )
+        found.__dict__["_of_folder"] = found._folder_meanings
         assert found.ids([path, f"/r/{path}"]) == [[1], [1]]
 
 

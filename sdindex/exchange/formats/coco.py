@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from typing import IO, Any
 
 from sdindex.archive.natural import sort_key
+from sdindex.exchange.detections import EMPTY
 from sdindex.exchange.formats.registry import Wishes
-from sdindex.exchange.label_files import EMPTY
 from sdindex.exchange.naming import Naming, Sampled, local_time
 from sdindex.exchange.tables import write_json
 

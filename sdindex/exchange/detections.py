@@ -1,0 +1,239 @@
+"""MegaDetector's results: what they say of each image, and how their categories are named.
+
+The format (https://lila.science/megadetector-output-format, versions 1.0 to 1.6) is also written
+by SpeciesNet, AddaxAI, Zamba and Timelapse: detections of a detector, and of each the species
+that a classifier sees in it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NamedTuple
+
+from sdindex.exchange.json_stream import JsonError, pieces
+from sdindex.exchange.taxonomy import taxonomy
+
+EMPTY = "empty"  # what COCO Camera Traps call an image without an animal
+
+INFO = "info"
+CATEGORIES = "detection_categories"
+SPECIES = "classification_categories"
+DESCRIPTIONS = "classification_category_descriptions"
+HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # all but the images
+
+_LONGEST_FAILURE = 1000  # characters
+
+Header = dict[str, dict[str, Any]]
+
+
+class Label(NamedTuple):
+    """What a file says of an image: a label, or a failure. An image may have several.
+
+    Attributes
+    ----------
+    path
+        As it is written there: see `sdindex.exchange.matching`.
+    label
+        None where none could be given (`failure` says why), or none is written.
+    confidence
+        0 to 1; None where none is written.
+    failure
+        Why the image could not be processed; None when it was.
+    bbox
+        Where in the image it is, as JSON: x, y, width and height as fractions, from the top left.
+    source
+        Who says so; None where the file does not tell.
+    """
+
+    path: str
+    label: str | None
+    confidence: float | None = None
+    failure: str | None = None
+    bbox: str | None = None
+    source: str | None = None
+
+
+class Thresholds(NamedTuple):
+    """From which confidence on, 0 to 1, a detection counts, and the species of a detection."""
+
+    detection: float
+    classification: float
+
+
+def header_of(file: IO[bytes]) -> Header:
+    """Return all but the images of a file of results; what it lacks, or is wrong, is not there.
+
+    Raises
+    ------
+    JsonError
+        When the file is damaged.
+    """
+    header: Header = {}
+    try:
+        for name, found in pieces(file, HEADER):
+            if isinstance(found, dict):
+                header[name] = found
+            if len(header) == len(HEADER):  # the images are not gone through
+                break
+    except JsonError:
+        if CATEGORIES not in header:  # else who reads the images says where the damage is
+            raise
+    return header
+
+
+def named(header: Header) -> dict[str, dict[str, str]]:
+    """Return the taxonomy of the species in a file of results, by their names."""
+    names = header.get(SPECIES, {})
+    described = header.get(DESCRIPTIONS, {}).items()
+    return taxonomy(
+        (str(names[number]), str(description)) for number, description in described
+        if number in names
+    )  # fmt: skip
+
+
+class Renumbering(NamedTuple):
+    """New numbers of categories and of species, by the old ones; empty where all are the same."""
+
+    categories: dict[str, str]
+    species: dict[str, str]
+
+    def __bool__(self) -> bool:
+        return bool(self.categories or self.species)
+
+    def of(self, image: dict[str, Any]) -> dict[str, Any]:
+        """Return what is said of an image, with the new numbers."""
+        return {**image, "detections": [self._of(one) for one in image.get("detections") or ()]}
+
+    def _of(self, detection: dict[str, Any]) -> dict[str, Any]:
+        number = str(detection["category"])
+        new = {**detection, "category": self.categories.get(number, number)}
+        if detection.get("classifications"):
+            new["classifications"] = [
+                [self.species.get(str(number), str(number)), *sure]
+                for number, *sure in detection["classifications"]
+            ]
+        return new
+
+
+def joined(header: Header, new: Header) -> tuple[Header, Renumbering]:
+    """Return one header for the results of two files, and the numbers that the new ones get.
+
+    Files of one source may number their categories in other ways, such as two runs of a
+    classifier for two countries.
+    """
+    categories, new_categories = _joined(_whats(header, CATEGORIES), _whats(new, CATEGORIES))
+    species, new_species = _joined(_whats(header, SPECIES), _whats(new, SPECIES))
+    both: Header = {INFO: new.get(INFO, header.get(INFO, {}))}
+    both[CATEGORIES] = {number: name for number, (name, _) in categories.items()}
+    if SPECIES in header or SPECIES in new:
+        both[SPECIES] = {number: name for number, (name, _) in species.items()}
+    if DESCRIPTIONS in header or DESCRIPTIONS in new:
+        both[DESCRIPTIONS] = {
+            number: said for number, (_, said) in species.items() if said is not None
+        }
+    return both, Renumbering(new_categories, new_species)
+
+
+_What = tuple[Any, Any]  # a name, and a description or None
+
+
+def _whats(header: Header, names: str) -> dict[str, _What]:
+    described = header.get(DESCRIPTIONS, {}) if names == SPECIES else {}
+    return {number: (name, described.get(number)) for number, name in header.get(names, {}).items()}
+
+
+def _joined(
+    known: dict[str, _What], new: dict[str, _What]
+) -> tuple[dict[str, _What], dict[str, str]]:
+    both, changed = dict(known), {}
+    numbers = {what: number for number, what in known.items()}
+    free = 1 + max((int(number) for number in [*known, *new] if number.isdecimal()), default=0)
+    for number, what in new.items():
+        as_known = number if known.get(number, what) == what else numbers.get(what, str(free))
+        free += as_known == str(free)
+        both[as_known] = what
+        if as_known != number:
+            changed[number] = as_known
+    return both, changed
+
+
+class Reader:
+    """Reads what results say of an image.
+
+    Parameters
+    ----------
+    header
+        That of the results, with the names of the categories.
+    """
+
+    def __init__(self, header: Header, thresholds: Thresholds) -> None:
+        self._categories = _names(header.get(CATEGORIES, {}))
+        self._species = _names(header.get(SPECIES, {}))
+        self._least, self._least_sure = thresholds
+
+    def labels(self, path: str, image: Mapping[str, Any]) -> Iterator[Label]:
+        """Yield the label of each detection, ``empty`` where there is none, or the failure.
+
+        Raises
+        ------
+        AttributeError, KeyError, TypeError, ValueError
+            When it is not as the format has it.
+        """
+        detections, failure = image.get("detections"), image.get("failure")
+        if detections is None or failure:
+            said = text(str(failure or "no detections are written")[:_LONGEST_FAILURE])
+            yield Label(path, None, failure=said)
+            return
+        is_empty = True
+        for detection in detections:
+            # A category without a name is to be taken for no detection, says the format.
+            name = self._categories.get(str(detection["category"]))
+            sure = confidence(detection["conf"])
+            if name is None or sure < self._least:
+                continue
+            is_empty = False
+            species = detection.get("classifications")
+            if species:
+                name, sure = self._seen(species) or (name, sure)
+            yield Label(path, name, sure, bbox=_box(detection.get("bbox")))
+        if is_empty:
+            yield Label(path, EMPTY)
+
+    def _seen(self, species: list[tuple[Any, Any]]) -> tuple[str, float] | None:
+        """Return the likeliest species; None where it is not likely enough, or has no name."""
+        number, sure = species[0]
+        for other, likely in species[1:]:
+            if likely > sure:  # they should be listed with the best first
+                number, sure = other, likely
+        name = self._species.get(str(number))
+        return (name, sure) if name and confidence(sure) >= self._least_sure else None
+
+
+def confidence(value: Any) -> float:
+    """Return a confidence, and raise ValueError if it is no number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(value)
+    return float(value)
+
+
+def text(value: str) -> str:
+    """Return a text, and raise UnicodeEncodeError if it cannot be stored."""
+    value.encode("utf-8")
+    return value
+
+
+def _box(bbox: Any) -> str | None:
+    if bbox is None:
+        return None
+    x, y, width, height = bbox
+    for number in (x, y, width, height):
+        if type(number) is not float and type(number) is not int:
+            raise ValueError(bbox)
+    return f"[{x!r}, {y!r}, {width!r}, {height!r}]"
+
+
+def _names(categories: Mapping[str, Any]) -> dict[str, str]:
+    return {number: text(str(name)) for number, name in categories.items()}
+
+
+# Of an image, all but its path.
+as_record = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

@@ -1,0 +1,102 @@
+"""What labels an index has: imported, counted and removed."""
+
+from pathlib import Path
+
+from sdindex.archive.names import to_text
+from sdindex.arguments import (
+    DEFAULT_CLASSIFICATION_THRESHOLD,
+    DEFAULT_COLUMN,
+    DEFAULT_THRESHOLD,
+    AnyPath,
+    fraction,
+    optional,
+    path,
+    text,
+)
+from sdindex.exchange.detections import Thresholds
+from sdindex.exchange.label_files import LabelFile
+from sdindex.exchange.label_import import LabelImport, import_labels
+from sdindex.exchange.label_tables import Columns
+from sdindex.store import labels
+from sdindex.store.labels import LabelCount
+from sdindex.upkeep import Upkeep
+
+
+class Labelling(Upkeep):
+    """The part of `sdindex.Index` that is about labels."""
+
+    def labels(self) -> list[LabelCount]:
+        """Return the labels of each source, and how many images have them."""
+        with self._store.reading() as session:
+            return labels.counts(session)
+
+    def import_labels(
+        self,
+        file: AnyPath,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        classification_threshold: float = DEFAULT_CLASSIFICATION_THRESHOLD,
+        column: str = DEFAULT_COLUMN,
+        confidence_column: str | None = None,
+        source_column: str | None = None,
+        relative_to: AnyPath | None = None,
+        source: str | None = None,
+    ) -> LabelImport:
+        """Store the labels of a file: MegaDetector's results, or CSV.
+
+        Of more than 50,000 images, those before a place where the file is wrong are stored.
+
+        Parameters
+        ----------
+        threshold
+            Ignore detections of a lower confidence, from 0 to 1.
+        classification_threshold
+            Label a detection with its likeliest species where the confidence of that is no
+            lower, else with the detector's category.
+        column, confidence_column, source_column
+            Read labels, confidences and sources from these columns of CSV; by default from
+            those with the usual names, and sources in the observations of Camtrap DP alone.
+        relative_to
+            Take paths in the file as relative to this folder of an archive; by default to the
+            archives' roots.
+        source
+            Store the labels under this source, instead of what the same source said of these
+            images before; by default the file's name. A source that the file tells goes first.
+
+        Raises
+        ------
+        LabelFileError
+            When the file cannot be read or understood.
+        SampleError
+            When none of its paths is of an image of the index.
+        """
+        name = path("file", file)
+        read = LabelFile(
+            name,
+            thresholds=Thresholds(
+                fraction("threshold", threshold),
+                fraction("classification_threshold", classification_threshold),
+            ),
+            columns=Columns(
+                text("column", column),
+                optional(text, "confidence_column", confidence_column),
+                optional(text, "source_column", source_column),
+            ),
+        )
+        folder = optional(path, "relative_to", relative_to)
+        says = optional(text, "source", source) or to_text(Path(name).name)
+        with self._store.writing() as session:
+            return import_labels(session, read, source=says, folder=folder)
+
+    def drop_labels(self, source: str) -> int:
+        """Forget what a source said of images; return how many labels.
+
+        Raises
+        ------
+        SampleError
+            When there is no such source.
+        """
+        with self._store.writing() as session:
+            dropped = labels.drop(session, text("source", source))
+            session.commit()
+            return dropped

@@ -1,0 +1,75 @@
+"""Results of detectors and classifiers, kept as they were imported, so that they can be written.
+
+`result` has, as JSON, all that a source says of an image but the path; `result_file` all that
+it says beside the images, such as the names of categories. Labels are made from it, and are
+fewer: see `sdindex.exchange.detections`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from sdindex.store.database import Session
+from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.tables import from_json, result, result_file
+
+Header = dict[str, dict[str, Any]]
+
+
+def header_of(session: Session, source: str) -> Header | None:
+    """Return what a source says beside the images; None when it has no results here."""
+    stored = session.scalar(sa.select(result_file.c.header).where(result_file.c.source == source))
+    return None if stored is None else from_json(stored, dict)
+
+
+def store_header(session: Session, source: str, header: Header) -> None:
+    """Store what a source says beside the images."""
+    of_source = result_file.c.source == source
+    values = {"header": json.dumps(header)}
+    if number_of(session, source) is None:
+        session.execute(result_file.insert().values(source=source, **values))
+    else:
+        session.execute(result_file.update().where(of_source).values(values))
+
+
+def replace(
+    session: Session, source: str, records: Mapping[int, str], *, instead_of: Iterable[int]
+) -> None:
+    """Store results by the ids of their images, and forget what there was of some images."""
+    number = number_of(session, source)
+    if number is None:
+        return
+    for chunk in batched(instead_of, PARAMETERS):
+        session.execute(
+            result.delete().where(has_id(result.c.image_id, chunk), result.c.file_id == number)
+        )
+    rows = [
+        {"image_id": image_id, "file_id": number, "data": data}
+        for image_id, data in records.items()
+    ]
+    if rows:
+        session.execute(result.insert(), rows)
+
+
+def drop(session: Session, source: str) -> None:
+    """Forget the results of a source."""
+    number = sa.select(result_file.c.id).where(result_file.c.source == source).scalar_subquery()
+    session.execute(result.delete().where(result.c.file_id == number))
+    session.execute(result_file.delete().where(result_file.c.source == source))
+
+
+def number_of(session: Session, source: str) -> int | None:
+    """Return the number of a source's results; None when it has none."""
+    found = session.scalar(sa.select(result_file.c.id).where(result_file.c.source == source))
+    return None if found is None else int(found)
+
+
+def of_images(session: Session, ids: Iterable[int], number: int) -> Iterator[tuple[int, str]]:
+    """Yield the results of images, no more than a batch, with their ids."""
+    yield from session.rows(
+        sa.select(result.c.image_id, result.c.data).where(
+            has_id(result.c.image_id, ids), result.c.file_id == number
+        )
+    )
