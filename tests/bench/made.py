@@ -39,11 +39,13 @@ def make_image(path: Path) -> None:
     run([python(), "-c", f"{NOISE}.resize((320, 240)).save({str(path)!r}, quality=80)"])
 
 
-def run_with_new(index: Sequence[str], tree: Path, source: Path, batch: int) -> Cost:
-    """Add a folder of 1,000 images to a tree, and return what indexing it costs then."""
+def run_with_new(
+    index: Sequence[str], tree: Path, source: Path, *, images: int, batch: int
+) -> Cost:
+    """Add a folder of images to a tree, and return what indexing it costs then."""
     folder = tree / f"new{batch:03d}"
     folder.mkdir()
-    for number in range(1000):
+    for number in range(images):
         shutil.copy(source, folder / f"IMG_{number:04d}.JPG")
         os.utime(folder / f"IMG_{number:04d}.JPG", (1_700_000_000, 1_700_000_000 + number))
     return run(index)

@@ -166,7 +166,7 @@ def columns_by_the_rule(session: Session) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(2, 8), st.integers(5, 25))
 def test_after_any_history_it_is_the_one_made_from_nothing(
     tmp_path_factory: pytest.TempPathFactory, seed: int, mean: int, steps: int
