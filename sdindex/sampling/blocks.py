@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sdindex.hashing.bits import buckets
 
-FRAME_VERSION = 1  # rises when the same images would make another frame
+FRAME_VERSION = 2  # rises when the same images would make another frame
 MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
 BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
 NO_TIME = -(1 << 63)  # what no time in seconds is
@@ -40,8 +40,16 @@ class FrameColumns(NamedTuple):
     methods: Sequence[str]
 
 
+class SaidLabel(NamedTuple):
+    """A label that a source gives an image, with the highest confidence that it has there."""
+
+    name: str
+    confidence: float
+    source: str
+
+
 # The labels of an image, the one that counts for balancing first.
-Labels = dict[int, list[str]]
+Labels = dict[int, list[SaidLabel]]
 
 
 class Block(NamedTuple):
@@ -123,14 +131,27 @@ def block(found: FrameColumns, labels_of: Callable[[Sequence[int]], Labels]) -> 
 
 
 def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
-    """Return which of the images have which labels: positions in the block, and names."""
-    numbers: dict[str, int] = {}
-    positions, label_numbers = array("q"), array("q")
-    for position, image_id in enumerate(ids if labels else ()):
-        for name in labels.get(image_id, ()):
+    """Return which source gives which of the images which label, and how sure it is.
+
+    Behind their number come positions in the block, numbers of labels, confidences, numbers of
+    sources, and the names of both.
+    """
+    names: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    positions, numbers, by = array("q"), array("q"), array("q")
+    confidences = array("d")
+    for position, image_id in enumerate(ids):
+        for name, confidence, source in labels.get(image_id, ()):
             positions.append(position)
-            label_numbers.append(numbers.setdefault(name, len(numbers)))
-    return _with_names(numbers, positions, label_numbers)
+            numbers.append(names.setdefault(name, len(names)))
+            confidences.append(confidence)
+            by.append(sources.setdefault(source, len(sources)))
+    count = array("q", [len(positions)])
+    return (
+        b"".join([_packed(count), _packed(positions), _packed(numbers)])
+        + b"".join([_packed(confidences), _packed(by)])
+        + json.dumps([[*names], [*sources]]).encode()
+    )
 
 
 def _hashes(found: FrameColumns) -> bytes:
@@ -186,10 +207,19 @@ def _with_names(numbers: dict[str, int], first: "array[int]", second: "array[int
 
 
 def with_names(data: bytes) -> tuple[memoryview, memoryview, list[str]]:
-    """Return the two packed arrays and the names of a column of runs, or of labels."""
+    """Return the two packed arrays and the names of a column of runs."""
     size = 8 * int.from_bytes(data[:8], "little")
     view = memoryview(data)
     return view[8 : 8 + size], view[8 + size : 8 + 2 * size], json.loads(data[8 + 2 * size :])
+
+
+def with_labels(data: bytes) -> tuple[list[memoryview], list[str], list[str]]:
+    """Return the packed arrays of a column of labels, their names, and their sources."""
+    size = 8 * int.from_bytes(data[:8], "little")
+    view = memoryview(data)
+    starts = range(8, 8 + 4 * size, size) if size else [8] * 4
+    names, sources = json.loads(data[8 + 4 * size :])
+    return [view[start : start + size] for start in starts], names, sources
 
 
 def id_at(ids: bytes, rank: int) -> int:
@@ -213,8 +243,8 @@ def _unpacked(data: bytes) -> "array[int]":
     return numbers
 
 
-def _packed(numbers: "array[int]") -> bytes:
-    """Return numbers as signed 64-bit integers, little-endian on every machine."""
+def _packed(numbers: "array[int] | array[float]") -> bytes:
+    """Return numbers of 64 bits, little-endian on every machine."""
     if sys.byteorder == "big":
         numbers = numbers[:]
         numbers.byteswap()

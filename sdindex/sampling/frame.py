@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.blocks import LABELS, NO_TIME, with_names
+from sdindex.sampling.blocks import LABELS, NO_TIME, with_labels, with_names
 
 NONE = -1  # the number of what an image does not have
 _FEW_BITS = 20  # buckets at which an array has room for all there may be
@@ -33,14 +33,43 @@ class Coded(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Pairs of a position in the frame and the number of a label, in the order of positions.
+    """What sources say: labels by the position of their image in the frame, in that order.
 
     Of the labels of one image the first is the one that counts when labels are balanced.
+
+    Attributes
+    ----------
+    positions, numbers
+        Of the image in the frame, and of the label in `names`.
+    confidences
+        0 to 1; 1 where none is given.
+    sources
+        The number of who says so, in `source_names`.
     """
 
     positions: Numbers
     numbers: Numbers
+    confidences: NDArray[np.float64]
+    sources: Numbers
     names: list[str]
+    source_names: list[str]
+
+    def only(self, kept: Mask) -> "Labelled":
+        """Return these of the labels."""
+        return self._replace(
+            positions=self.positions[kept],
+            numbers=self.numbers[kept],
+            confidences=self.confidences[kept],
+            sources=self.sources[kept],
+        )
+
+    def said_by(self, sources: Collection[str], confidence: float) -> "Labelled":
+        """Return what some sources say, or all where none is given, at that confidence or more."""
+        kept: Mask = self.confidences >= confidence
+        if sources:
+            wanted = np.array([name in sources for name in self.source_names], bool)
+            kept &= wanted[self.sources]
+        return self.only(kept)
 
 
 # The names under which columns are stored, and asked for, and what they are called here.
@@ -139,11 +168,9 @@ def buckets_of(hashes: Hashes, bits: int) -> Buckets:
 
 
 def _taken_labels(labels: Labelled, chosen: Mask) -> Labelled:
-    kept = chosen[labels.positions]
+    kept = labels.only(chosen[labels.positions])
     new_position = np.cumsum(chosen) - 1
-    return labels._replace(
-        positions=new_position[labels.positions[kept]], numbers=labels.numbers[kept]
-    )
+    return kept._replace(positions=new_position[kept.positions])
 
 
 def needed(column: Column | None) -> Column:
@@ -247,11 +274,28 @@ def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
 def labelled(blocks: Sequence[tuple[int, bytes]]) -> Labelled:
     """Return the labels of the images, from the packed labels of blocks, each with its start."""
     names: dict[str, int] = {}
+    sources: dict[str, int] = {}
     positions, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    confidences, by = [np.empty(0, np.float64)], [np.empty(0, np.int64)]
     for start, data in blocks:
-        some_positions, some_numbers, local = with_names(data)
-        known = np.array([names.setdefault(name, len(names)) for name in local], np.int64)
-        positions.append(np.frombuffer(some_positions, "<i8") + start)
+        (at, which, sure, who), local, local_sources = with_labels(data)
         if local:
-            numbers.append(known[np.frombuffer(some_numbers, "<i8")])
-    return Labelled(np.concatenate(positions), np.concatenate(numbers), [*names])
+            positions.append(np.frombuffer(at, "<i8") + start)
+            numbers.append(_renumbered(which, local, names))
+            confidences.append(np.frombuffer(sure, "<f8"))
+            by.append(_renumbered(who, local_sources, sources))
+    return Labelled(
+        np.concatenate(positions),
+        np.concatenate(numbers),
+        np.concatenate(confidences),
+        np.concatenate(by),
+        [*names],
+        [*sources],
+    )
+
+
+def _renumbered(packed: memoryview, local: Sequence[str], names: dict[str, int]) -> Numbers:
+    """Return the numbers that the names of a block have among all names."""
+    known = np.array([names.setdefault(name, len(names)) for name in local], np.int64)
+    numbers: Numbers = known[np.frombuffer(packed, "<i8")]
+    return numbers

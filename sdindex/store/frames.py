@@ -25,6 +25,7 @@ from sdindex.sampling.blocks import (
     Block,
     FrameColumns,
     Labels,
+    SaidLabel,
     blocks,
     ids_column,
     ids_in_order,
@@ -300,17 +301,19 @@ def _labels(session: Session, ids: Sequence[int]) -> Labels:
     """Return the labels of images: the surest first (one without a confidence is), then by name."""
     if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
         return {}
-    found: dict[int, dict[str, None]] = defaultdict(dict)
-    surest_first = sa.func.coalesce(label.c.confidence, 1).desc(), label.c.label
+    found: Labels = defaultdict(list)
+    confidence = sa.func.max(sa.func.coalesce(label.c.confidence, 1.0))
+    said = label.c.image_id, label.c.label, label.c.source
     for chunk in batched(ids, PARAMETERS):
         statement = (
-            sa.select(label.c.image_id, label.c.label)
+            sa.select(label.c.image_id, label.c.label, confidence, label.c.source)
             .where(label.c.label.is_not(None), has_id(label.c.image_id, chunk))
-            .order_by(*surest_first)
+            .group_by(*said)
+            .order_by(confidence.desc(), label.c.label, label.c.source)
         )
-        for image_id, name in session.rows(statement):
-            found[image_id][name] = None  # each once
-    return {image_id: [*names] for image_id, names in found.items()}
+        for image_id, *of_image in session.rows(statement):
+            found[image_id].append(SaidLabel(*of_image))
+    return found
 
 
 def _lacking(session: Session, name: str) -> list[int]:
