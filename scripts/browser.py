@@ -22,7 +22,7 @@ def provide(programs: Path) -> str:
     """Return why there is no Chromium for the tests of pages: nothing where there is one.
 
     Where there is none, it is installed, by Debian's packages as root and else by playwright in
-    the user's own folder; what that takes is said before.
+    the user's own folder; the cost is said before.
     """
     if any(map(shutil.which, NAMES)) or playwrights_own(programs):
         return ""

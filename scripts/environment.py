@@ -46,7 +46,7 @@ def environment(
 ) -> Path:
     """Return the folder of programs of the environment `name`, made or brought up to date.
 
-    It holds this checkout with those extras, or another package, and the versions in `pins`.
+    It has this checkout with those extras, or another package, and the versions in `pins`.
     """
     if not all(map(importlib.util.find_spec, ("ensurepip", "venv"))):
         sys.exit("this Python cannot make virtual environments; on Debian and Ubuntu: "
@@ -77,8 +77,8 @@ def environment(
 def _is_of_this_python(folder: Path) -> bool:
     """Say whether there is an environment here, made here, with this Python.
 
-    What it holds is then added to: that a package which is no longer needed stays in it hides
-    nothing, as a test installs the wheel in an environment of its own.
+    Packages are then added to it. A package that is no longer needed stays, which hides nothing,
+    as a test installs the wheel in an environment of its own.
     """
     if not (folder / "pyvenv.cfg").exists():
         return False

@@ -1,4 +1,4 @@
-"""What callers may ask for: the defaults of the library and the command line, and checks.
+"""Arguments of callers: the defaults of the library and the command line, and checks.
 
 Each check returns what was given in its one true form, or says in one line what is allowed.
 """

@@ -61,7 +61,8 @@ class Labelling(Upkeep):
             archives' roots.
         source
             Store the labels under this source, instead of what the same source said of these
-            images before; by default the file's name. A source that the file tells goes first.
+            images before; by default the file's name. A source that the file itself names is
+            preferred.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What can be asked of an index: nothing here changes it."""
+"""The questions that an index answers: none of them changes it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What lies beside the images of an archive and is none of them: litter, films, RAW.
+"""Files that lie beside the images of an archive: litter, films, RAW.
 
 Litter is what systems, network disks and other programs leave behind: thumbnails, waste bins,
 shadows of files. It may look like images, but nobody took it.
@@ -61,7 +61,7 @@ _LISTING = 100
 
 @dataclass
 class Beside:
-    """What a scan found beside images, in numbers of files.
+    """The numbers of files that a scan found beside images.
 
     `formats` counts files by their suffix, such as ``.MP4``; `litter` those of each kind of
     litter by its name. Of very much litter only some is counted, and `more` says so.

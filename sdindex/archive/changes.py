@@ -34,7 +34,7 @@ _CLOCK_NS = 2_000_000_000
 
 
 class Doubt(IntFlag):
-    """What keeps a known image from being passed over with a glance at its file."""
+    """Reasons why a glance at its file is not enough to pass a known image over."""
 
     METHOD = 1  # hashed with another method, or another version of it
     UNSETTLED = 2
@@ -43,7 +43,7 @@ class Doubt(IntFlag):
 
 
 class KnownImage(NamedTuple):
-    """What the index knows of a file: all that tells whether it changed, and its row's `id`.
+    """A file as the index knows it: all that shows whether it changed, and its row's `id`.
 
     `doubts` is 0 for an image that is unchanged when its file is: see `Doubt`.
     """
@@ -115,7 +115,8 @@ def compare(
     Parameters
     ----------
     found, known
-        What `sdindex.archive.scan.scan` gives, and the rows of the same part of the archive.
+        The files that `sdindex.archive.scan.scan` yields, and the rows of the same part of the
+        archive.
     strict
         Take a file for changed when its ctime or inode differs, too.
     """

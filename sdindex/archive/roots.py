@@ -58,7 +58,7 @@ class Root(Protocol):
         ...
 
     def identity(self, under: str = "") -> Identity:
-        """Return what tells this folder, or a folder below it, from another of the same name.
+        """Return numbers that differ for another folder of the same name (or of a folder below it).
 
         Raises
         ------
@@ -223,7 +223,7 @@ def made_by(kind: Callable[[str], Root], start: str = "") -> Iterator[None]:
     kind
         Makes a root of a location.
     start
-        What the locations begin with that it is for; it is for all by default.
+        The beginning of the locations that it is for; all by default.
     """
     added = (start, kind)
     KINDS.insert(0, added)

@@ -1,4 +1,4 @@
-"""What the file system says of an image file without reading it; `changes` compares it."""
+"""Size, times and inode of an image file, known without reading it; `changes` compares them."""
 
 import os
 from typing import NamedTuple
@@ -7,7 +7,7 @@ _BEYOND = 1 << 63  # the first integer that does not fit into 64 signed bits
 
 
 class FileState(NamedTuple):
-    """What the file system says of a file's content without reading it.
+    """Size, times and inode of a file, known without reading it.
 
     `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
     All are signed 64-bit integers, as databases have no others: what is beyond, such as a

@@ -1,4 +1,4 @@
-"""What may fail outside the program, in words for people."""
+"""Failures outside the program, in words for people."""
 
 import errno
 

@@ -29,7 +29,7 @@ def exit_status(problem: KeyboardInterrupt) -> int:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Have everything tidied up when this process is told to end."""
+    """Tidy everything up when this process receives a signal to end."""
 
     def terminate(*_: object) -> None:
         raise Terminated

@@ -1,4 +1,4 @@
-"""What several commands share: the index that --db names, and options."""
+"""Options that several commands share, and the index that --db names."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ _CHUNK = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class FilesPut:
-    """What was put below a folder, in files: `new` now, `kept` from before; `size` of the new.
+    """The numbers of files put below a folder: `new` ones, `kept` from before; `size` of the new.
 
     `changed` are those, new or kept, whose original is not what the index read: the first of
     them is `example`.
@@ -94,7 +94,7 @@ def put_files(
     progress
         Show a bar on stderr: always, never, or (None) only on a terminal.
     indexed
-        What the index knows of the files, by their absolute paths: those that are not so any
+        The sizes and times in the index, by the files' absolute paths: those that are not so any
         more are counted, and have no hash in the manifest. None are where it is not given.
 
     Raises

@@ -26,7 +26,7 @@ Header = dict[str, dict[str, Any]]
 
 
 class Label(NamedTuple):
-    """What a file says of an image: a label, or a failure. An image may have several.
+    """A label or a failure that a file gives for an image. An image may have several.
 
     Attributes
     ----------

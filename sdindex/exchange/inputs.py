@@ -43,7 +43,7 @@ class Input:
 
     @cached_property
     def _copy(self) -> IO[bytes] | None:
-        """What is in it, where it can be read only once."""
+        """The content of an input that can be read only once."""
         if self.name == STDIN:
             return self._kept(sys.stdin.buffer)
         if S_ISREG(os.stat(self.name).st_mode):

@@ -37,7 +37,7 @@ DEFAULT_COLUMNS = Columns()
 
 
 class Remarks(NamedTuple):
-    """What a file says of an image, at one place.
+    """The labels that a file gives for an image, in one place.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ _CHUNKS_OF_PART = 10
 
 @dataclass
 class LabelImport:
-    """What an import stored: `images` that were labelled, `labels` of them, `failures` kept.
+    """The result of an import: `images` that were labelled, their `labels`, `failures` kept.
 
     `unmatched` paths are of no image of the index, `ambiguous` ones of several; `example` is
     the first of these. `dropped` are the leading folders without which paths were matched.
@@ -58,9 +58,9 @@ def import_labels(
     Parameters
     ----------
     source
-        Of what the file itself tells no source of.
+        Of labels for which the file itself names no source.
     folder
-        What the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
+        The folder that the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
 
     Raises
     ------

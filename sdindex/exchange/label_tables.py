@@ -38,17 +38,17 @@ class Columns(NamedTuple):
 
 
 class TableError(ValueError):
-    """What is wrong with a table, and where."""
+    """A fault in a table, and its line."""
 
 
 class _ImageNameError(ValueError):
-    """What should be a label is the name of an image."""
+    """A label that is the name of an image."""
 
 
 def labels_in(
     header: str, lines: Iterator[str], columns: Columns, media: Callable[[], Mapping[str, str]]
 ) -> Iterator[Label]:
-    """Yield the labels of a table, of which the first line is told from the others.
+    """Yield the labels of a table whose first line names the columns.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def ids_of_files(session: Session, files: Iterable[str]) -> dict[str, int]:
 
 
 def _ids(session: Session, listed: str | Sequence[str]) -> frozenset[int]:
-    """Return the ids of a list's images; what is not in the index is told."""
+    """Return the ids of a list's images; warn of paths that are not in the index."""
     paths = PathList(listed)
     matcher = Matcher(session)
     dropped = matcher.folders_to_drop(paths)

@@ -9,7 +9,7 @@ from sdindex.archive.natural import sort_key
 
 
 class Sampled(Protocol):
-    """What is known of an image of a sample; `sdindex.SampledImage` is one."""
+    """An image of a sample with its properties; `sdindex.SampledImage` is one."""
 
     @property
     def path(self) -> str:

@@ -91,7 +91,7 @@ def refuse_link(path: str, way_out: str) -> None:
 
 
 class _Terminal(RawIOBase):
-    """What people read, not programs: nothing in a name acts on a terminal."""
+    """Text for people, not programs: nothing in a name acts on a terminal."""
 
     def writable(self) -> bool:
         """Say that it can be written to."""

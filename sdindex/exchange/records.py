@@ -1,4 +1,4 @@
-"""What the index answers, as columns and rows: for tables, CSV and JSON alike."""
+"""Answers of the index as columns and rows, for tables, CSV and JSON alike."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields

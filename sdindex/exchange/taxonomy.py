@@ -1,4 +1,4 @@
-"""What the names of a classifier's categories mean, by the ranks of their descriptions."""
+"""The ranks of a classifier's categories, read from their descriptions."""
 
 from collections.abc import Iterable, Mapping
 

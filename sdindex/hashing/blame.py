@@ -1,4 +1,4 @@
-"""What is to blame when a file cannot be read: its bytes, the system, or the program.
+"""Find the cause when a file cannot be read: its bytes, the system, or the program.
 
 Only what is wrong with its bytes is kept as a verdict on an image.
 """
@@ -34,7 +34,7 @@ Decoded = TypeVar("Decoded")
 
 
 class Kind(NamedTuple):
-    """What decides which parts of the decoders read an image."""
+    """The properties of an image that decide which parts of the decoders read it."""
 
     form: str
     mode: str = "RGB"

@@ -98,7 +98,7 @@ def _picture_of_all(file: BinaryIO, *, reduced: bool) -> Picture:
 
 
 def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
-    """Return what the head of a file tells; None where there is no thumbnail to be trusted."""
+    """Return the picture of the thumbnail in a file's head; None where none can be trusted."""
     head = BytesIO(file.read(HEAD_BYTES))
     try:
         with Image.open(head, formats=("JPEG",)) as image:
@@ -176,7 +176,7 @@ def _decoded(image: Image.Image, *, reduced: bool) -> Image.Image:
 
 
 def _is_in_rgb(image: Image.Image) -> bool:
-    """Say whether it is a JPEG stored in RGB, of which libjpeg makes grey, but no YCbCr."""
+    """Say whether it is a JPEG stored in RGB: libjpeg turns it into grey, but not into YCbCr."""
     ids = bytes(layer[0] for layer in getattr(image, "layer", ()))
     return image.info.get("adobe_transform") == 0 or ids == b"RGB"
 

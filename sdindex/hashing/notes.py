@@ -1,4 +1,4 @@
-"""What decoders complain of and get over, as notes on the image that they read."""
+"""Complaints of decoders that did not stop them, kept as notes on the image."""
 
 import os
 import sys

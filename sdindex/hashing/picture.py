@@ -1,4 +1,4 @@
-"""What one reading of an image file gives, for those that need no decoder to know it."""
+"""The results of reading an image file, as types that need no decoder."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from sdindex.hashing.methods import Method
 
 
 class Picture(NamedTuple):
-    """What sampling needs of an image that could be read.
+    """The properties of an image that sampling needs.
 
     `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
     that was hashed; `grey` is the small grey picture, 9 x 8, that a dHash compares, row by row;
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 
 class ImageRead(NamedTuple):
-    """What one reading of a file gave: a `picture`, or an `error` in words for people.
+    """The result of reading a file: a `picture`, or an `error` in words for people.
 
     `settled` is False when the file may change, or have changed, without showing it, so
     that it must be read again. `read_at` is in UTC. `notes` are what the decoder complained

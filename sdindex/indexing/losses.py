@@ -26,7 +26,7 @@ class Losses:
     mounted
         Where disks are mounted now: see `sdindex.store.devices.remembered`.
     unlooked
-        What could not be looked at.
+        The files and folders that could not be looked at.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What became of reading a file: what is in it, that it is gone, or that it was refused.
+"""The outcome of reading a file: its content, that it is gone, or that it was refused.
 
-What lies neither with the file nor with its disk ends the run: it is no verdict on an image.
+A fault of neither the file nor its disk ends the run: it is no verdict on an image.
 """
 
 import errno
@@ -39,7 +39,7 @@ def outcome(
     Parameters
     ----------
     future
-        What reads it, and is done.
+        The finished call that read it.
     root, path
         The file.
     elsewhere

@@ -71,7 +71,7 @@ def compare_section(db: str, root: Root, part: Part, span: Span, *, strict: bool
 
 
 def _small(changes: Iterator[Change]) -> Iterator[Change]:
-    """Yield the changes in as little as tells them to another process."""
+    """Yield the changes in the shortest form that another process understands."""
     unchanged = 0
     for change in changes:
         if isinstance(change, AllUnchanged):

@@ -1,4 +1,4 @@
-"""What an update did, counted, in words for people."""
+"""The result of an update, counted, in words for people."""
 
 import os
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from sdindex.store.archives import Part
 
 @dataclass
 class Summary:
-    """What an update did, in numbers of files, and how long it took.
+    """The result of an update in numbers of files, and how long it took.
 
     Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).

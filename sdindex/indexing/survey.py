@@ -46,7 +46,7 @@ log = logging.getLogger("sdindex")
 
 @dataclass
 class Survey:
-    """What a survey found, in numbers of files: each found one counts once.
+    """The numbers of files that a survey found: each counts once.
 
     `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
     `back` are the ids of images that went missing, or came back; `unlooked` are files and
@@ -153,7 +153,7 @@ def _deleted(session: Session, part: Part) -> Survey:
 
 
 def folder_identity(part: Part) -> Identity:
-    """Return what tells a folder from another that is mounted over it.
+    """Return numbers that differ for another folder that is mounted over it.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class Vanished:
         return self._part._replace(under=folder)
 
     def _present(self, folder: str, most: int) -> int:
-        """Return how many images a folder holds now, of any name; `most` where there are more."""
+        """Count the images, of any name, that lie in a folder now; return at most `most`."""
         count = 0
         root = self._part.root
         for found in root.scan(folder, links=root.links(folder)):

@@ -1,6 +1,6 @@
 """The sampling frame as it is stored: blocks of consecutive images, each a few packed columns.
 
-Where a block begins is told by the images alone, not by how they came: so a frame that was
+The images alone decide where a block begins, not how they came: so a frame that was
 kept true through any number of changes is, byte for byte, the one that is made from nothing.
 """
 

@@ -23,7 +23,7 @@ Column = TypeVar("Column")
 
 
 class Coded(NamedTuple):
-    """What each image is of, as a number, and the names that the numbers stand for.
+    """The group of each image, such as its camera, as a number; and the groups' names.
 
     A name is what the images of one archive call it: with the archive's id before it.
     """

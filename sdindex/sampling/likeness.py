@@ -42,7 +42,7 @@ def nearest(
     Parameters
     ----------
     frame
-        With folders, where bursts are told apart.
+        With its column of folders, where bursts are looked for.
     within
         Images that differ in more bits are none.
     of_bursts

@@ -31,8 +31,8 @@ class Measure:
     Attributes
     ----------
     measure
-        What it is: how many buckets, cameras, days, labels or bursts have an image in the
-        sample; the mean and the greatest distance from an image to the nearest sampled one;
+        The name of the figure: how many buckets, cameras, days, labels or bursts have an image
+        in the sample; the mean and the greatest distance from an image to the nearest sampled one;
         and near-duplicates, the share of the sample, 0 to 1, that has another one in it.
     of
         How many there are; None where that has no meaning.
@@ -83,7 +83,7 @@ class Quality:
 
     @property
     def note(self) -> str:
-        """What is to be said beside the figures; empty where all images were measured."""
+        """A remark on the figures; empty where all images were measured."""
         if self.measured_images == self.images and self.measured_sampled == self.sampled:
             return ""
         to = "the sample"
@@ -149,7 +149,7 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
 
 
 class Kind(NamedTuple):
-    """What images belong to: positions of images, in order, and what each is of, as a number.
+    """The groups of images: positions of images, in order, and the number of each one's group.
 
     Without positions there is a number for every image.
     """

@@ -252,7 +252,7 @@ def _turns(numbers: NDArray[Any]) -> Mask:
 def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) -> Numbers:
     """Return how many images of each group a sample keeps: the trim in each stratum.
 
-    What `sdindex.sampling.trim.trim` says of one stratum, for all of them at once.
+    The rule of `sdindex.sampling.trim.trim`, applied to all strata at once.
 
     Parameters
     ----------

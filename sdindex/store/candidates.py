@@ -48,7 +48,7 @@ def candidates(
     also
         Columns of the frame that are wanted beside those that the options need.
     listed
-        What the lists of the options mean.
+        The images that the lists of the options name.
 
     Raises
     ------

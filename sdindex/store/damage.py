@@ -1,4 +1,4 @@
-"""What an error of SQLite's means for the person who meets it; what is wrong in an index."""
+"""Errors of SQLite in words for people, and the search for damage in an index."""
 
 import errno
 import sqlite3

@@ -25,7 +25,7 @@ Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Backend(Protocol):
-    """What keeps an index: all in which one database differs from another.
+    """A database that keeps an index: everything in which databases differ.
 
     `file` is the index's own, None where it is no file. The text of a backend names the index
     to the user, without a password.
@@ -80,12 +80,12 @@ class Backend(Protocol):
 
 
 class Session:
-    """What a reader or a writer of an index works with: one state of it, in a transaction.
+    """A transaction in which a reader or a writer sees one state of an index.
 
     Attributes
     ----------
     db
-        What names the same index to another `Store`, as in a process of its own.
+        The name of the same index for another `Store`, as in a process of its own.
     connection
         For what needs SQLAlchemy's own: revisions, temporary tables.
     commit

@@ -147,7 +147,7 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
 def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda _: None) -> None:
     """Store the blocks in which something changed; the caller commits.
 
-    `counted` is told how many images the blocks have that are made.
+    `counted` is called with the number of images in each block that is made.
     """
     repairs = [found for found in arranged(session) if isinstance(found, Repair)]
     for repair in repairs:  # all before the first new one: an image may begin another block

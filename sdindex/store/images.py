@@ -30,7 +30,7 @@ _OF_PICTURE = ("dhash", "brightness", "width", "height", "taken_at")
 
 
 class KnownFile(NamedTuple):
-    """What the index knows of a file: its path in stored form, size and time."""
+    """A file as the index knows it: its path in stored form, size and time."""
 
     path: str
     size: int

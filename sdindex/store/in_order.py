@@ -48,7 +48,7 @@ class _Read(NamedTuple):
 def in_order(session: Session, archive_id: int, statement: sa.Select[Any]) -> Iterator[Columns]:
     """Yield columns of an archive's images in natural order, some images at a time.
 
-    `statement` selects the columns, of which the second is the sort key, and says which images.
+    `statement` selects the columns (the second is the sort key) and the images.
     """
     of_archive = statement.where(image.c.archive_id == archive_id)
     spans = list(_spans(session, archive_id))

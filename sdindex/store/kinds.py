@@ -26,7 +26,7 @@ Found: TypeAlias = "sa.Result[*tuple[Any, ...]]"
 
 
 def kinds_of(columns: Iterable[sa.ColumnElement[Any]]) -> Kinds:
-    """Return the name of each column, and of which types its values are, where that is known."""
+    """Return the name of each column and the types of its values, where they are known."""
     return [(str(column), _allowed(column)) for column in columns]
 
 

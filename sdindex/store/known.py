@@ -1,4 +1,4 @@
-"""What the index knows of an archive's files, in a scan's order, and why it doubts each."""
+"""The known files of an archive in a scan's order, each with the reasons to doubt it."""
 
 from collections.abc import Iterator
 from typing import cast

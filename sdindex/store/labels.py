@@ -17,7 +17,7 @@ _Key = tuple[int, str | None, str | None]  # an image, a label, and the box that
 
 
 class Said(NamedTuple):
-    """What a source says of an image: a label, or why it has none.
+    """A label that a source gives to an image, or the reason why it gives none.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Said(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What is stored: so many `labels` of so many `images`, and `failures`.
+    """The numbers of stored `labels`, of `images` with labels, and of `failures`.
 
     A label that an image has in several boxes is one.
     """
@@ -69,7 +69,7 @@ class LabelWriter:
     def replace(self, source: str, ids: Collection[int], said: Iterable[Said]) -> None:
         """Forget what was said before of some images, and store what is said now of them.
 
-        What is said of one image may come in several calls.
+        The labels of one image may come in several calls.
         """
         frames.forget_labels(self._session, ids)
         of_source = label.c.source == source

@@ -26,7 +26,7 @@ def locked(lock: Path, file: Path, waiting: str) -> Iterator[None]:
     file
         The file that is to be written: whoever may write to it may lock it.
     waiting
-        What is said when another program has the lock.
+        The message for people when another program has the lock.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the index knows of images that are named by their paths."""
+"""Look up images by their paths."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ NOTHING_LISTED = Listed()
 
 
 class Recorded(NamedTuple):
-    """What the index has of a file: it is as it was read while both are the same."""
+    """The size and time of a file when it was read: it is unchanged while both are the same."""
 
     size: int
     mtime_ns: int

@@ -1,4 +1,4 @@
-"""What is in an index: its archives in figures, and the files that could not be read."""
+"""An index in figures: its archives, and the files that could not be read."""
 
 from dataclasses import dataclass
 from datetime import datetime

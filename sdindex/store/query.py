@@ -47,7 +47,7 @@ WhenStuck = Callable[[str], object]  # what is called when SQLite cannot be stop
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query gave: the names of the columns, and the rows as they come."""
+    """The answer to a query: the names of its columns, and its rows as they come."""
 
     columns: Sequence[str]
     rows: Iterator[tuple[Any, ...]]
@@ -191,7 +191,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
 def _guarded(connection: sqlite3.Connection, sorted_in: str) -> Iterator[None]:
     """Let what is asked of a connection read, and no more: values of bounded size.
 
-    What SQLite sorts is kept in ``MEMORY`` or in a ``FILE``.
+    SQLite sorts in ``MEMORY`` or in a ``FILE``.
     """
     connection.execute(f"PRAGMA temp_store = {sorted_in}")
     with suppress(sqlite3.Error, UnicodeError):  # the query meets that, too, and is told
@@ -246,7 +246,7 @@ def hamming(dhash: int | str | None, other: int | str | None) -> int | None:
 
 
 def bucket(dhash: int | str | None, bits: int) -> int | None:
-    """Return the leading bits of a hash, as an unsigned number where SQLite can hold it."""
+    """Return the leading bits of a hash, as an unsigned number where SQLite has it."""
     if dhash is None or not 1 <= bits <= hash_bits.HASH_BITS:
         return None
     return hash_bits.signed(hash_bits.bucket(_pattern(dhash), bits))

@@ -1,4 +1,4 @@
-"""What labels are: their names in the ranks of a taxonomy."""
+"""The ranks of labels in a taxonomy, and their names there."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Samples of an archive held against each other, drawn by sdindex and by others.
+"""Compare samples of an archive, drawn by sdindex and by others.
 
 How near the nearest sampled image is, how many near-duplicates a sample has, and what it
 reaches. For archives of some 10,000 images.

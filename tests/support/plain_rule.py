@@ -95,7 +95,7 @@ def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
     strata = _by_stratum(candidates, [one for one in positions if one not in candidates.excluded])
     sizes = {stratum: len(positions) for stratum, positions in strata.items()}
     fixed = candidates.fixed
-    keep = trim(sizes, count, _held(strata, fixed))
+    keep = trim(sizes, count, _fixed_in(strata, fixed))
     return sorted(
         chain.from_iterable(
             _of_buckets(_by_bucket(candidates, positions, bits), keep[stratum], fixed)
@@ -109,7 +109,7 @@ def _draw_bursts(
 ) -> list[int]:
     """Return positions of the bursts' middle images; of all bursts, and more, where there is room.
 
-    A burst that holds a fixed image is taken by it. While not all bursts can be taken, it is
+    A burst with a fixed image in it counts as taken. While not all bursts can be taken, it is
     bursts that are balanced and trimmed; then, with one of each, images.
     """
     fixed = candidates.fixed
@@ -121,7 +121,7 @@ def _draw_bursts(
     drawn: set[int] = set()
     if room <= len(found):
         sizes = {one: len(middles) for one, middles in strata.items()}
-        keep = trim(sizes, room, _held(strata, taken))
+        keep = trim(sizes, room, _fixed_in(strata, taken))
         for one, middles in strata.items():
             drawn.update(_of_buckets(_by_bucket(candidates, middles, bits), keep[one], taken))
         return sorted(drawn - taken | fixed)
@@ -132,7 +132,7 @@ def _draw_bursts(
     }
     images = {one: list(chain.from_iterable(bursts.values())) for one, bursts in in_strata.items()}
     sizes = {one: len(positions) for one, positions in images.items()}
-    keep = trim(sizes, count, _held(images, one_of_each))
+    keep = trim(sizes, count, _fixed_in(images, one_of_each))
     for one, as_buckets in in_strata.items():
         drawn.update(_of_buckets(as_buckets, keep[one], one_of_each))
     return sorted(drawn)
@@ -147,11 +147,11 @@ def _open(candidates: Candidates, found: Sequence[range], count: int) -> Sequenc
     if not excluded:
         return found
     number_of = _numbers_of(found)
-    held = {number_of(position) for position in candidates.fixed}
-    shown = {number_of(position) for position in excluded} - held
+    taken = {number_of(position) for position in candidates.fixed}
+    shown = {number_of(position) for position in excluded} - taken
     rests = [[position for position in burst if position not in excluded] for burst in found]
     others = [rest for number, rest in enumerate(rests) if number not in shown]
-    enough = count - len(candidates.fixed) <= len(others) - len(held)
+    enough = count - len(candidates.fixed) <= len(others) - len(taken)
     return others if enough else [rest for rest in rests if rest]
 
 
@@ -175,7 +175,7 @@ def _by_bucket(
     return groups
 
 
-def _held(groups: Mapping[int, Iterable[int]], fixed: Collection[int]) -> dict[int, int]:
+def _fixed_in(groups: Mapping[int, Iterable[int]], fixed: Collection[int]) -> dict[int, int]:
     """Return how many positions of each group are fixed."""
     if not fixed:
         return dict.fromkeys(groups, 0)
@@ -189,11 +189,11 @@ def _of_buckets(
 ) -> Iterator[int]:
     """Yield so many positions: every small bucket whole, the largest trimmed, each one evenly."""
     sizes = {bucket: len(positions) for bucket, positions in buckets.items()}
-    keep = trim(sizes, count, _held(buckets, fixed))
+    keep = trim(sizes, count, _fixed_in(buckets, fixed))
     for bucket, positions in buckets.items():
-        held = (
+        fixed_here = (
             [number for number, position in enumerate(positions) if position in fixed]
             if fixed
             else []
         )
-        yield from (positions[number] for number in fill(len(positions), keep[bucket], held))
+        yield from (positions[number] for number in fill(len(positions), keep[bucket], fixed_here))
