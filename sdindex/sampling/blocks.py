@@ -18,6 +18,8 @@ FRAME_VERSION = 2  # rises when the same images would make another frame
 MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
 BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
 NO_TIME = -(1 << 63)  # what no time in seconds is
+MOTIONS = 10_000  # by which a motion, from 0 to 1, is multiplied
+NO_MOTION = (1 << 16) - 1
 
 # Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).
 _GOLDEN = 0x9E37_79B9_7F4A_7C15

@@ -1,0 +1,113 @@
+"""Motion: how much of a picture is not what it was in those beside it, from 9 x 8 greys.
+
+The smaller of an image's differences from the image before it and the one after it in its
+folder: an animal that is in one of three pictures makes that one differ from both.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdindex.sampling.blocks import MOTIONS, NO_MOTION, NO_TIME
+
+MOTION_RULE = 1  # rises when the same images would have another motion
+GREY_BYTES = 72  # of the small grey picture, row by row
+NEAR_SECONDS = 60  # apart, at most, are images that are compared
+
+_ROWS, _COLUMNS = 8, 9
+_SCALE = 36  # the least that 4, 6 and 9 divide: of as many cells a mean is taken
+_BITS_ALIKE = 8.0  # bits of the hashes that count as a difference of one spread
+
+Numbers = NDArray[np.int64]
+
+
+def motions(
+    greys: NDArray[np.uint8],
+    known: NDArray[np.bool_],
+    hashes: NDArray[np.uint64],
+    times: Numbers,
+    folders: Numbers,
+) -> NDArray[np.uint16]:
+    """Return the motion of images, those of a folder in natural order, one folder after another.
+
+    Of two images with greys: each grey less their mean, divided by their spread (or 1, if that
+    is less); of the one picture less the other, each cell less the mean of the 3 x 3 around it;
+    m is the largest of these. Where one of the two has no greys m is the number of bits in which
+    their hashes differ, divided by 8. Their difference is m / (1 + m).
+
+    Parameters
+    ----------
+    greys
+        A row of `GREY_BYTES` for each image, of whatever value where it is not `known`.
+    hashes
+        Unsigned.
+    times
+        In seconds, or `NO_TIME`: images that were taken more than `NEAR_SECONDS` apart are not
+        compared.
+    folders
+        A number for each image's folder.
+
+    Returns
+    -------
+    array
+        `MOTIONS` times the motion, rounded; `NO_MOTION` where no image is near.
+    """
+    apart = _apart(greys, known, hashes)
+    differences = np.rint(MOTIONS * (apart / (1 + apart))).astype(np.uint16)
+    differences[~_near(times, folders)] = NO_MOTION  # more than any difference
+    found = np.full(len(hashes), NO_MOTION, np.uint16)
+    np.minimum(found[:-1], differences, out=found[:-1])
+    np.minimum(found[1:], differences, out=found[1:])
+    return found
+
+
+def _near(times: Numbers, folders: Numbers) -> NDArray[np.bool_]:
+    """Say of each image but the last whether it is compared with the next one."""
+    dated = times != NO_TIME
+    seconds = np.where(dated, times, 0)
+    within = np.abs(np.diff(seconds)) <= NEAR_SECONDS
+    near: NDArray[np.bool_] = (folders[1:] == folders[:-1]) & (within | ~(dated[1:] & dated[:-1]))
+    return near
+
+
+def _apart(
+    greys: NDArray[np.uint8], known: NDArray[np.bool_], hashes: NDArray[np.uint64]
+) -> NDArray[np.float64]:
+    """Return m of each image but the last and the next one."""
+    details, spreads = _details(greys)
+    scaled = details / spreads[:, None].astype(np.float32)
+    apart: NDArray[np.float64] = (
+        np.abs(np.diff(scaled, axis=0)).max(axis=1, initial=0).astype(np.float64)
+    )
+    by_bits = ~(known[1:] & known[:-1])
+    apart[by_bits] = np.bitwise_count(hashes[1:] ^ hashes[:-1])[by_bits] / _BITS_ALIKE
+    return apart
+
+
+def _details(greys: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return each picture less its 3 x 3 means, times `_SCALE`, and `_SCALE` times its spread.
+
+    Whole numbers, so that on every machine, beside whatever other pictures, they are the same.
+    """
+    cells = greys.reshape(-1, _ROWS, _COLUMNS).astype(np.int16)
+    sums = cells.copy()
+    sums[:, 1:] += cells[:, :-1]
+    sums[:, :-1] += cells[:, 1:]
+    across = sums.copy()
+    across[:, :, 1:] += sums[:, :, :-1]
+    across[:, :, :-1] += sums[:, :, 1:]
+    details = (_SCALE * cells - across * _SHARE).reshape(-1, GREY_BYTES).astype(np.float32)
+    wide = greys.astype(np.int32)
+    total, squares = wide.sum(axis=1), np.einsum("ij,ij->i", wide, wide)
+    spread = np.sqrt((GREY_BYTES * squares - total**2).astype(np.float64)) / GREY_BYTES
+    return details, _SCALE * np.maximum(spread, 1)
+
+
+def _shares() -> NDArray[np.int16]:
+    """Return for each cell what a sum of the cells around it is multiplied by."""
+    rows = np.array([2, *[3] * (_ROWS - 2), 2])
+    columns = np.array([2, *[3] * (_COLUMNS - 2), 2])
+    shares: NDArray[np.int16] = (_SCALE // (rows[:, None] * columns)).astype(np.int16)
+    return shares
+
+
+_SHARE = _shares()

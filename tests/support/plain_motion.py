@@ -1,0 +1,56 @@
+"""The rule of motion, image by image, as the topic on sampling states it."""
+
+from collections.abc import Sequence
+from itertools import product
+from statistics import fmean, pstdev
+from typing import NamedTuple
+
+
+class Shot(NamedTuple):
+    """An image: its folder, when it was taken, its 9 x 8 greys and its hash, signed."""
+
+    folder: int
+    seconds: int | None
+    grey: bytes | None
+    dhash: int
+
+
+def motions_by_the_rule(shots: Sequence[Shot]) -> list[float | None]:
+    """Return the motion of each image; those of one folder follow each other, in natural order."""
+    found: list[float | None] = []
+    for number, shot in enumerate(shots):
+        beside = [shots[at] for at in (number - 1, number + 1) if 0 <= at < len(shots)]
+        differences = [_difference(shot, other) for other in beside if _near(shot, other)]
+        found.append(round(min(differences), 4) if differences else None)
+    return found
+
+
+def _near(one: Shot, other: Shot) -> bool:
+    if one.folder != other.folder:
+        return False
+    if one.seconds is None or other.seconds is None:
+        return True
+    return abs(one.seconds - other.seconds) <= 60
+
+
+def _difference(one: Shot, other: Shot) -> float:
+    if one.grey is None or other.grey is None:
+        most = ((one.dhash ^ other.dhash) % 2**64).bit_count() / 8
+    else:
+        cells = [b - a for a, b in zip(_even(one.grey), _even(other.grey), strict=True)]
+        most = max(abs(cells[9 * row + column] - fmean(_around(cells, row, column)))
+                   for row, column in product(range(8), range(9)))  # fmt: skip
+    return most / (1 + most)
+
+
+def _even(grey: bytes) -> list[float]:
+    mean, spread = fmean(grey), max(pstdev(grey), 1)
+    return [(cell - mean) / spread for cell in grey]
+
+
+def _around(cells: Sequence[float], row: int, column: int) -> list[float]:
+    return [
+        cells[9 * other + beside]
+        for other, beside in product(range(row - 1, row + 2), range(column - 1, column + 2))
+        if 0 <= other < 8 and 0 <= beside < 9
+    ]
