@@ -187,7 +187,14 @@ def test_who_changes_images_or_labels_says_so_to_the_frame() -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "sdindex.store.frames"
         if verbs & {alias.name for alias in node.names}
     }
+    making = {
+        named(path)
+        for path in sources("sdindex")
+        for name, _ in called(parsed(path))
+        if name == "frames.bring_up_to_date"
+    }
     assert calling == {"sdindex/store/images.py", "sdindex/store/labels.py"}
+    assert making == {"sdindex/store/images.py"}, "motion comes before"
     assert not imported
 
 

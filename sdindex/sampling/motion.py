@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from sdindex.sampling.blocks import MOTIONS, NO_MOTION, NO_TIME
 
-MOTION_RULE = 1  # rises when the same images would have another motion
 GREY_BYTES = 72  # of the small grey picture, row by row
 NEAR_SECONDS = 60  # apart, at most, are images that are compared
 

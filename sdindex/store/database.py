@@ -275,9 +275,9 @@ class Store:
 
     def _make_frame(self, connection: sa.Connection) -> None:
         """Make the sampling frame of an upgraded index, which older programs did not keep."""
-        from sdindex.store import frames  # which knows sessions
+        from sdindex.store import images  # which knows sessions
 
-        frames.bring_up_to_date(Session(self.db, self.backend, connection))
+        images.frame_up_to_date(Session(self.db, self.backend, connection))
 
     def _is_empty(self) -> bool:
         with self._connection(write=False) as connection:

@@ -22,6 +22,7 @@ from sdindex.sampling.blocks import (
     COLUMNS,
     FRAME_VERSION,
     LABELS,
+    MOTION_RULE,
     Block,
     FrameColumns,
     Labels,
@@ -90,12 +91,11 @@ def note(session: Session, images: sa.ColumnElement[bool]) -> None:
     """
     # Asked of each image, lest a database go through all images of the archives that have a frame.
     version = sa.select(archive.c.frame_version).where(archive.c.id == image.c.archive_id)
-    noted = sa.select(image.c.archive_id, image.c.sort_key, image.c.id).where(
+    noted = sa.select(image.c.archive_id, image.c.sort_key, image.c.id, image.c.path).where(
         images, version.scalar_subquery().is_not(None)
     )
-    session.execute(
-        frame_change.insert().from_select(["archive_id", "sort_key", "image_id"], noted)
-    )
+    columns = ["archive_id", "sort_key", "image_id", "path"]
+    session.execute(frame_change.insert().from_select(columns, noted))
 
 
 def expect(session: Session, archive_id: int, changes: int) -> None:
@@ -174,7 +174,9 @@ def is_current(session: Session) -> bool:
     """Say whether every block is stored, and nothing changed since."""
     if session.scalar(sa.select(sa.exists(sa.select(frame_change.c.id)))):
         return False
-    other = archive.c.frame_version.is_distinct_from(FRAME_VERSION)
+    other = archive.c.frame_version.is_distinct_from(
+        FRAME_VERSION
+    ) | archive.c.motion_rule.is_distinct_from(MOTION_RULE)
     return not session.scalar(sa.select(sa.exists(sa.select(archive.c.id).where(other))))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
 
 # What is stored of a `Picture`; nothing of an image that could not be read.
-_OF_PICTURE = ("dhash", "brightness", "width", "height", "taken_at")
+_OF_PICTURE = ("dhash", "brightness", "grey", "colour", "width", "height", "taken_at")
 
 
 class KnownFile(NamedTuple):
@@ -75,7 +75,8 @@ def doubt(session: Session, part: "Part") -> None:
 def set_missing(session: Session, ids: Iterable[int], since: datetime) -> None:
     """Record that the files of some images are gone."""
     for chunk in batched(ids, PARAMETERS):
-        _set(session, [{"row": row, "missing_since": since} for row in chunk])
+        gone = {"missing_since": since, "motion": None}
+        _set(session, [{"row": row, **gone} for row in chunk])
 
 
 def set_back(session: Session, ids: Iterable[int]) -> None:
@@ -152,10 +153,21 @@ def expect(session: Session, archive: "Archive", changes: int) -> None:
 def frame_up_to_date(session: Session, *, progress: bool | None = False) -> None:
     """Make the sampling frame what the images are now: at the end of every change.
 
+    First comes the motion of the images that have new neighbours, which is in the frame, too.
     `progress` shows a count on stderr, always, never, or (None) on a terminal alone.
     """
+    if not frames.is_current(session):
+        _set_motion(session)
     with counter("making the frame", "images", show=progress, delay=1) as shown:
         frames.bring_up_to_date(session, shown.update)
+
+
+def _set_motion(session: Session) -> None:
+    from sdindex.store import motion  # numpy, where there is something to do
+
+    for changed in motion.changes(session):
+        for chunk in batched(changed, PARAMETERS):
+            _set(session, [{"row": row, "motion": moved} for row, moved in chunk])
 
 
 def present(session: Session, part: "Part", most: int) -> int:
@@ -202,6 +214,7 @@ def _values(archive: "Archive", read: ImageRead) -> dict[str, Any]:
         "settled": read.settled,
         "indexed_at": read.read_at,
         "missing_since": None,
+        "motion": None,  # until the frame is made
         **read.state._asdict(),
         **{name: getattr(read.picture, name, None) for name in _OF_PICTURE},
     }

@@ -11,6 +11,7 @@ from sdindex.errors import SampleError
 from sdindex.store import frames, results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import label, sample_image
 
 _Key = tuple[int, str | None, str | None]  # an image, a label, and the box that it is in
@@ -86,7 +87,7 @@ class LabelWriter:
 
     def finish(self) -> Stored:
         """Bring the frame up to date when all is said; return what is stored."""
-        frames.bring_up_to_date(self._session)
+        frame_up_to_date(self._session)
         new = label.c.id >= self._first
         distinct = sa.select(label.c.image_id, label.c.label, label.c.source).distinct()
         labels = distinct.where(new, label.c.label.is_not(None)).subquery()
@@ -152,7 +153,7 @@ def drop(session: Session, source: str) -> int:
     dropped = session.execute(label.delete().where(of_source)).rowcount
     results.drop(session, source)
     taxa.forget_unused(session)
-    frames.bring_up_to_date(session)
+    frame_up_to_date(session)
     if not dropped:
         sources = session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))
         others = ", ".join(map(printable, sources)) or "none"

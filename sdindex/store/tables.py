@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -94,6 +94,7 @@ archive = Table(
     Column("camera_rule", Integer, nullable=False, server_default="1"),
     Column("frame_version", Integer),
     Column("sort_rule", Integer, nullable=False, server_default="1"),
+    Column("motion_rule", Integer),
 )
 
 # See sdindex.store.devices.
@@ -127,6 +128,9 @@ image = Table(
     Column("indexed_at", DateTime, nullable=False),
     Column("missing_since", DateTime),
     Column("camera", Text, nullable=False, server_default=""),
+    Column("grey", LargeBinary),
+    Column("colour", Float),
+    Column("motion", Float),
     UniqueConstraint("archive_id", "path"),
     sqlite_autoincrement=True,  # the id of a removed image never means another
 )
@@ -174,6 +178,7 @@ frame_change = Table(
     Column("archive_id", RowId, nullable=False),
     Column("sort_key", LargeBinary, nullable=False),
     Column("image_id", RowId, nullable=False),
+    Column("path", PathText, nullable=False, server_default=""),
 )
 
 # See sdindex.store.samples.

@@ -15,6 +15,7 @@ from sdindex.archive.state import FileState
 from sdindex.store import frames
 from sdindex.store.database import Store
 from sdindex.store.fetching import has_id
+from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import archive, image, utc_now
 from tests.bench.made import camera_folders
 
@@ -31,7 +32,7 @@ def write_index(db: Path, root: Path, images: int) -> None:
             count = min(1000, images - 1000 * number)
             session.execute(image.insert(), list(rows(chance, root, folder, count)))
             session.commit()  # what is not, is in memory
-        frames.bring_up_to_date(session)
+        frame_up_to_date(session)
         session.commit()
 
 
@@ -67,7 +68,7 @@ def keep_frame(db: Path, what: str) -> None:
             folder = f"{root}/site0000/added{number}"
             session.execute(image.insert(), list(rows(random.Random(2), Path(root), folder, 1000)))
             frames.note(session, has_id(image.c.id, range(number, number + 1000)))
-        frames.bring_up_to_date(session)
+        frame_up_to_date(session)
         session.commit()
 
 

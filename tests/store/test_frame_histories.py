@@ -15,7 +15,7 @@ from sdindex import Index
 from sdindex.archive.state import FileState
 from sdindex.hashing.picture import ImageRead, Picture
 from sdindex.sampling import blocks
-from sdindex.store import frames, images
+from sdindex.store import frames, images, motion
 from sdindex.store.archives import Archive
 from sdindex.store.database import Session, Store
 from sdindex.store.loading import load
@@ -27,6 +27,7 @@ from sdindex.store.tables import (
 from tests.conftest import make_image
 from tests.store.test_frames import CHANGES, assert_right, assert_whole, made_from_nothing, stored
 from tests.support.indexes import NOW, write_index
+from tests.support.plain_motion import Shot, motions_by_the_rule
 
 
 class History:
@@ -36,14 +37,14 @@ class History:
         self.db, self.chance = db, random.Random(seed)
         write_index(db, {"/data/b": {}, "/data/a": {}})
         with Store(db).writing() as session:
-            frames.bring_up_to_date(session)
+            images.frame_up_to_date(session)
             session.commit()
         self.archives = [Archive(1, "/data/b", "scaled"), Archive(2, "/data/a", "scaled")]
 
     def step(self, session: Session) -> None:
         what = self.chance.choice(
             [self.add, self.add, self.replace, self.lose, self.find, self.move, self.cameras,
-             self.prune, self.import_labels, self.drop_labels]
+             self.prune, self.without_grey, self.import_labels, self.drop_labels]
         )  # fmt: skip
         what(session, self.chance.choice(self.archives))
 
@@ -55,13 +56,26 @@ class History:
         state = FileState(1, 1, 1, 1)
         if self.chance.random() < 0.1:
             return ImageRead(state, True, NOW, error="broken")
-        day = self.chance.randint(0, 28)
-        taken = NOW.replace(microsecond=0) - timedelta(days=day) if day else None
+        seconds = self.chance.randint(0, 200)
+        taken = NOW.replace(microsecond=0) - timedelta(seconds=seconds) if seconds else None
         dhash = self.chance.choice([0, -1, self.chance.getrandbits(63)])
-        return ImageRead(state, True, NOW, Picture(dhash, 100.0, bytes(72), 9.0, 640, 480, taken))
+        grey = self.chance.choice([bytes(72), self.chance.randbytes(72)])
+        colour = self.chance.choice([None, 0.3, 9.0])
+        brightness = self.chance.choice([10.0, 100.0])
+        picture = Picture(dhash, brightness, grey, colour, 640, 480, taken)
+        return ImageRead(state, True, NOW, picture)
 
     def path(self) -> str:
-        return f"cam{self.chance.randint(1, 12)}/IMG_{self.chance.randint(1, 10_000)}.JPG"
+        number = self.chance.randint(1, 12)
+        few = number % 3
+        folder = self.chance.choice(["", f"cam{number}/", f"cam{few}/", f"cam{few}/5/"])
+        return f"{folder}IMG_{self.chance.randint(1, 10_000)}.JPG"
+
+    def without_grey(self, session: Session, archive: Archive) -> None:
+        """Make images such as older programs read: written straight, and noted."""
+        ids = self.some(session, image.c.archive_id == archive.id)
+        session.execute(image.update().where(image.c.id.in_(ids)).values(grey=None, colour=None))
+        frames.note(session, image.c.id.in_(ids))
 
     def add(self, session: Session, archive: Archive) -> None:
         known = set(session.scalars(sa.select(image.c.path)))
@@ -166,6 +180,44 @@ def columns_by_the_rule(session: Session) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def motions(session: Session) -> dict[int, float | None]:
+    rows = session.execute(sa.select(image.c.id, image.c.motion))
+    return {row.id: row.motion for row in rows}
+
+
+def motions_of_all(session: Session) -> dict[int, float | None]:
+    """Return the motion of each image by the rule as it is stated, folder by folder."""
+    found: dict[int, float | None] = dict.fromkeys(session.scalars(sa.select(image.c.id)))
+    rows = session.execute(sa.select(image).where(frames.available()).order_by(image.c.sort_key))
+    folders: dict[tuple[int, str], list[Any]] = {}
+    for row in rows:
+        folders.setdefault((row.archive_id, row.path.rpartition("/")[0]), []).append(row)
+    for some in folders.values():
+        shots = [
+            Shot(0, row.taken_at and int(row.taken_at.timestamp()), row.grey, row.dhash)
+            for row in some
+        ]
+        found |= zip((row.id for row in some), motions_by_the_rule(shots), strict=True)
+    return found
+
+
+@pytest.mark.parametrize("together", [2, 1 << 14])
+@pytest.mark.parametrize("most", [3, 1 << 17])
+def test_motion_is_by_the_rule_however_a_folder_is_read(
+    db: Path, monkeypatch: pytest.MonkeyPatch, together: int, most: int
+) -> None:
+    monkeypatch.setattr(motion, "_TOGETHER", together)
+    monkeypatch.setattr(motion, "_MOST", most)
+    history = History(db, 7)
+    with Store(db).writing() as session:
+        for _ in range(8):
+            for archive in history.archives:
+                history.add(session, archive)
+        images.frame_up_to_date(session)
+        assert motions(session) == pytest.approx(motions_of_all(session), abs=1.01e-4)
+        assert len(set(motions(session).values())) > 20
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(2, 8), st.integers(5, 25))
 def test_after_any_history_it_is_the_one_made_from_nothing(
@@ -179,14 +231,15 @@ def test_after_any_history_it_is_the_one_made_from_nothing(
             with Store(history.db).writing() as session:
                 history.step(session)
                 if history.chance.random() < 0.5:
-                    frames.bring_up_to_date(session)
+                    images.frame_up_to_date(session)
                     assert stored(session) == made_from_nothing(session)
                 assert columns(session) == columns_by_the_rule(session)
                 if history.chance.random() < 0.9:  # or it is interrupted
                     session.commit()
         with Store(history.db).writing() as session:
-            frames.bring_up_to_date(session)
+            images.frame_up_to_date(session)
             assert stored(session) == made_from_nothing(session)
+            assert motions(session) == pytest.approx(motions_of_all(session), abs=1.01e-4)
             assert frames.is_current(session)
 
 

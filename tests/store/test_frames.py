@@ -17,6 +17,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.store import frames, sampled, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session, Store
+from sdindex.store.images import frame_up_to_date
 from sdindex.store.loading import load
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import (
@@ -45,11 +46,13 @@ def is_current(db: Path) -> bool:
 
 
 def stored(session: Session) -> State:
-    """Return all that is kept of the frame."""
-    return {
+    """Return all that is kept of the frame, and the motion of images."""
+    tables = {
         table.name: [tuple(row) for row in session.execute(sa.select(table).order_by(*table.c))]
         for table in (frame_block, frame_bucket, frame_column, frame_change)
     }
+    moved = session.execute(sa.select(image.c.id, image.c.motion).order_by(image.c.id))
+    return tables | {"motion": [tuple(row) for row in moved]}
 
 
 def made_from_nothing(session: Session) -> State:
@@ -57,7 +60,8 @@ def made_from_nothing(session: Session) -> State:
     with session.connection.begin_nested() as nested:
         for archive_id in session.scalars(sa.select(archive_table.c.id)).all():
             frames.forget(session, archive_id)
-        frames.bring_up_to_date(session)
+        session.execute(image.update().values(motion=None))
+        frame_up_to_date(session)
         found = stored(session)
         nested.rollback()
     return found

@@ -8,8 +8,8 @@ import pytest
 
 from sdindex import Index, QueryError, SampleError
 from sdindex.sampling import blocks
-from sdindex.store import frames
 from sdindex.store.database import Store
+from sdindex.store.images import frame_up_to_date
 from tests.store.test_samples import paths, run
 from tests.support.indexes import add, forget_frames, put_labels
 
@@ -114,6 +114,6 @@ def test_a_burst_goes_on_where_a_block_of_the_frame_ends(
         monkeypatch.setattr(blocks, "MEAN_IMAGES", size)
         with Store(cameras).writing() as session:
             forget_frames(session)
-            frames.bring_up_to_date(session)
+            frame_up_to_date(session)
             session.commit()
         assert index.select(12, unit="burst", balance="camera") == whole

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from sdindex import ArchiveError, Index, IndexUnusableError, SampledImage, SampleError
 from sdindex.cli.main import cli
-from sdindex.store import frames
 from sdindex.store.database import Store
+from sdindex.store.images import frame_up_to_date
 from sdindex.store.schema import migrations_folder
 from tests.support.indexes import (
     NOW,
@@ -100,7 +100,7 @@ def test_with_nothing_fixed_it_is_the_plain_rule(
     empty.write_text("")
     assert index.select(9, include=empty) == plain
     with Store(cameras).writing() as connection:
-        frames.bring_up_to_date(connection)
+        frame_up_to_date(connection)
         connection.commit()
     assert index.select(9) == plain
 

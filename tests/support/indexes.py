@@ -10,6 +10,7 @@ from sdindex.archive.names import to_text
 from sdindex.archive.natural import sort_key
 from sdindex.store import frames
 from sdindex.store.database import Session, Store
+from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image as image_table
 from sdindex.store.tables import label as label_table
@@ -37,7 +38,7 @@ def write_index(
             for path, dhash in images.items():
                 connection.execute(image_table.insert(), image_row(number, path, dhash, method))
         if in_order:
-            frames.bring_up_to_date(connection)
+            frame_up_to_date(connection)
         connection.commit()
 
 
