@@ -1,6 +1,6 @@
 """Keeping an index in step with its archives: what is there, where, and from which camera."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from typing import cast
 
@@ -14,6 +14,7 @@ from sdindex.arguments import (
     paths,
     positive,
     text,
+    texts,
     whole,
 )
 from sdindex.errors import UsageError
@@ -40,6 +41,7 @@ class Upkeep(Questions):
         progress: bool | None = False,
         executor: Executor | None = None,
         verify: bool = False,
+        exclude: str | Sequence[str] | None = None,
     ) -> Summary:
         """Bring the index up to date with folders of images, reading only what changed.
 
@@ -114,6 +116,7 @@ class Upkeep(Questions):
             progress=optional(flag, "progress", progress),
             executor=_executor(executor),
             verify=flag("verify", verify),
+            exclude=optional(texts, "exclude", exclude),
         )
 
     def update_files(

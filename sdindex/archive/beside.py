@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
+from sdindex.archive.excluded import Excludes
 from sdindex.archive.names import printable
 
 # Folders whose names nobody gives to a folder of images. In lower case: Windows tells no case.
@@ -53,6 +54,8 @@ _FORMATS = frozenset(
     }
 )  # fmt: skip
 
+FILE, FOLDER = "file", "folder"
+
 # What one scan spends on counting the files of litter: an entry costs 1, a listing as many as
 # it takes the time of.
 _MOST_SPENT = 10_000
@@ -63,13 +66,15 @@ _LISTING = 100
 class Beside:
     """The numbers of files that a scan found beside images.
 
-    `formats` counts files by their suffix, such as ``.MP4``; `litter` those of each kind of
-    litter by its name. Of very much litter only some is counted, and `more` says so.
+    `formats` counts files by their suffix, such as ``.MP4``; `litter` those in each kind of
+    folder of litter, by its name; `shadows` litter beside images; `excluded` the files and the
+    folders that are left out. Of very much litter only some is counted, and `more` says so.
     """
 
     formats: "Counter[str]" = field(default_factory=Counter)
     litter: "Counter[str]" = field(default_factory=Counter)
     shadows: "Counter[str]" = field(default_factory=Counter)
+    excluded: "Counter[str]" = field(default_factory=Counter)
     more: bool = False
 
     def add(self, other: "Beside") -> None:
@@ -77,10 +82,11 @@ class Beside:
         self.formats += other.formats
         self.litter += other.litter
         self.shadows += other.shadows
+        self.excluded += other.excluded
         self.more |= other.more
 
     def __bool__(self) -> bool:
-        return bool(self.formats or self.litter or self.shadows)
+        return bool(self.formats or self.litter or self.shadows or self.excluded)
 
     def __str__(self) -> str:
         told = [_told(self.formats)] if self.formats else []
@@ -92,15 +98,45 @@ class Beside:
             )
         if self.shadows:
             told.append(_told(self.shadows))
+        if self.excluded:
+            told.append(
+                " and ".join(
+                    f"{self.excluded[kind]:,} {kind}{'' if self.excluded[kind] == 1 else 's'}"
+                    for kind in (FILE, FOLDER)
+                    if self.excluded[kind]
+                )
+                + " excluded"
+            )
         return "; ".join(told)
 
 
 class Tally:
-    """Counts what a scan passes over."""
+    """Counts what a scan passes over.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    excludes
+        Says whether a path is left out: see `sdindex.archive.excluded`; None leaves none out.
+    """
+
+    def __init__(self, excludes: Excludes | None = None) -> None:
+        self.excludes = excludes
         self.seen = Beside()
         self._spent = 0
+
+    def passes(self, path: str, name: str) -> bool:
+        """Say whether a file that is named as an image is passed over, and count it then."""
+        if name.startswith(SHADOW):
+            self.count(name)
+            return True
+        return self.leaves_out(path, FILE)
+
+    def leaves_out(self, path: str, kind: str, *, counted: bool = True) -> bool:
+        """Say whether a path is left out, and count it then."""
+        is_out = self.excludes is not None and self.excludes(path)
+        if is_out and counted:
+            self.seen.excluded[kind] += 1
+        return is_out
 
     def count(self, name: str) -> None:
         """Count a file that is not named as an image is."""

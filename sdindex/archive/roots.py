@@ -32,7 +32,12 @@ class Root(Protocol):
     """
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield the image files below a folder; see `sdindex.archive.scan.scan`."""
         ...
@@ -103,10 +108,15 @@ class LocalRoot:
         object.__setattr__(self, "folder", os.path.normpath(self.folder))
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield the image files below a folder; see `sdindex.archive.scan.scan`."""
-        return scan.scan(self.folder, under, span=span, links=links)
+        return scan.scan(self.folder, under, span=span, links=links, excluded=excluded)
 
     def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
         """Yield the files of a list that are there, in the order of `scan`."""

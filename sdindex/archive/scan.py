@@ -9,7 +9,8 @@ from operator import itemgetter
 from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple
 
-from sdindex.archive.beside import SHADOW, Beside, Tally, is_litter
+from sdindex.archive.beside import FOLDER, Beside, Tally, is_litter
+from sdindex.archive.excluded import excludes
 from sdindex.archive.names import absolute, is_inside, to_text
 from sdindex.archive.state import FileState, FoundFile, folded
 
@@ -129,7 +130,12 @@ Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted | Passed | Besid
 
 
 def scan(
-    root: str, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+    root: str,
+    under: str = "",
+    *,
+    span: Span = ALL_PATHS,
+    links: Links | None = None,
+    excluded: tuple[str, ...] = (),
 ) -> Iterator[Found]:
     """Yield the image files below a folder, in the order of their stored paths' bytes.
 
@@ -149,12 +155,14 @@ def scan(
     links
         Which links to folders are followed. None are where it is not given: they are
         yielded, in their order.
+    excluded
+        Globs of what is left out: see `sdindex.archive.excluded`.
     """
     top = absolute(root, under)
     device = _device(top)
     if device is not None and device != _device(os.path.dirname(os.path.abspath(top))):
         yield Mounted(under, device)
-    tally = Tally()
+    tally = Tally(excludes(excluded))
     folders = [(_contents(top, under, span, tally), device)]
     while folders:
         contents, device = folders[-1]
@@ -249,10 +257,10 @@ def _listed(
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 others += _beside_images(path + "/", entry, span, tally)
                 continue
-            # Most names sort behind it: that is the quickest to tell.
-            if name < "/" and name.startswith(SHADOW) and not _is_folder(entry):
+            # Most names sort behind that of a shadow: this is the quickest to tell.
+            may_pass = name < "/" or tally.excludes is not None
+            if may_pass and not _is_folder(entry) and tally.passes(path, name):
                 others.append(Passed(path))
-                tally.count(name)
                 continue
             try:
                 status = _status(entry)
@@ -274,11 +282,14 @@ def _subfolder(
     path: str, entry: "os.DirEntry[str]", span: Span | None, tally: Tally
 ) -> Passed | _Subfolder:
     """Return a subfolder, or that it is passed over."""
-    if not is_litter(entry.name, entry.path):
-        return path, entry
-    if span is None or span.holds(path):  # or it is counted with another span
-        tally.count_folder(entry.name, entry.path)
-    return Passed(path)
+    counted = span is None or span.holds(path)  # or it is counted with another span
+    if is_litter(entry.name, entry.path):
+        if counted:
+            tally.count_folder(entry.name, entry.path)
+        return Passed(path)
+    if tally.leaves_out(path, FOLDER, counted=counted):
+        return Passed(path)
+    return path, entry
 
 
 def _reaching(
@@ -305,7 +316,7 @@ def _beside_images(
         yield _subfolder(path, entry, span, tally)
     elif _leads_nowhere(entry):
         yield _gone(path)
-    else:
+    elif tally.excludes is None or not tally.excludes(path[:-1]):
         tally.count(entry.name)
 
 

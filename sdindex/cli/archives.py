@@ -77,6 +77,14 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     help="Find the camera in a path with this pattern: its only group, or the group named "
     "camera. Stored with the archive. [default: the folder above the card's own numbering]",
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out what this glob matches, relative to PATH and by the rules of .gitignore, such "
+    "as 'test/', '/site1/setup' or '*_thumb.jpg'; repeatable. Stored with the archive, instead "
+    "of those before; '' leaves nothing out.",
+)
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say why each file is read.")
@@ -90,6 +98,7 @@ def index(
     verbose: bool,
     progress: bool | None,
     method: Method | None,
+    exclude: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Read the new and changed images of each PATH into the index.
@@ -99,7 +108,11 @@ def index(
     """
     with _reasons_on_stderr() if verbose else nullcontext():
         summary = index.update(
-            *paths, method=method, progress=False if quiet else progress, **options
+            *paths,
+            method=method,
+            progress=False if quiet else progress,
+            exclude=exclude or None,
+            **options,
         )
     if not quiet:
         click.echo(str(summary), err=True)

@@ -1,11 +1,13 @@
 """Commands that ask the index: status, errors, sql."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from sdindex.archive.names import printable
 from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.cli.options import SECONDS, format_option, with_index
 from sdindex.errors import QueryError
@@ -71,8 +73,12 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
             return
         print_table(
             ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
-            [astuple(archive) for archive in found.archives],
+            [astuple(archive)[:-1] for archive in found.archives],
         )
+        for archive in found.archives:
+            if archive.excluded:
+                globs = printable(shlex.join(archive.excluded))
+                click.echo(f"excluded from {printable(archive.root)}: {globs}")
         size = "" if found.size is None else f", {found.size / 1e6:,.1f} MB"
         click.echo(f"index: {found.index}{size}, schema {found.schema}")
 

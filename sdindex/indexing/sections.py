@@ -109,4 +109,5 @@ def _compared(
     rows = known.files(session, part, span, strict=strict)
     if part.files is not None:
         return compare(root.look_at(part.files), rows, strict=strict)
-    return compare(root.scan(part.under, span=span, links=links), rows, strict=strict)
+    found = root.scan(part.under, span=span, links=links, excluded=part.archive.excluded)
+    return compare(found, rows, strict=strict)

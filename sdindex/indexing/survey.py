@@ -4,6 +4,7 @@ Images that are gone, back or moved are recorded, and files to be read are liste
 """
 
 import logging
+import shlex
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -113,7 +114,7 @@ def survey(
         raise unavailable(part, "was replaced while it was being looked at")
     whole = part.files is None  # single files say nothing of a disk
     if whole and not result.found and not result.unlooked and not (part.under and accept_loss):
-        raise _empty(session, part)
+        raise _empty(session, part, result.beside)
     if result.too_long:
         _tell_too_long(part, result.too_long)
     images.expect(session, part.archive, len(result.passed))
@@ -263,8 +264,14 @@ def _accept(session: Session, shifted: Reason, result: Survey) -> None:
     result.unchanged += accepted - unreadable
 
 
-def _empty(session: Session, part: Part) -> ArchiveError:
+def _empty(session: Session, part: Part, beside: Beside) -> ArchiveError:
     """Return the error of a folder without image files: what it means depends on what is known."""
+    if beside.excluded:
+        return ArchiveError(
+            f"{printable(part.folder)} holds no image files beside those that are excluded "
+            f"({printable(' '.join(part.archive.excluded))}); exclude less, or nothing: "
+            f"sdindex index --exclude '' {shlex.quote(printable(part.archive.root))}"
+        )
     if not hold_any(session, part):
         suffixes = " ".join(IMAGE_SUFFIXES)
         return ArchiveError(f"{printable(part.folder)} holds no image files ({suffixes})")

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
-from sdindex.archive import cameras
+from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
 from sdindex.archive.roots import root_at
 from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
 from sdindex.errors import ArchiveError, UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing.cameras import tell_if_nothing
+from sdindex.indexing.excluded import leaving_out
 from sdindex.indexing.ingest import ReadingOptions, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
@@ -33,10 +34,12 @@ def update(
     progress: bool | None = False,
     executor: Executor | None = None,
     verify: bool = False,
+    exclude: Sequence[str] | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
         cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
+    globs = None if exclude is None else excluded.checked(exclude)
     if strict and accept_shift:
         raise UsageError("strict compares what changes with every shift: not with accept_shift")
     if not accept_loss:
@@ -48,7 +51,7 @@ def update(
         for path in outermost:
             if accept_loss:
                 _require_there_or_known(session, path)
-            part = _part(session, path, method)
+            part = leaving_out(session, _part(session, path, method), globs)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
             yield _by_these_rules(session, part, pattern)
@@ -150,6 +153,8 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
     part = archives.locate(path, archives.all_archives(session))
     if part is None:
         return Part(registry.add(session, path, method), "")
+    if part.archive.listed and not part.under:
+        part = Part(registry.set_whole(session, part.archive), "")
     if method is None or method == part.archive.method:
         return part
     if part.under:

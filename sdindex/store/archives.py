@@ -14,15 +14,16 @@ from sdindex.archive.roots import Root, root_at, root_of, stored_root
 from sdindex.errors import ArchiveError, IndexUnusableError
 from sdindex.hashing.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.store.database import Session
+from sdindex.store.tables import WrongValueError, from_json, image, utc_now
 from sdindex.store.tables import archive as archive_table
-from sdindex.store.tables import image, utc_now
 
 
 class Archive(NamedTuple):
     """An indexed root folder; `root` is its location, as ``os`` functions take it, or a URL.
 
     `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by, and
-    `sort_rule`, a version, is what the stored sort keys were made by.
+    `sort_rule`, a version, is what the stored sort keys were made by. `excluded` are globs of
+    what is left out; `listed` says that it is made of single files.
     """
 
     id: int
@@ -31,6 +32,8 @@ class Archive(NamedTuple):
     camera_pattern: str | None = None
     camera_rule: int = CAMERA_RULE
     sort_rule: int = SORT_RULE
+    excluded: tuple[str, ...] = ()
+    listed: bool = False
 
     def camera_of(self, path: str) -> str:
         """Return the camera of one of its images, by the path in stored form."""
@@ -91,6 +94,8 @@ def all_archives(session: Session) -> list[Archive]:
             archive_table.c.camera_pattern,
             archive_table.c.camera_rule,
             archive_table.c.sort_rule,
+            archive_table.c.excluded,
+            archive_table.c.listed,
         ).order_by(archive_table.c.sort_key)
     )
     return [
@@ -101,6 +106,8 @@ def all_archives(session: Session) -> list[Archive]:
             row.camera_pattern,
             row.camera_rule,
             row.sort_rule,
+            globs_of(row.excluded),
+            row.listed,
         )
         for row in rows
     ]
@@ -173,14 +180,16 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
         if part is None:
             named = root_at(file)
             root = root_of(named.outermost())
-            archives.append(insert(session, root.location(), method_for_new(archives, method)))
+            archives.append(
+                insert(session, root.location(), method_for_new(archives, method), listed=True)
+            )
             part = Part(archives[-1], f"{root.within(named.location())}/")
         listed[part.archive].add(part.under[:-1])
     return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 
 
-def insert(session: Session, root: str, method: Method) -> Archive:
-    """Record a root as an archive without images."""
+def insert(session: Session, root: str, method: Method, *, listed: bool = False) -> Archive:
+    """Record a root as an archive without images; `listed` where it is made of single files."""
     added = (
         archive_table.insert()
         .values(
@@ -188,11 +197,20 @@ def insert(session: Session, root: str, method: Method) -> Archive:
             camera_rule=CAMERA_RULE,
             sort_rule=SORT_RULE,
             added_at=utc_now(),
+            listed=listed,
             **named(root),
         )
         .returning(archive_table.c.id)
     )
-    return Archive(session.scalars(added).one(), root, method)
+    return Archive(session.scalars(added).one(), root, method, listed=listed)
+
+
+def globs_of(stored: str | None) -> tuple[str, ...]:
+    """Return the globs that are stored with an archive."""
+    globs = () if stored is None else tuple(from_json(stored, list))
+    if not all(isinstance(glob, str) for glob in globs):
+        raise WrongValueError(f"{stored!r} are no globs")
+    return globs
 
 
 def method_for_new(archives: Sequence[Archive], asked: Method | None) -> Method:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
 from sdindex.archive.roots import stored_root
+from sdindex.store.archives import globs_of
 from sdindex.store.database import Session
 from sdindex.store.frames import is_current
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive, frame_block, image
@@ -17,7 +18,8 @@ from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive, fram
 class ArchiveStatus:
     """One archive in numbers of images: `images` are present, `unreadable` ones included.
 
-    `updated_at` is when it was last brought up to date, in UTC.
+    `updated_at` is when it was last brought up to date, in UTC. `excluded` are the globs of what
+    is left out.
     """
 
     root: str
@@ -26,6 +28,7 @@ class ArchiveStatus:
     unreadable: int
     missing: int
     updated_at: datetime | None
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def status(session: Session, name: str, file: Path | None) -> Status:
             sa.func.count(image.c.id).filter(present, image.c.dhash.is_(None)),
             sa.func.count(image.c.missing_since),
             archive.c.updated_at,
+            archive.c.excluded,
         )
         .outerjoin(image, image.c.archive_id == archive.c.id)
         .group_by(archive.c.id)
@@ -97,7 +101,18 @@ def status(session: Session, name: str, file: Path | None) -> Status:
         index=name,
         schema=SCHEMA_REVISION,
         size=file.stat().st_size if file else None,
-        archives=[ArchiveStatus(stored_root(root).location(), *rest) for root, *rest in rows],
+        archives=[
+            ArchiveStatus(
+                stored_root(root).location(),
+                method,
+                images,
+                unreadable,
+                missing,
+                updated,
+                globs_of(excluded),
+            )
+            for root, method, images, unreadable, missing, updated, excluded in rows
+        ],
     )
 
 

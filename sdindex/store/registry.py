@@ -1,5 +1,6 @@
 """Changes to the archives of an index: adding one, moving one, telling its cameras, forgetting."""
 
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -135,6 +136,24 @@ def set_sort_rule(session: Session, archive: Archive) -> Archive:
     )
     images.sort_anew(session, archive)
     return archive._replace(sort_rule=SORT_RULE)
+
+
+def set_excluded(session: Session, archive: Archive, globs: tuple[str, ...]) -> Archive:
+    """Keep what of an archive is left out from now on."""
+    session.execute(
+        archive_table.update()
+        .where(archive_table.c.id == archive.id)
+        .values(excluded=json.dumps(globs) if globs else None)
+    )
+    return archive._replace(excluded=globs)
+
+
+def set_whole(session: Session, archive: Archive) -> Archive:
+    """Record that an archive is all that lies below its root, and not single files."""
+    session.execute(
+        archive_table.update().where(archive_table.c.id == archive.id).values(listed=False)
+    )
+    return archive._replace(listed=False)
 
 
 def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:

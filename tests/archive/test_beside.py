@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from sdindex.archive.beside import Beside
+from sdindex.archive.excluded import checked
 from sdindex.archive.scan import Links, Passed, Span, scan
+from sdindex.errors import UsageError
 from tests.archive.test_scan import files, touch
 
 LITTER = [
@@ -87,6 +89,28 @@ def test_of_very_much_litter_only_some_is_counted(tmp_path: Path) -> None:
     assert counted.more
     assert 0 < counted.litter["@eaDir"] < 150
     assert str(counted).startswith("over ")
+
+
+def test_files_and_folders_that_are_left_out(tmp_path: Path) -> None:
+    left_out = ["test/1.jpg", "cam/test/2.jpg", "site1/setup/1.jpg", "cam/1_thumb.jpg", "cam/x.mp4",
+                "cam/deep/1/calibration/1.jpg", "#1/a.jpg", "folder.jpg/1.jpg"]  # fmt: skip
+    kept = ["cam/test.jpg", "site1/a.jpg", "site2/site1/setup/1.jpg", "cam/1_THUMB.jpg", "1.jpg"]
+    make(tmp_path, *left_out, *kept)
+    globs = ("test/", "/site1/setup", "*_thumb.jpg", "*.mp4", "cam/**/calibration", "#1",
+             "folder.jpg/")  # fmt: skip
+    found = list(scan(str(tmp_path), excluded=globs))
+    assert sorted(file.path for item in found if isinstance(item, list) for file in item) == sorted(
+        kept
+    )
+    assert str(found[-1]) == "1 file and 6 folders excluded"
+
+
+@pytest.mark.parametrize("glob", ["!", "/", "  ", "[", "!kept.jpg", "a\\"])
+def test_a_glob_that_leaves_nothing_out_is_one_line(glob: str) -> None:
+    with pytest.raises(UsageError, match="leaves nothing out") as raised:
+        checked(["test/", glob])
+    assert "\n" not in str(raised.value)
+    assert checked(["a", "", "a", "b/"]) == ("a", "b/")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")

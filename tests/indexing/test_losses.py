@@ -151,10 +151,15 @@ class MountedRoot(LocalRoot):
     """A folder in which another folder is a disk of its own."""
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         yield Mounted("disk/", 7)
-        yield from LocalRoot.scan(self, under, span=span, links=links)
+        yield from LocalRoot.scan(self, under, span=span, links=links, excluded=excluded)
 
 
 def test_a_disk_that_is_away_with_its_folder_is_no_deletion(
@@ -271,10 +276,15 @@ class PulledRoot(MountedRoot):
     """A folder of which a disk is away as soon as files are read."""
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         scanned = MountedRoot.scan if os.path.exists(self.location("disk/cam0")) else LocalRoot.scan
-        yield from scanned(self, under, span=span, links=links)
+        yield from scanned(self, under, span=span, links=links, excluded=excluded)
 
 
 @pytest.mark.parametrize("away", [emptied, None])

@@ -23,10 +23,17 @@ class FailingRoot(LocalRoot):
     number: int = EIO
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield what is not refused, and what is as a place that could not be looked at."""
-        return self._without_refused(LocalRoot.scan(self, under, span=span, links=links))
+        return self._without_refused(
+            LocalRoot.scan(self, under, span=span, links=links, excluded=excluded)
+        )
 
     def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
         """Yield what is not refused, and what is as a place that could not be looked at."""
@@ -76,10 +83,15 @@ class SlowRoot(LocalRoot):
     seconds: float = 0.001
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield what is there, slowly."""
-        for item in LocalRoot.scan(self, under, span=span, links=links):
+        for item in LocalRoot.scan(self, under, span=span, links=links, excluded=excluded):
             time.sleep(self.seconds)
             yield item
 
@@ -94,10 +106,15 @@ class UnpluggedRoot(LocalRoot):
     """A folder that goes away once a scan has given something of it."""
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield what is there, and rename the folder after the first."""
-        for item in LocalRoot.scan(self, under, span=span, links=links):
+        for item in LocalRoot.scan(self, under, span=span, links=links, excluded=excluded):
             yield item
             if os.path.exists(self.folder):
                 os.rename(self.folder, f"{self.folder} unplugged")
@@ -127,10 +144,15 @@ class FarRoot:
         return LocalRoot(os.path.join(self.disk, *self.location().split("/")[2:]))
 
     def scan(
-        self, under: str = "", *, span: Span = ALL_PATHS, links: Links | None = None
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
     ) -> Iterator[Found]:
         """Yield the image files below a folder."""
-        return self._here.scan(under, span=span, links=links)
+        return self._here.scan(under, span=span, links=links, excluded=excluded)
 
     def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
         """Yield the files of a list that are there."""
