@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import frames, reading, scanning, selecting
+from tests.bench import frames, growth, reading, scanning, selecting
 from tests.bench.costs import machine, reap_orphans
 from tests.bench.rows import HEADER, Row, write_page
 from tests.bench.sizes import Sizes
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Iterator[Row]]] = {
     "options": selecting.options,
     "making": frames.making,
     "finding": frames.finding,
+    "growth": growth.growth,
 }
 
 
@@ -33,6 +34,9 @@ def measure(names: Sequence[str], sizes: Sizes, page: Path | None = None) -> lis
             for row in PARTS[name](Path(folder), sizes):
                 print("| " + " | ".join(row) + " |", flush=True)
                 rows.append(row)
+    drawn = [row for row in rows if row.what.startswith("drawing ")]
+    if drawn:
+        print(f"\nSeconds of processor time:\n\n{growth.chart(drawn)}")
     if page:
         write_page(page, rows)
     return rows

@@ -26,6 +26,7 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     begin = [row[0].split()[0].strip(",") for row in rows[1:]]
     assert list(dict.fromkeys(begin)) == [
         "index", "the", "read", "select", "frame", "buckets", "similar", "duplicates", "quality",
+        "drawing",
     ]  # fmt: skip
     assert [row[0].strip() for row in rows if "from 3,000" in row[0]][-3:] == [
         "select -n 10 from 3,000",
@@ -33,6 +34,8 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
         "select -n 1,500 from 3,000",
     ]
     assert all(row[1].endswith((" s", " MB", " bytes each")) for row in rows[1:])
+    assert "\ndrawing 1,000 of 3,000                     " in done.stdout
+    assert "\u2588" * 8 in done.stdout, "the bar of what took the longest"
     text = page.read_text()
     assert text.count('class="plotly-graph-div"') == 2
     assert all(row[0].strip() in text for row in rows if "from 3,000" in row[0])
