@@ -94,7 +94,7 @@ class World:
             target = chance.choice((self._archive, self._archive / "0", self._kept / "of-worth"))
         elif target.exists() and chance.random() < 0.2:
             lay = os.link
-        if not os.path.lexists(at) and not any(path.is_symlink() for path in at.parents):
+        if not os.path.lexists(at) and not any(map(_is_in_the_way, at.parents)):
             at.parent.mkdir(parents=True, exist_ok=True)
             lay(target, at)
         return f"{at.relative_to(self._out)} to {target.relative_to(self._kept)}"
@@ -102,6 +102,11 @@ class World:
     def _run(self, *arguments: str) -> None:
         result = CliRunner().invoke(cli, ["--db", str(self._db), *arguments])
         check(not result.exit_code, result.stderr)
+
+
+def _is_in_the_way(path: Path) -> bool:
+    """Say whether nothing can be laid below a path: it is a link, or a file."""
+    return path.is_symlink() or path.is_file()
 
 
 def tree(folder: Path) -> Tree:
