@@ -14,13 +14,16 @@ from typing import NamedTuple
 
 from sdindex.hashing.bits import buckets
 
-FRAME_VERSION = 2  # rises when the same images would make another frame
+FRAME_VERSION = 3  # rises when the same images would make another frame
 MOTION_RULE = 1  # rises when the same images would have another motion: see `motion`
 MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
 BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
 NO_TIME = -(1 << 63)  # what no time in seconds is
 MOTIONS = 10_000  # by which a motion, from 0 to 1, is multiplied
 NO_MOTION = (1 << 16) - 1
+NIGHT, DAY, NEITHER_KNOWN = "night", "day", ""
+INFRARED_COLOUR = 1.5  # an infrared picture has less: 0.2 to 0.5, and by daylight 3.8 and more
+DARK = 20  # brightness, of 255
 
 # Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
@@ -31,7 +34,8 @@ class FrameColumns(NamedTuple):
     """Images of the frame as the index stores them.
 
     `hashes` are signed, `paths` and `cameras` in stored form, `seconds` are the cameras' local
-    time since 1970 (None without a time), `methods` the hashes' methods and versions.
+    time since 1970 (None without a time), `methods` the hashes' methods and versions, `motions`,
+    `brightnesses` and `colours` as the index has them (None where it does not).
     """
 
     ids: Sequence[int]
@@ -41,6 +45,9 @@ class FrameColumns(NamedTuple):
     cameras: Sequence[str]
     seconds: Sequence[int | None]
     methods: Sequence[str]
+    motions: Sequence[float | None]
+    brightnesses: Sequence[float | None]
+    colours: Sequence[float | None]
 
 
 class SaidLabel(NamedTuple):
@@ -177,6 +184,27 @@ def _methods(found: FrameColumns) -> bytes:
     return _runs(found.methods)
 
 
+def _motions(found: FrameColumns) -> bytes:
+    motions = [NO_MOTION if motion is None else round(MOTIONS * motion) for motion in found.motions]
+    return _packed(array("H", motions))
+
+
+def _nights(found: FrameColumns) -> bytes:
+    return _runs([*map(night_of, found.brightnesses, found.colours)])
+
+
+def night_of(brightness: float | None, colour: float | None) -> str:
+    """Return whether an image was taken at night: in infrared, which has no colour, or dark.
+
+    Night pictures with a white flash are like those by day.
+    """
+    if brightness is None:
+        return NEITHER_KNOWN
+    if brightness < DARK or (colour is not None and colour < INFRARED_COLOUR):
+        return NIGHT
+    return DAY
+
+
 LABELS = "label"
 COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
     "hash": _hashes,
@@ -184,6 +212,8 @@ COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
     "folder": _folders,
     "camera": _cameras,
     "method": _methods,
+    "motion": _motions,
+    "night": _nights,
 }
 
 

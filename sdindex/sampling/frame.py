@@ -78,6 +78,8 @@ _FIELDS: dict[str, Any] = {
     "folder": "folders",
     "camera": "cameras",
     "method": "methods",
+    "motion": "motions",
+    "night": "nights",
     LABELS: "labels",
 }
 
@@ -98,6 +100,10 @@ class Frame:
         The folder of the image, its camera, and how it was hashed.
     labels
         Which images have which labels.
+    motions
+        From 0 to `MOTIONS`; `NO_MOTION` without one.
+    nights
+        ``"night"``, ``"day"``, or empty text where neither is known.
     """
 
     ids: Numbers
@@ -107,6 +113,8 @@ class Frame:
     cameras: Coded | None = None
     methods: Coded | None = None
     labels: Labelled | None = None
+    motions: NDArray[np.uint16] | None = None
+    nights: Coded | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

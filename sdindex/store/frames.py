@@ -53,6 +53,7 @@ _MOST_CHANGED = 8  # where more than one in so many images changed, all blocks a
 _FRAME_COLUMNS = sa.select(
     image.c.id, image.c.sort_key, image.c.dhash, image.c.path, image.c.camera,
     sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger), image.c.method,
+    image.c.motion, image.c.brightness, image.c.colour,
 )  # fmt: skip
 
 _first_key = itemgetter(2)

@@ -1,10 +1,11 @@
 """The columns of the sampling frame, from the index into memory."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from sdindex.sampling.blocks import BUCKET_BITS, LABELS, Block, ids_column
 from sdindex.sampling.frame import (
@@ -22,6 +23,7 @@ from sdindex.store.database import Session
 from sdindex.store.frames import StoredBlock, arranged, column_of, remade
 from sdindex.store.tables import WrongValueError, frame_column, image
 
+_WIDE, _SHORT = np.dtype("<i8"), np.dtype("<u2")
 _FETCHED = 32  # columns at once: each has a hundred kilobytes
 
 
@@ -36,7 +38,7 @@ class _BlockAt(NamedTuple):
 def load(session: Session, columns: Collection[str] = ()) -> Frame:
     """Return the frame, with ids, hashes, and the columns that are asked for.
 
-    Those are `time`, `folder`, `camera`, `method` and `label`.
+    Those are `time`, `folder`, `camera`, `method`, `label`, `motion` and `night`.
     """
     blocks = list(_all_blocks(session))
     hashes = _numbers(session, blocks, "hash").view(np.uint64)
@@ -48,6 +50,8 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
         cameras=_coded(session, blocks, "camera") if "camera" in columns else None,
         methods=_coded(session, blocks, "method") if "method" in columns else None,
         labels=_labelled(session, blocks) if LABELS in columns else None,
+        motions=_motions(session, blocks) if "motion" in columns else None,
+        nights=_coded(session, blocks, "night") if "night" in columns else None,
     )
 
 
@@ -102,18 +106,27 @@ def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Number
 
 
 def _numbers(session: Session, blocks: Sequence[_BlockAt], name: str) -> Numbers:
-    numbers = np.empty(sum(found.block.images for found in blocks), np.int64)
+    return _filled(session, blocks, name, _WIDE).astype(np.int64, copy=False)
+
+
+def _motions(session: Session, blocks: Sequence[_BlockAt]) -> NDArray[np.uint16]:
+    return _filled(session, blocks, "motion", _SHORT).astype(np.uint16, copy=False)
+
+
+def _filled(
+    session: Session, blocks: Sequence[_BlockAt], name: str, kind: np.dtype[Any]
+) -> NDArray[Any]:
+    numbers = np.empty(sum(found.block.images for found in blocks), kind)
     for found, data in _column(session, blocks, name):
-        numbers[found.start : found.start + found.block.images] = _unpacked(
-            data, found.block.images
-        )
+        count = found.block.images
+        numbers[found.start : found.start + count] = _unpacked(data, count, kind)
     return numbers
 
 
-def _unpacked(data: bytes, count: int) -> Numbers:
-    if len(data) != 8 * count:
+def _unpacked(data: bytes, count: int, kind: np.dtype[Any] = _WIDE) -> NDArray[Any]:
+    if len(data) != kind.itemsize * count:
         raise WrongValueError("a column of the frame has not as many images as are counted")
-    return np.frombuffer(data, "<i8")
+    return np.frombuffer(data, kind)
 
 
 def _coded(session: Session, blocks: Sequence[_BlockAt], name: str) -> Coded:

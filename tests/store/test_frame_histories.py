@@ -133,12 +133,13 @@ class History:
 
 def columns(session: Session) -> dict[str, Any]:
     """Return the frame as a reader sees it, as plain values."""
-    frame = load(session, ["time", "folder", "camera", "method", "label"])
+    frame = load(session, ["time", "folder", "camera", "method", "label", "motion", "night"])
     assert frame.times is not None
+    assert frame.motions is not None
     assert frame.labels is not None
     coded = {
         name: [column.names[number] for number in column.numbers]
-        for name in ("folders", "cameras", "methods")
+        for name in ("folders", "cameras", "methods", "nights")
         if (column := getattr(frame, name)) is not None
     }
     pairs = zip(frame.labels.positions, frame.labels.numbers, strict=True)
@@ -146,6 +147,7 @@ def columns(session: Session) -> dict[str, Any]:
         "ids": frame.ids.tolist(),
         "hashes": frame.hashes.tolist(),
         "times": frame.times.tolist(),
+        "motions": frame.motions.tolist(),
         "labels": [(int(position), frame.labels.names[number]) for position, number in pairs],
     }
 
@@ -172,6 +174,13 @@ def columns_by_the_rule(session: Session) -> dict[str, Any]:
         "folders": [(row.archive_id, row.path.rpartition("/")[0]) for row in rows],
         "cameras": [(row.archive_id, row.camera) for row in rows],
         "methods": [(row.archive_id, row.method) for row in rows],
+        "motions": [
+            blocks.NO_MOTION if row.motion is None else round(10_000 * row.motion) for row in rows
+        ],
+        "nights": [
+            (row.archive_id, "night" if row.brightness < 20 or (row.colour or 9) < 1.5 else "day")
+            for row in rows
+        ],
         "labels": [
             (position, name)
             for position, row in enumerate(rows)
