@@ -1,6 +1,8 @@
 """What labels an index has: imported, counted and removed."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from sdindex.archive.names import to_text
 from sdindex.arguments import (
@@ -8,17 +10,21 @@ from sdindex.arguments import (
     DEFAULT_COLUMN,
     DEFAULT_THRESHOLD,
     AnyPath,
+    flag,
     fraction,
     optional,
     path,
     text,
+    texts,
 )
 from sdindex.exchange.detections import Thresholds
+from sdindex.exchange.label_export import LabelExport, export_labels
 from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.label_import import LabelImport, import_labels
 from sdindex.exchange.label_tables import Columns
 from sdindex.store import labels
 from sdindex.store.labels import LabelCount
+from sdindex.store.lookup import Named, ids_of
 from sdindex.upkeep import Upkeep
 
 
@@ -88,6 +94,44 @@ class Labelling(Upkeep):
         says = optional(text, "source", source) or to_text(Path(name).name)
         with self._store.writing() as session:
             return import_labels(session, read, source=says, folder=folder)
+
+    def export_labels(
+        self,
+        output: IO[bytes],
+        images: Iterable[Named] | None = None,
+        *,
+        source: str | Iterable[str] = (),
+        relative: bool = False,
+    ) -> LabelExport:
+        """Write what sources say of images as results of MegaDetector's form.
+
+        Paths are those of today, so that results survive a renamed folder: relative to the
+        archive's root, or absolute where the images are of several archives. Results that were
+        imported are written as they were; another label becomes a detection of a category of
+        its own, with the whole image as its box where it has none.
+
+        Parameters
+        ----------
+        output
+            A file that is open for writing bytes.
+        images
+            A sample; by default all images that are there.
+        source
+            Whose labels, one or several; by default everyone's.
+        relative
+            Write relative paths also where the images are of several archives, each below a
+            folder of its own.
+
+        Raises
+        ------
+        SampleError
+            When there are no labels, or none of a source.
+        """
+        sources = texts("source", source)
+        is_relative = flag("relative", relative)
+        with self._store.reading() as session:
+            ids = None if images is None else ids_of(session, images)
+            return export_labels(session, output, ids, sources=sources, relative=is_relative)
 
     def drop_labels(self, source: str) -> int:
         """Forget what a source said of images; return how many labels.

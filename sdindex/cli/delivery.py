@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import update_wrapper
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sdindex.api import Index
     from sdindex.exchange.copies import How
+    from sdindex.exchange.naming import Sampled
     from sdindex.store.sampled import SampledImage
 
 
@@ -27,6 +28,7 @@ class Delivery(NamedTuple):
     utc_offset: "timezone | None"
     output: str
     folder: "tuple[How, str] | None"
+    sources: Sequence[str] = ()  # of labels
 
     def deliver(self, sample: "Sequence[SampledImage]", index: "Index", name: str) -> None:
         """Write the sample, or put its files in a folder; both, where both are asked for."""
@@ -35,7 +37,7 @@ class Delivery(NamedTuple):
             put = index.put_files(sample, folder, how=how, name=name, progress=None)
             click.echo(str(put), err=True)
         if self.folder is None or self.output != "-":
-            self._write(sample, index.file)
+            self._write(sample, index)
 
     @property
     def is_of_paths(self) -> bool:
@@ -70,11 +72,16 @@ class Delivery(NamedTuple):
             _warn_of_line_breaks()
         return written
 
-    def _write(self, sample: "Sequence[SampledImage]", index: "Path | None") -> None:
+    def _write(self, sample: "Sequence[SampledImage]", index: "Index") -> None:
         from sdindex.exchange.output import writing
 
-        with writing(self.output, index=index) as file:
-            FORMATS[self.form].write(sample, file, Wishes(self.relative, self.utc_offset))
+        def write_results(images: "Iterable[Sampled]", file: IO[bytes], relative: bool) -> None:
+            done = index.export_labels(file, images, source=self.sources, relative=relative)
+            click.echo(str(done), err=True)
+
+        wishes = Wishes(self.relative, self.utc_offset, write_results)
+        with writing(self.output, index=index.file) as file:
+            FORMATS[self.form].write(sample, file, wishes)
         if self.form == "paths" and any("\n" in image.path for image in sample):
             _warn_of_line_breaks()
 

@@ -1,4 +1,4 @@
-"""Commands on labels: import, list, drop."""
+"""Commands on labels: import, list, export, drop."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from sdindex.arguments import (
     DEFAULT_COLUMN,
     DEFAULT_THRESHOLD,
 )
+from sdindex.cli.delivery import output_option
 from sdindex.cli.options import PATH, format_option, with_index
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def labels() -> None:
-    """Import, list and drop labels of images."""
+    """Import, list, export and drop labels of images."""
 
 
 @labels.command("import")
@@ -90,6 +91,31 @@ def list_labels(index: "Index", *, form: "TableFormat") -> None:
     counted = index.labels()
     with writing(STDOUT) as stdout:
         write_records(LabelCount, counted, form, stdout)
+
+
+@labels.command("export")
+@click.option(
+    "--source", multiple=True, metavar="NAME", help="Only labels from this source; repeatable."
+)
+@click.option(
+    "--relative",
+    is_flag=True,
+    help="Write relative paths also where there are several archives. [default: absolute there, "
+    "relative to its root where there is a single one]",
+)
+@output_option
+@with_index
+def export_labels(index: "Index", *, source: tuple[str, ...], relative: bool, output: str) -> None:
+    """Write all labels and boxes as MegaDetector writes its results.
+
+    Imported results are written as they were, under the paths that the images have today. For
+    those of a sample: sdindex select --format megadetector-results
+    """
+    from sdindex.exchange.output import writing
+
+    with writing(output, index=index.file) as file:
+        done = index.export_labels(file, source=source, relative=relative)
+    click.echo(str(done), err=True)
 
 
 @labels.command("drop")

@@ -101,7 +101,9 @@ class Renumbering(NamedTuple):
 
     def of(self, image: dict[str, Any]) -> dict[str, Any]:
         """Return what is said of an image, with the new numbers."""
-        return {**image, "detections": [self._of(one) for one in image.get("detections") or ()]}
+        if image.get("detections") is None:
+            return image
+        return {**image, "detections": [self._of(one) for one in image["detections"]]}
 
     def _of(self, detection: dict[str, Any]) -> dict[str, Any]:
         number = str(detection["category"])

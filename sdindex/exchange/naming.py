@@ -1,6 +1,6 @@
 """How images of a sample are named where no archive's root stands before them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import Protocol
@@ -8,12 +8,32 @@ from typing import Protocol
 from sdindex.archive.natural import sort_key
 
 
-class Sampled(Protocol):
-    """An image of a sample with its properties; `sdindex.SampledImage` is one."""
+class Boxed(Protocol):
+    """Where in an image a label is: fractions of its width and height, from the top left."""
 
     @property
-    def path(self) -> str:
-        """Absolute, as ``os`` functions take it."""
+    def label(self) -> str:
+        """The label."""
+
+    @property
+    def x(self) -> float:
+        """The left edge."""
+
+    @property
+    def y(self) -> float:
+        """The upper edge."""
+
+    @property
+    def width(self) -> float:
+        """From the left edge to the right one."""
+
+    @property
+    def height(self) -> float:
+        """From the upper edge to the lower one."""
+
+
+class InArchive(Protocol):
+    """An image of an archive."""
 
     @property
     def relative_path(self) -> str:
@@ -22,6 +42,14 @@ class Sampled(Protocol):
     @property
     def archive(self) -> str:
         """The archive's root."""
+
+
+class Sampled(InArchive, Protocol):
+    """An image of a sample with its properties; `sdindex.SampledImage` is one."""
+
+    @property
+    def path(self) -> str:
+        """Absolute, as ``os`` functions take it."""
 
     @property
     def bucket(self) -> int:
@@ -52,6 +80,10 @@ class Sampled(Protocol):
         """Each once, in an order that stays the same."""
 
     @property
+    def boxes(self) -> Sequence[Boxed]:
+        """Where those of the labels are that have boxes."""
+
+    @property
     def burst(self) -> int | None:
         """The same number for the images of one burst, and for no others."""
 
@@ -78,7 +110,7 @@ class Naming:
         """The archive's name where there is a single archive, else empty text."""
         return next(iter(self._archives.values())) if len(self._archives) == 1 else ""
 
-    def path(self, image: Sampled) -> str:
+    def path(self, image: InArchive) -> str:
         """Return a path with forward slashes, below a folder made for these images.
 
         It is relative to the archive or, where there are several, to a folder that contains each

@@ -29,7 +29,7 @@ def of_records(kind: type, records: Iterable[Any]) -> Rows:
 
 def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
     """Return the images of a sample as rows; `path` is relative where that is asked for."""
-    columns = _fields(SampledImage)
+    columns = [name for name in _fields(SampledImage) if name != "boxes"]  # which are no cell
     if not relative:
         return Rows(columns, map(attrgetter(*columns), sample))
     columns.remove("relative_path")

@@ -155,10 +155,30 @@ def drop(session: Session, source: str) -> int:
     taxa.forget_unused(session)
     frame_up_to_date(session)
     if not dropped:
-        sources = session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source))
-        others = ", ".join(map(printable, sources)) or "none"
-        raise SampleError(f"no labels are from {printable(source)!r}; there are those of: {others}")
+        require_sources(session, [source])
     return dropped
+
+
+def sources(session: Session) -> list[str]:
+    """Return who says anything, in alphabetical order."""
+    return list(session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source)))
+
+
+def require_sources(session: Session, wanted: Iterable[str]) -> None:
+    """Refuse a source that says nothing.
+
+    Raises
+    ------
+    SampleError
+        When there is one among these.
+    """
+    known = sources(session)
+    for source in wanted:
+        if source not in known:
+            others = ", ".join(map(printable, known)) or "none"
+            raise SampleError(
+                f"no labels are from {printable(source)!r}; there are those of: {others}"
+            )
 
 
 class Spoken(NamedTuple):

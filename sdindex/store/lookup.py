@@ -78,6 +78,18 @@ class Named(Protocol):
         """The archive's root."""
 
 
+def ids_of(session: Session, images: Iterable[Named]) -> list[int]:
+    """Return the ids of those of the images that the index still has, in their order."""
+    archive_ids = {archive.root: archive.id for archive in archives.all_archives(session)}
+    wanted = [
+        ArchivePath(archive_ids[named.archive], to_text(named.relative_path))
+        for named in images
+        if named.archive in archive_ids
+    ]
+    found = ids_at(session, wanted)
+    return [found[at] for at in wanted if at in found]
+
+
 def recorded(session: Session, images: Iterable[Named]) -> dict[str, Recorded]:
     """Return what the index has of the files of those images, by their absolute paths."""
     ids = {archive.root: archive.id for archive in archives.all_archives(session)}

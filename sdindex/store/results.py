@@ -6,14 +6,14 @@ fewer: see `sdindex.exchange.detections`.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.tables import from_json, result, result_file
+from sdindex.store.tables import from_json, label, result, result_file
 
 Header = dict[str, dict[str, Any]]
 
@@ -66,10 +66,44 @@ def number_of(session: Session, source: str) -> int | None:
     return None if found is None else int(found)
 
 
-def of_images(session: Session, ids: Iterable[int], number: int) -> Iterator[tuple[int, str]]:
-    """Yield the results of images, no more than a batch, with their ids."""
-    yield from session.rows(
-        sa.select(result.c.image_id, result.c.data).where(
-            has_id(result.c.image_id, ids), result.c.file_id == number
-        )
+def of_images(session: Session, ids: Iterable[int], source: str) -> dict[int, str]:
+    """Return what a source says of images, no more than a batch, by their ids."""
+    number = number_of(session, source)
+    if number is None:
+        return {}
+    of_ids = has_id(result.c.image_id, ids) & (result.c.file_id == number)
+    return dict(session.rows(sa.select(result.c.image_id, result.c.data).where(of_ids)))
+
+
+class SaidAlone(NamedTuple):
+    """A label, or failure, that no results are kept of, such as one that a person gave."""
+
+    image_id: int
+    source: str
+    label: str | None
+    confidence: float | None
+    failure: str | None
+    bbox: str | None
+
+
+def said_alone(session: Session, ids: Iterable[int], sources: Sequence[str]) -> list[SaidAlone]:
+    """Return the labels of images, no more than a batch, of which no results are kept."""
+    columns = (label.c[name] for name in SaidAlone._fields)
+    statement = _alone(sources, *columns).where(has_id(label.c.image_id, ids)).order_by(label.c.id)
+    return [SaidAlone(*row) for row in session.rows(statement)]
+
+
+def labels_alone(session: Session, sources: Sequence[str]) -> list[str]:
+    """Return the labels of which, somewhere, no results are kept."""
+    statement = _alone(sources, label.c.label).where(label.c.label.is_not(None)).distinct()
+    return list(session.scalars(statement.order_by(label.c.label)))
+
+
+def _alone(sources: Sequence[str], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    is_kept = (result.c.image_id == label.c.image_id) & (result.c.file_id == result_file.c.id)
+    return (
+        sa.select(*columns)
+        .outerjoin(result_file, result_file.c.source == label.c.source)
+        .outerjoin(result, is_kept)
+        .where(label.c.source.in_(sources), result.c.image_id.is_(None))
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from sdindex.hashing import bits as hash_bits
 from sdindex.store import archives
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.tables import WrongValueError, archive, image, label
+from sdindex.store.tables import WrongValueError, archive, from_json, image, label
 
 _COLUMNS = (
     image.c.path,
@@ -26,6 +26,16 @@ _COLUMNS = (
     image.c.brightness,
     image.c.camera,
 )
+
+
+class Box(NamedTuple):
+    """Where in an image a label is: fractions of its width and height, from the top left."""
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,8 @@ class SampledImage:
         Each once, in alphabetical order.
     burst
         The same number for the images of one burst; None where none were looked for.
+    boxes
+        Where labels are that have boxes; several of one label are several boxes.
     """
 
     path: str
@@ -70,6 +82,7 @@ class SampledImage:
     camera: str
     labels: tuple[str, ...]
     burst: int | None
+    boxes: tuple[Box, ...] = ()
 
     def __fspath__(self) -> str:
         return self.path
@@ -94,6 +107,45 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
             yield from [location[archive_id](path) for _, archive_id, path in rows]
 
 
+class Located(NamedTuple):
+    """An image by its id, and where it is."""
+
+    id: int
+    path: str
+    relative_path: str
+    archive: str
+
+
+def located(session: Session, ids: Sequence[int]) -> list[Located]:
+    """Return where images are, no more than a batch, in the order of their ids."""
+    roots = {known.id: root_of(known.root) for known in archives.all_archives(session)}
+    statement = sa.select(image.c.id, image.c.archive_id, image.c.path)
+    found = {
+        row_id: Located(
+            row_id,
+            roots[archive_id].location(path),
+            from_text(path),
+            roots[archive_id].location(),
+        )
+        for row_id, archive_id, path in session.rows(statement.where(has_id(image.c.id, ids)))
+        if archive_id in roots
+    }
+    _require_all(ids, found)
+    return [found[row_id] for row_id in ids]
+
+
+def archives_of(session: Session, ids: Iterable[int] | None) -> set[str]:
+    """Return the roots of the archives of images; of all archives without ids."""
+    roots = {known.id: root_of(known.root).location() for known in archives.all_archives(session)}
+    if ids is None:
+        return set(roots.values())
+    found: set[int] = set()
+    for chunk in batched(ids, PARAMETERS):
+        of_ids = sa.select(image.c.archive_id).where(has_id(image.c.id, chunk)).distinct()
+        found.update(session.scalars(of_ids))
+    return {root for archive_id, root in roots.items() if archive_id in found}
+
+
 def by_id(
     session: Session, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
 ) -> list[SampledImage]:
@@ -101,14 +153,21 @@ def by_id(
     found: list[SampledImage] = []
     root_from = cache(stored_root)
     for chunk in batched(ids, PARAMETERS):
-        labels = _labels(session, chunk)
+        labels, boxes = _labels(session, chunk), _boxes(session, chunk)
         rows = session.rows(
             sa.select(image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
             .where(has_id(image.c.id, chunk), image.c.dhash.is_not(None))
         )
         images = {
-            row_id: _image(root_from(root), row, bits, labels.get(row_id, ()), burst_of.get(row_id))
+            row_id: _image(
+                root_from(root),
+                row,
+                bits,
+                labels=labels.get(row_id, ()),
+                burst=burst_of.get(row_id),
+                boxes=tuple(boxes.get(row_id, ())),
+            )
             for row_id, root, *row in rows
         }
         _require_all(chunk, images)
@@ -134,9 +193,25 @@ def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     return labels
 
 
-def _image(
-    root: Root, row: Sequence[Any], bits: int, labels: tuple[str, ...], burst: int | None
-) -> SampledImage:
+def _boxes(session: Session, ids: Sequence[int]) -> dict[int, list[Box]]:
+    boxes: dict[int, list[Box]] = defaultdict(list)
+    has_box = label.c.bbox.is_not(None) & label.c.label.is_not(None)
+    rows = session.execute(
+        sa.select(label.c.image_id, label.c.label, label.c.bbox)
+        .where(has_id(label.c.image_id, ids), has_box)
+        .order_by(label.c.id)
+    )
+    for row_id, name, bbox in rows:
+        try:
+            box = Box(name, *map(float, from_json(bbox, list)))
+        except (TypeError, ValueError) as problem:
+            raise WrongValueError(f"{bbox!r} is no box") from problem
+        if box not in boxes[row_id]:  # two sources may have seen the same
+            boxes[row_id].append(box)
+    return boxes
+
+
+def _image(root: Root, row: Sequence[Any], bits: int, **known: Any) -> SampledImage:
     stored_path, dhash, taken_at, width, height, brightness, camera = row
     return SampledImage(
         path=root.location(stored_path),
@@ -149,6 +224,5 @@ def _image(
         height=height,
         brightness=brightness,
         camera=from_text(camera),
-        labels=labels,
-        burst=burst,
+        **known,
     )

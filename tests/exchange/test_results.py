@@ -3,6 +3,7 @@
 The files in `results` are written by these programs' documents.
 """
 
+import io
 import json
 import shutil
 import sqlite3
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from sdindex import Index
-from sdindex.errors import LabelFileError
+from sdindex.cli.main import cli
+from sdindex.errors import LabelFileError, SampleError
 from sdindex.exchange import label_import, matching
 from sdindex.exchange.detections import joined
 from sdindex.exchange.taxonomy import ranks_of, taxonomy
@@ -37,8 +40,8 @@ def asked(db: Path, query: str) -> list[tuple[Any, ...]]:
 def labels(db: Path) -> list[tuple[Any, ...]]:
     return asked(
         db,
-        "SELECT path, label, confidence, bbox FROM label JOIN image ON image.id = image_id "
-        "ORDER BY label.id",
+        "SELECT path, coalesce(label, failure), confidence, bbox FROM label "
+        "JOIN image ON image.id = image_id ORDER BY label.id",
     )
 
 
@@ -53,7 +56,7 @@ def test_speciesnet_gives_species_boxes_and_taxonomy(index: Index, indexed: Path
         ("cam0/4.jpg", "human", 0.95, "[0.1, 0.1, 0.3, 0.8]"),
         ("cam0/6.jpg", "empty", None, None),
         ("cam1/1.jpg", "moose", 0.97, "[0.2, 0.2, 0.1, 0.1]"),
-        ("cam1/3.jpg", None, None, None),
+        ("cam1/3.jpg", "Failure image access", None, None),
     ]
     family = "SELECT label, name FROM taxon WHERE rank = 'family' ORDER BY label"
     canidae = [(name, "canidae") for name in ("canine family", "coyote", "gray wolf", "red fox")]
@@ -76,7 +79,7 @@ def test_addaxai_and_zamba(index: Index, indexed: Path) -> None:
         ("cam0/2.jpg", "empty", None),
         ("cam1/1.jpg", "animal", 0.66),
         ("cam1/1.jpg", "vehicle", 0.9),
-        ("cam1/3.jpg", None, None),
+        ("cam1/3.jpg", "Image could not be loaded", None),
     ]
     index.drop_labels("addaxai.json")
     assert asked(indexed, "SELECT * FROM taxon") == asked(indexed, "SELECT * FROM result") == []
@@ -217,3 +220,120 @@ def test_timelapse_by_its_own_columns(index: Index, indexed: Path, tmp_path: Pat
     )
     assert index.import_labels(tmp_path / "timelapse.csv").labels == 1
     assert labels(indexed) == [("cam0/0.jpg", "Fox", None, None)]
+
+
+def exported(index: Index, *images: str, **options: Any) -> dict[str, Any]:
+    """Return what is exported of images, all by default, with its images by their paths."""
+    output = io.BytesIO()
+    sample = [one for one in index.select(99) if one.relative_path in images] if images else None
+    index.export_labels(output, sample, **options)
+    content: dict[str, Any] = json.loads(output.getvalue())
+    content["images"] = {image.pop("file"): image for image in content["images"]}
+    return content
+
+
+def as_indexed(form: str) -> dict[str, Any]:
+    """Return a file of results with its images by their paths in the index."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{form}.json").read_text())
+    content["images"] = {
+        "/".join(image.pop("file").replace("\\", "/").split("/")[-2:]): image
+        for image in content["images"]
+    }
+    return content
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_results_are_written_as_they_were(index: Index, indexed: Path, form: str) -> None:
+    index.import_labels(RESULTS / f"{form}.json", source="first")
+    assert exported(index) == as_indexed(form)
+    with (indexed.parent / "again.json").open("wb") as output:
+        index.export_labels(output)
+    said = labels(indexed)
+    index.drop_labels("first")
+    index.import_labels(indexed.parent / "again.json", source="first")
+    assert {*labels(indexed)} == {*said}
+    assert exported(index) == as_indexed(form)
+
+
+def test_results_survive_a_renamed_folder(index: Index, indexed: Path) -> None:
+    index.import_labels(RESULTS / "speciesnet.json")
+    with sqlite3.connect(indexed) as connection:
+        connection.execute("UPDATE image SET path = 'north/' || path WHERE path LIKE 'cam1/%'")
+    images = as_indexed("speciesnet")["images"]
+    moved = {path if "cam0" in path else f"north/{path}": image for path, image in images.items()}
+    assert exported(index)["images"] == moved
+
+
+def test_a_sample_is_written_with_its_results_alone(index: Index, indexed: Path) -> None:
+    index.import_labels(RESULTS / "speciesnet.json")
+    some = exported(index, "cam0/0.jpg", "cam1/7.jpg")
+    every = as_indexed("speciesnet")
+    assert some == {**every, "images": {"cam0/0.jpg": every["images"]["cam0/0.jpg"]}}
+
+
+def test_labels_of_people_are_categories_of_their_own(
+    index: Index, indexed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hand.csv").write_text(
+        "path,label,confidence\ncam0/0.jpg,dog,\ncam0/2.jpg,empty,\ncam1/1.jpg,animal,0.5\n"
+    )
+    index.import_labels(tmp_path / "hand.csv")
+    assert exported(index)["images"] == {
+        "cam0/0.jpg": {"detections": [{"category": "2", "conf": 1.0, "bbox": [0, 0, 1, 1]}]},
+        "cam0/2.jpg": {"detections": []},
+        "cam1/1.jpg": {"detections": [{"category": "1", "conf": 0.5, "bbox": [0, 0, 1, 1]}]},
+    }
+    index.import_labels(RESULTS / "speciesnet.json")
+    content = exported(index)
+    assert content["detection_categories"] == {
+        "1": "animal", "2": "human", "3": "vehicle", "4": "dog",
+    }  # fmt: skip
+    seen = content["images"]["cam0/0.jpg"]["detections"]
+    assert [one["category"] for one in seen] == ["1", "1", "4"]
+    assert exported(index, source="speciesnet.json") == as_indexed("speciesnet")
+    with pytest.raises(SampleError, match=r"no labels are from 'sn'; there are those of: hand.csv"):
+        exported(index, source=["hand.csv", "sn"])
+
+
+def test_two_sources_with_other_numbers_are_written_as_one(index: Index, indexed: Path) -> None:
+    for form in ("speciesnet", "addaxai"):
+        index.import_labels(RESULTS / f"{form}.json")
+    content = exported(index)
+    seen = content["images"]["cam0/0.jpg"]["detections"]
+    species = [
+        content["classification_categories"][one["classifications"][0][0]]
+        for one in seen
+        if "classifications" in one
+    ]
+    assert sorted(species) == ["leopard", "red fox"]
+    assert content["images"]["cam1/3.jpg"]["detections"] is None
+
+
+def test_an_index_without_labels_says_so(index: Index, indexed: Path) -> None:
+    with pytest.raises(SampleError, match="the index has no labels; read some with: sdin"):
+        exported(index)
+
+
+def test_images_of_several_archives_are_written_with_absolute_paths(
+    index: Index, db: Path, tmp_path: Path
+) -> None:
+    write_index(db, {"/data/a": {"1.jpg": 1}, "/data/b": {"1.jpg": 1}})
+    (tmp_path / "labels.csv").write_text("path,label\n/data/a/1.jpg,fox\n/data/b/1.jpg,elk\n")
+    index.import_labels(tmp_path / "labels.csv")
+    assert list(exported(index)["images"]) == ["/data/a/1.jpg", "/data/b/1.jpg"]
+    assert list(exported(index, relative=True)["images"]) == ["a/1.jpg", "b/1.jpg"]
+
+
+def test_labels_are_exported_by_the_command_line(
+    indexed: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.import_labels(RESULTS / "speciesnet.json")
+    runner = CliRunner()
+    every = runner.invoke(cli, ["--db", str(indexed), "labels", "export"])
+    assert every.exit_code == 0
+    assert len(json.loads(every.stdout)["images"]) == 6
+    assert every.stderr == "6 images written with what is said by speciesnet.json\n"
+    select = ["--db", str(indexed), "select", "-n", "8", "--format", "megadetector-results"]
+    some = runner.invoke(cli, select)
+    assert json.loads(some.stdout)["images"] == json.loads(every.stdout)["images"]
+    assert some.stderr.endswith("speciesnet.json; 2 have no labels, and are left out\n")

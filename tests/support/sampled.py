@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sdindex.store.sampled import Box
+
 
 @dataclass(frozen=True)
 class Image:
@@ -12,6 +14,7 @@ class Image:
     taken_at: datetime | None = datetime(2024, 5, 1, 23, 59, 58)  # noqa: DTZ001
     labels: tuple[str, ...] = ()
     burst: int | None = None
+    boxes: tuple[Box, ...] = ()
     bucket: int = 3
     dhash: str = "3" * 16
     width: int = 640

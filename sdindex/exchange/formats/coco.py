@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Collection, Iterator
+from itertools import count
 from typing import IO, Any
 
 from sdindex.archive.natural import sort_key
 from sdindex.exchange.detections import EMPTY
 from sdindex.exchange.formats.registry import Wishes
-from sdindex.exchange.naming import Naming, Sampled, local_time
+from sdindex.exchange.naming import Boxed, Naming, Sampled, local_time
 from sdindex.exchange.tables import write_json
+
+_DECIMALS = 2  # of a pixel
 
 
 def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
@@ -30,10 +33,28 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
 def _annotations(
     images: Collection[Sampled], naming: Naming, numbers: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
+    """Yield a label in each of its boxes, or once where it has none."""
     for image in images:
-        path = naming.path(image)
-        for number, label in enumerate(image.labels):
-            yield {"id": f"{path}#{number}", "image_id": path, "category_id": numbers[label]}
+        path, number = naming.path(image), count()
+        for label in image.labels:
+            boxes: list[Boxed | None] = [box for box in image.boxes if box.label == label]
+            for box in boxes or [None]:
+                annotation = {
+                    "id": f"{path}#{next(number)}",
+                    "image_id": path,
+                    "category_id": numbers[label],
+                }
+                yield annotation if box is None else annotation | _pixels(box, image)
+
+
+def _pixels(box: Boxed, image: Sampled) -> dict[str, Any]:
+    width, height = box.width * image.width, box.height * image.height
+    corner = box.x * image.width, box.y * image.height
+    return {
+        "bbox": [round(number, _DECIMALS) for number in (*corner, width, height)],
+        "area": round(width * height, _DECIMALS),
+        "iscrowd": 0,
+    }
 
 
 def _image(image: Sampled, naming: Naming) -> dict[str, Any]:

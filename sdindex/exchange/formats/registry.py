@@ -19,10 +19,13 @@ class Wishes(NamedTuple):
         Paths relative to their archive's root, in formats whose paths are absolute else.
     utc_offset
         That of the cameras' clocks: EXIF times do not say it.
+    results
+        Writes what an index knows of images, with relative paths or not.
     """
 
     relative: bool = False
     utc_offset: timezone | None = None
+    results: "Callable[[Collection[Sampled], IO[bytes], bool], object] | None" = None
 
 
 # Goes over the images as often as it must, never has them all in memory, and writes as it goes.
@@ -71,6 +74,11 @@ FORMATS = {
         Format("csv", "rows.write_csv", "all that is known of each image"),
         Format("json", "rows.write_json", "the same as a list of objects"),
         Format("megadetector", "megadetector.write", "the list of paths that MegaDetector takes"),
+        Format(
+            "megadetector-results",
+            "megadetector.write_results",
+            "the labels and boxes as MegaDetector writes its results",
+        ),
         Format(
             "camtrap-dp", "camtrap_dp.write", "the table media.csv of Camtrap DP", ("utc_offset",)
         ),
