@@ -41,6 +41,7 @@ class Upkeep(Questions):
         progress: bool | None = False,
         executor: Executor | None = None,
         verify: bool = False,
+        regrey: bool = False,
         exclude: str | Sequence[str] | None = None,
     ) -> Summary:
         """Bring the index up to date with folders of images, reading only what changed.
@@ -88,6 +89,10 @@ class Upkeep(Questions):
             Read every file again, changed or not, and the whole of it, also where a thumbnail
             is what is hashed: to find those that were damaged, or cut short, unseen. They are
             named in the summary's `damaged`.
+        regrey
+            Read the images again that were indexed before their greys were kept, and no others
+            that did not change: for their motion, and whether they were taken at night. Until
+            then motion comes from their hashes.
 
         Raises
         ------
@@ -116,6 +121,7 @@ class Upkeep(Questions):
             progress=optional(flag, "progress", progress),
             executor=_executor(executor),
             verify=flag("verify", verify),
+            regrey=flag("regrey", regrey),
             exclude=optional(texts, "exclude", exclude),
         )
 

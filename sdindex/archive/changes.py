@@ -24,6 +24,7 @@ class Reason(StrEnum):
     INODE = "inode changed"
     METHOD = "method changed"
     UNSETTLED = "not settled"
+    ASKED = "asked for"
 
 
 # What exFAT's times do when daylight saving time begins or ends; and how many files that takes.
@@ -40,6 +41,7 @@ class Doubt(IntFlag):
     UNSETTLED = 2
     MISSING = 4
     UNREADABLE = 8
+    ASKED = 16  # to be read again, changed or not
 
 
 class KnownImage(NamedTuple):
@@ -220,7 +222,7 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
         return Reason.CTIME
     if strict and state.inode != known.inode:
         return Reason.INODE
-    return None
+    return Reason.ASKED if known.doubts & Doubt.ASKED else None
 
 
 def same_files(found: Iterable[Found], known: Mapping[str, tuple[int, int]]) -> int:

@@ -52,6 +52,12 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     "exit with 1 if there are any.",
 )
 @click.option(
+    "--regrey",
+    is_flag=True,
+    help="Read the images again that an older sdindex indexed, which did not keep their greys, and "
+    "no others that did not change. Until then their motion comes from their hashes.",
+)
+@click.option(
     "--accept-shift",
     is_flag=True,
     help="If all times differ by exactly one hour, as on exFAT after daylight saving, store the "

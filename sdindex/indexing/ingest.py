@@ -22,7 +22,7 @@ from sdindex.indexing.survey import folder_identity, unavailable
 from sdindex.indexing.vanished import Vanished
 from sdindex.progress import bar
 from sdindex.store import images, selection, worklist
-from sdindex.store.archives import Part
+from sdindex.store.archives import Again, Part
 from sdindex.store.database import Session
 from sdindex.store.labels import with_labels_or_samples
 from sdindex.store.tables import utc_now
@@ -36,7 +36,7 @@ BATCH_SECONDS = 2.0
 MOST_REFUSALS = 20
 
 # Why a file is read again that need not have changed.
-_SAME_FILE = (Reason.METHOD, Reason.UNSETTLED)
+_SAME_FILE = (Reason.METHOD, Reason.UNSETTLED, Reason.ASKED)
 
 _ANOTHER = "shows something else than before, with the same size and time"
 
@@ -55,6 +55,12 @@ class ReadingOptions:
     executor: Executor | None
     progress: bool | None
     verify: bool = False  # files that did not change, too, and the whole of each
+    regrey: bool = False  # files that did not change, and of which there are no greys, too
+
+    @property
+    def again(self) -> Again | None:
+        """Return which images are read again though they did not change."""
+        return "all" if self.verify else "without grey" if self.regrey else None
 
     def __post_init__(self) -> None:
         if self.method is not None:
@@ -204,7 +210,7 @@ class _Batch:
         self._known: dict[int, ImageRead] = {}
         self._refused: dict[int, ImageRead] = {}
         self._rewritten: list[int] = []
-        self._verified: list[int] = []
+        self._asked: list[int] = []
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
@@ -222,8 +228,9 @@ class _Batch:
             self._known[file.image_id] = result
             if file.reason not in _SAME_FILE:
                 self._rewritten.append(file.image_id)
-            elif result.picture is not None and file.reason is Reason.UNSETTLED and self._verify:
-                self._verified.append(file.image_id)
+            elif result.picture is not None and file.reason is Reason.ASKED:
+                self._summary.regreyed += self._part.again == "without grey"
+                self._asked.append(file.image_id)
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -240,18 +247,18 @@ class _Batch:
         self._known.clear()
         self._refused.clear()
         self._rewritten.clear()
-        self._verified.clear()
+        self._asked.clear()
         self._since = time.monotonic()
 
     def _count_what_is_kept(self) -> None:
         """Count the images that show something else now, and have labels of what they showed."""
-        before = selection.hashes(self._session, [*self._rewritten, *self._verified])
+        before = selection.hashes(self._session, [*self._rewritten, *self._asked])
         pictures = {row: self._known[row].picture for row in before}
         other = [row for row, it in pictures.items() if it and it.dhash != before[row]]
-        same = len(set(self._verified).intersection(before).difference(other))
+        same = len(set(self._asked).intersection(before).difference(other))
         self._summary.changed -= same
         self._summary.unchanged += same
-        rotten = set(self._verified).intersection(other)
+        rotten = set(self._asked).intersection(other if self._verify else ())
         for _, path in images.paths_of(self._session, rotten):
             self._summary.damaged.append(Unlooked(self._part.root.location(path), _ANOTHER))
         labelled, sampled = with_labels_or_samples(self._session, other)

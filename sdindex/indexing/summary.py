@@ -17,6 +17,7 @@ class Summary:
     Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
     `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
+    `regreyed` are those that had not changed, and were read for their greys.
     `missing` files were there at the last update, and are not now. `read` files were opened.
     `labels_kept` and `samples_kept` are those of the `changed` that show something else now,
     and have labels, or are in saved samples, from before.
@@ -41,6 +42,7 @@ class Summary:
     skipped: int = 0
     read: int = 0
     without_thumbnail: int = 0
+    regreyed: int = 0
     labels_kept: int = 0
     samples_kept: int = 0
     forgotten: int = 0
@@ -94,10 +96,11 @@ class Summary:
             if self.without_thumbnail
             else ""
         )
+        greys = f", {self.regreyed:,} of them for their greys" if self.regreyed else ""
         rate = f" ({self.read / self.seconds:,.0f} images/s)" if self.read else ""
         return (
             f"{counted}{skipped}; {self.missing:,} missing; "
-            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}"
+            f"{self.read:,} read in {self.seconds:.1f} s{rate}{whole}{greys}"
             f"{self._kept()}{self._refused()}{self._passed_over()}"
             + (f"\nalso there, not indexed: {self.beside}" if self.beside else "")
         )

@@ -125,7 +125,7 @@ def survey(
     images.set_missing(session, result.gone, utc_now())
     images.set_back(session, result.back)
     if whole:
-        _judge_shift(session, part, result, accept=accept_shift)
+        _judge_shift(session, part, result, accept=accept_shift and part.again != "all")
     moved = worklist.record_moves(session, part.archive, strict=strict)
     result.moved = len(moved)
     result.to_read -= result.moved

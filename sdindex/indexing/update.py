@@ -34,6 +34,7 @@ def update(
     progress: bool | None = False,
     executor: Executor | None = None,
     verify: bool = False,
+    regrey: bool = False,
     exclude: Sequence[str] | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
@@ -58,7 +59,7 @@ def update(
             if camera_pattern:
                 tell_if_nothing(session, part.archive._replace(camera_pattern=camera_pattern))
 
-    reading = ReadingOptions(workers, method, timeout, executor, progress, verify)
+    reading = ReadingOptions(workers, method, timeout, executor, progress, verify, regrey)
     return _update(
         store, parts, reading, strict=strict, accept_shift=accept_shift, accept_loss=accept_loss
     )
@@ -101,10 +102,9 @@ def _update(
 ) -> Summary:
     started = time.monotonic()
     summary = Summary()
+    again = reading.again
     with store.writing(create=True) as session:
-        for part in parts(session):
-            if reading.verify:
-                images.doubt(session, part)
+        for part in (part._replace(again=again) for part in parts(session)):
             surveyed = survey(
                 session,
                 part,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -51,16 +51,21 @@ def _camera_at(root: str) -> str:
     return root_camera(root_of(root).stored())
 
 
+Again = Literal["all", "without grey"]
+
+
 class Part(NamedTuple):
     """An archive, or what is below one folder of it, or some of its files.
 
     `under` is relative, in stored form, and ends with a slash; it is empty for the whole.
-    `files` are paths in stored form, or None for all there are.
+    `files` are paths in stored form, or None for all there are. `again` says which images are
+    read again though they did not change: all, or those without greys.
     """
 
     archive: Archive
     under: str
     files: frozenset[str] | None = None
+    again: Again | None = None
 
     @property
     def root(self) -> Root:

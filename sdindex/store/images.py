@@ -67,11 +67,6 @@ def refuse(session: Session, archive: "Archive", refused: Mapping[int, ImageRead
         replace(session, archive, {row: refused[row] for row in chunk if row not in known})
 
 
-def doubt(session: Session, part: "Part") -> None:
-    """Have the images of a part read again at the next survey, changed or not."""
-    session.execute(image.update().where(part.images()).values(settled=False))
-
-
 def set_missing(session: Session, ids: Iterable[int], since: datetime) -> None:
     """Record that the files of some images are gone."""
     for chunk in batched(ids, PARAMETERS):

@@ -41,6 +41,7 @@ def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator
         + sa.case((~image.c.settled, Doubt.UNSETTLED.value), else_=0)
         + sa.case((image.c.missing_since.is_not(None), Doubt.MISSING.value), else_=0)
         + sa.case((image.c.dhash.is_(None), Doubt.UNREADABLE.value), else_=0)
+        + sa.case((_again(part), Doubt.ASKED.value), else_=0)
     )
     nothing: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
     rows = session.rows(
@@ -60,6 +61,16 @@ def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator
     if part.files is None:
         return known
     return (row for row in known if row[0] in part.files)
+
+
+def _again(part: Part) -> sa.ColumnElement[bool]:
+    match part.again:
+        case "all":
+            return sa.true()
+        case "without grey":
+            return image.c.grey.is_(None) & image.c.dhash.is_not(None)
+        case None:
+            return sa.false()
 
 
 def _within(span: Span) -> Iterator[sa.ColumnElement[bool]]:

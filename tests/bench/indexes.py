@@ -51,6 +51,7 @@ def rows(chance: random.Random, root: Path, folder: str, count: int) -> Iterator
             "dhash": pattern - (1 << 64) if pattern >> 63 else pattern, "method": "scaled-1",
             "sort_key": sort_key(path), "taken_at": now, "width": 2048, "height": 1536,
             "brightness": 100.0, "indexed_at": now, "camera": camera_of(path),
+            "grey": chance.randbytes(72), "colour": 9.0,
         }  # fmt: skip
 
 
