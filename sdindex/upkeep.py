@@ -20,6 +20,7 @@ from sdindex.arguments import (
 from sdindex.errors import UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing import cameras, update
+from sdindex.indexing.ingest import ReadingOptions
 from sdindex.indexing.summary import Summary
 from sdindex.questions import Questions
 from sdindex.store import images, registry
@@ -53,7 +54,8 @@ class Upkeep(Questions):
         ----------
         folders
             Folders of images: archives, new or known, or a folder inside a known archive: then
-            only that folder is brought up to date.
+            only that folder is brought up to date. Without any, every known archive is that is
+            there; the others are in the summary's `away`.
         workers
             Read this many files at once.
         method
@@ -97,7 +99,7 @@ class Upkeep(Questions):
         Raises
         ------
         UsageError
-            When no folder is given, or an argument means nothing.
+            When an argument means nothing.
         ReadingError
             When images cannot be read, whatever they are: the disk fails, or the machine, the
             executor or the program. What was read before is stored.
@@ -106,24 +108,25 @@ class Upkeep(Questions):
         IndexUnusableError
             When the index cannot be written.
         """
-        if not folders:
-            raise UsageError("update needs a folder of images, or several")
-        return update.update(
-            self._store,
-            paths("folders", folders),
-            workers=whole("workers", workers, 1),
-            method=method,
-            strict=flag("strict", strict),
-            camera_pattern=optional(text, "camera_pattern", camera_pattern),
-            accept_shift=flag("accept_shift", accept_shift),
-            accept_loss=flag("accept_loss", accept_loss),
-            timeout=positive("timeout", timeout),
-            progress=optional(flag, "progress", progress),
-            executor=_executor(executor),
-            verify=flag("verify", verify),
-            regrey=flag("regrey", regrey),
-            exclude=optional(texts, "exclude", exclude),
-        )
+        reading = _reading(workers, method, timeout, executor, progress, verify, regrey)
+        is_strict, is_shift = flag("strict", strict), flag("accept_shift", accept_shift)
+        named = paths("folders", folders)
+        if named:
+            return update.update(
+                self._store,
+                named,
+                reading,
+                strict=is_strict,
+                camera_pattern=optional(text, "camera_pattern", camera_pattern),
+                accept_shift=is_shift,
+                accept_loss=flag("accept_loss", accept_loss),
+                exclude=optional(texts, "exclude", exclude),
+            )
+        if camera_pattern is not None or exclude is not None or accept_loss:
+            raise UsageError(
+                "camera_pattern, exclude and accept_loss are meant for one archive: name its folder"
+            )
+        return update.update_known(self._store, reading, strict=is_strict, accept_shift=is_shift)
 
     def update_files(
         self,
@@ -143,15 +146,8 @@ class Upkeep(Questions):
         named = paths("files", files)
         if not named:
             raise UsageError("update_files needs a file, or several")
-        return update.update_files(
-            self._store,
-            named,
-            workers=whole("workers", workers, 1),
-            method=method,
-            timeout=positive("timeout", timeout),
-            progress=optional(flag, "progress", progress),
-            executor=_executor(executor),
-        )
+        reading = _reading(workers, method, timeout, executor, progress)
+        return update.update_files(self._store, named, reading)
 
     def set_camera_pattern(self, pattern: str, archive: AnyPath | None = None) -> None:
         """Find an archive's cameras by another pattern, as `update` does; the disk may be away.
@@ -202,6 +198,27 @@ class Upkeep(Questions):
                 pruned = registry.forget(session, path("archive", archive))
             session.commit()
             return pruned
+
+
+def _reading(
+    workers: object,
+    method: Method | None,
+    timeout: object,
+    executor: object,
+    progress: object,
+    verify: object = False,
+    regrey: object = False,
+) -> ReadingOptions:
+    """Return how images are to be read, as callers may ask for it."""
+    return ReadingOptions(
+        workers=whole("workers", workers, 1),
+        method=method,
+        timeout=positive("timeout", timeout),
+        executor=_executor(executor),
+        progress=optional(flag, "progress", progress),
+        verify=flag("verify", verify),
+        regrey=flag("regrey", regrey),
+    )
 
 
 def _executor(given: object) -> Executor | None:

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 import sdindex
-from sdindex import Index, SampleError, SdindexError, UsageError
+from sdindex import Index, IndexMissingError, SampleError, SdindexError, UsageError
 from tests.conftest import make_image
 
 WRONG = {
-    "no folder": (lambda index: index.update(), "update needs a folder"),
+    "no folder": (lambda index: index.update(exclude="x"), "for one archive: name its folder"),
     "a list of folders": (lambda index: index.update(["a"]), "folders must be a path"),
     "a folder of bytes": (lambda index: index.update(b"a"), "folders must be a path"),
     "no file": (lambda index: index.update_files([]), "update_files needs a file"),
@@ -107,7 +107,7 @@ def test_an_index_is_named_by_a_path(tmp_path: Path) -> None:
 
 
 def test_no_folder_makes_no_index(index: Index, db: Path) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(IndexMissingError):
         index.update()
     with pytest.raises(UsageError):
         index.update_files([])

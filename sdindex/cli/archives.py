@@ -24,7 +24,9 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.pass_context
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
-        if "://" not in ctx.obj and not os.path.exists(ctx.obj):  # all is to be read
+        if (
+            options["paths"] and "://" not in ctx.obj and not os.path.exists(ctx.obj)
+        ):  # all is to be read
             from sdindex.hashing.picture import PRELOAD
             from sdindex.workers import get_ready
 
@@ -35,7 +37,7 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=PATH)
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=PATH)
 @workers_option
 @click.option(
     "--method",
@@ -110,7 +112,8 @@ def index(
     """Read the new and changed images of each PATH into the index.
 
     A PATH is the folder of an archive, or a folder inside a known archive: then only that
-    folder is brought up to date. The first run makes the index.
+    folder is brought up to date. Without a PATH every known archive is that is there; those that
+    are not are named at the end, with exit status 1. The first run makes the index.
     """
     with _reasons_on_stderr() if verbose else nullcontext():
         summary = index.update(
@@ -120,14 +123,17 @@ def index(
             exclude=exclude or None,
             **options,
         )
-    if not quiet:
+    if not quiet and (summary.found or not summary.away):
         click.echo(str(summary), err=True)
     for damaged in summary.damaged:
         click.echo(f"{printable(damaged.path)}: {damaged.reason}", err=True)
-    if summary.unlooked:
-        raise SdindexError(summary.unlooked_line())
-    if summary.damaged:
-        raise SdindexError(summary.damaged_line())
+    failed = [summary.unlooked_line()] if summary.unlooked else []
+    failed += [summary.damaged_line()] if summary.damaged else []
+    failed += [summary.away_line()] if summary.away else []
+    for line in failed[:-1]:
+        click.echo(f"Error: {line}", err=True)
+    if failed:
+        raise SdindexError(failed[-1])
 
 
 @click.command()

@@ -29,7 +29,8 @@ class Summary:
     them that stay in it as missing, for the saved samples that have them. `beside` counts what
     else is there.
     `unlooked` names the files and folders that could not be looked at, or are kept as they
-    were, each with the reason.
+    were, each with the reason. `away` are the roots of the archives that were not brought up to
+    date, where all that are known were to be.
     """
 
     found: int = 0
@@ -52,6 +53,7 @@ class Summary:
     refused: list[Unlooked] = field(default_factory=list)
     damaged: list[Unlooked] = field(default_factory=list)
     beside: Beside = field(default_factory=Beside)
+    away: list[str] = field(default_factory=list)
 
     def add(self, part: Part, surveyed: Survey) -> None:
         """Count what a survey has settled without reading."""
@@ -79,6 +81,15 @@ class Summary:
         refused = first.way_out == READABLE
         told = f"could not look at {path} ({why})" if refused else f"{path}: {why}"
         return f"{told}{others}; what was known there is kept: {first.way_out}"
+
+    def away_line(self) -> str:
+        """Return one line on the archives that were not brought up to date."""
+        roots = ", ".join(map(printable, self.away))
+        return (
+            f"not there, or not as before: {roots}; what is known of them is kept: mount their "
+            "disks; an archive that moved: sdindex relocate OLD NEW; one that is gone for good: "
+            "sdindex prune --archive ROOT"
+        )
 
     def damaged_line(self) -> str:
         """Return one line on what a run that verifies found."""

@@ -1,14 +1,13 @@
 """Bringing an index up to date: survey each archive, then read what is new or changed."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 
 from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
 from sdindex.archive.roots import root_at
-from sdindex.arguments import DEFAULT_TIMEOUT, DEFAULT_WORKERS
-from sdindex.errors import ArchiveError, UsageError
+from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing.cameras import tell_if_nothing
 from sdindex.indexing.excluded import leaving_out
@@ -19,30 +18,25 @@ from sdindex.store import archives, images, registry
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
 
+log = logging.getLogger("sdindex")
+
 
 def update(
     store: Store,
     paths: Sequence[str],
+    reading: ReadingOptions,
     *,
-    workers: int = DEFAULT_WORKERS,
-    method: Method | None = None,
     strict: bool = False,
     camera_pattern: str | None = None,
     accept_shift: bool = False,
     accept_loss: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
-    progress: bool | None = False,
-    executor: Executor | None = None,
-    verify: bool = False,
-    regrey: bool = False,
     exclude: Sequence[str] | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
         cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
     globs = None if exclude is None else excluded.checked(exclude)
-    if strict and accept_shift:
-        raise UsageError("strict compares what changes with every shift: not with accept_shift")
+    _refuse_both(strict=strict, accept_shift=accept_shift)
     if not accept_loss:
         for path in paths:
             registry.require_folder(path)
@@ -52,37 +46,45 @@ def update(
         for path in outermost:
             if accept_loss:
                 _require_there_or_known(session, path)
-            part = leaving_out(session, _part(session, path, method), globs)
+            part = leaving_out(session, _part(session, path, reading.method), globs)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
             yield _by_these_rules(session, part, pattern)
             if camera_pattern:
                 tell_if_nothing(session, part.archive._replace(camera_pattern=camera_pattern))
 
-    reading = ReadingOptions(workers, method, timeout, executor, progress, verify, regrey)
     return _update(
         store, parts, reading, strict=strict, accept_shift=accept_shift, accept_loss=accept_loss
     )
 
 
-def update_files(
-    store: Store,
-    files: Sequence[str],
-    *,
-    workers: int = DEFAULT_WORKERS,
-    method: Method | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-    progress: bool | None = False,
-    executor: Executor | None = None,
+def update_known(
+    store: Store, reading: ReadingOptions, *, strict: bool = False, accept_shift: bool = False
 ) -> Summary:
+    """Bring every known archive that is there up to date; see `sdindex.Index.update`."""
+    _refuse_both(strict=strict, accept_shift=accept_shift)
+    away: list[str] = []
+
+    def parts(session: Session) -> Iterator[Part]:
+        for part in _known(session, reading.method, away):
+            yield _by_these_rules(session, part, part.archive.camera_pattern)
+
+    return _update(store, parts, reading, strict=strict, accept_shift=accept_shift, away=away)
+
+
+def update_files(store: Store, files: Sequence[str], reading: ReadingOptions) -> Summary:
     """Bring the index up to date with single files; see `sdindex.Index.update_files`."""
 
     def parts(session: Session) -> Iterator[Part]:
-        for part in archives.parts_of_files(session, files, method):
+        for part in archives.parts_of_files(session, files, reading.method):
             yield _by_these_rules(session, part, part.archive.camera_pattern)
 
-    reading = ReadingOptions(workers, method, timeout, executor, progress)
     return _update(store, parts, reading, strict=False)
+
+
+def _refuse_both(*, strict: bool, accept_shift: bool) -> None:
+    if strict and accept_shift:
+        raise UsageError("strict compares what changes with every shift: not with accept_shift")
 
 
 def _by_these_rules(session: Session, part: Part, camera_pattern: str | None) -> Part:
@@ -99,32 +101,80 @@ def _update(
     strict: bool,
     accept_shift: bool = False,
     accept_loss: bool = False,
+    away: list[str] | None = None,
 ) -> Summary:
+    """Bring parts of archives up to date; where `away` is given, note there those that fail."""
     started = time.monotonic()
     summary = Summary()
-    again = reading.again
-    with store.writing(create=True) as session:
-        for part in (part._replace(again=again) for part in parts(session)):
-            surveyed = survey(
-                session,
-                part,
-                strict=strict,
-                accept_shift=accept_shift,
-                accept_loss=accept_loss,
-                workers=1 if reading.executor else reading.workers,
-                progress=reading.progress,
-            )
-            session.commit()
-            summary.add(part, surveyed)
-            if surveyed.to_read:
-                images.expect(session, part.archive, surveyed.to_read)
-                read_listed(session, part, surveyed.to_read, reading, summary)
-            registry.stamp(session, part.archive)
-            session.commit()
+    with store.writing(create=away is None) as session:
+        for part in (part._replace(again=reading.again) for part in parts(session)):
+            try:
+                _bring(
+                    session,
+                    part,
+                    reading,
+                    summary,
+                    strict=strict,
+                    accept_shift=accept_shift,
+                    accept_loss=accept_loss,
+                )
+            except ArchiveUnavailableError as problem:
+                if away is None:
+                    raise
+                session.rollback()
+                log.warning("%s", problem)
+                away.append(part.archive.root)
         images.frame_up_to_date(session, progress=reading.progress)
         session.commit()
+    summary.away = away or []
     summary.seconds = time.monotonic() - started
     return summary
+
+
+def _bring(
+    session: Session,
+    part: Part,
+    reading: ReadingOptions,
+    summary: Summary,
+    *,
+    strict: bool,
+    accept_shift: bool,
+    accept_loss: bool,
+) -> None:
+    surveyed = survey(
+        session,
+        part,
+        strict=strict,
+        accept_shift=accept_shift,
+        accept_loss=accept_loss,
+        workers=1 if reading.executor else reading.workers,
+        progress=reading.progress,
+    )
+    session.commit()
+    summary.add(part, surveyed)
+    if surveyed.to_read:
+        images.expect(session, part.archive, surveyed.to_read)
+        read_listed(session, part, surveyed.to_read, reading, summary)
+    registry.stamp(session, part.archive)
+    session.commit()
+
+
+def _known(session: Session, method: Method | None, away: list[str]) -> Iterator[Part]:
+    """Yield the archives that are there, and note those that are not."""
+    known = archives.all_archives(session)
+    if not known:
+        raise ArchiveError("the index knows no archive; name its folder: sdindex index FOLDER")
+    for archive in known:
+        if not registry.is_there(archive.root):
+            away.append(archive.root)
+            continue
+        if method not in (None, archive.method):
+            archive = registry.set_method(session, archive, method)
+        part = Part(archive, "")
+        if archive.listed:  # all else on the disk is none of it
+            there = images.paths_of(session, images.present_ids(session, part))
+            part = part._replace(files=frozenset(path for _, path in there))
+        yield part
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:

@@ -88,14 +88,15 @@ class Session:
         The name of the same index for another `Store`, as in a process of its own.
     connection
         For what needs SQLAlchemy's own: revisions, temporary tables.
-    commit
-        That of the connection.
+    commit, rollback
+        Those of the connection.
     """
 
     def __init__(self, db: str, backend: Backend, connection: sa.Connection) -> None:
         self.db = db if backend.file is None else str(backend.file.absolute())
         self.connection = connection
         self.commit = connection.commit
+        self.rollback = connection.rollback
         self._backend = backend
 
     @overload

@@ -45,7 +45,7 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
     archives = all_archives(session)
     _refuse_overlap(root, archives)
     for archive in archives:
-        if not _is_there(archive.root):
+        if not is_there(archive.root):
             same, looked_for = _probe(session, archive, root)
             if 2 * same > looked_for:
                 raise ArchiveError(
@@ -71,7 +71,7 @@ def relocate(session: Session, old: str, new: str) -> None:
     archives = all_archives(session)
     moved = _by_root(old, archives)
     root = root_at(new).location()
-    if not _is_there(root):
+    if not is_there(root):
         raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
     _refuse_overlap(root, [archive for archive in archives if archive != moved])
     same, looked_for = _probe(session, moved, root)
@@ -235,7 +235,8 @@ def require_folder(path: str) -> None:
         ) from problem
 
 
-def _is_there(root: str) -> bool:
+def is_there(root: str) -> bool:
+    """Say whether an archive's root is there."""
     try:
         root_of(root).identity()
     except OSError:
