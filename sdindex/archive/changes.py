@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sdindex.archive.beside import Beside
 from sdindex.archive.scan import Found, Linked, Mounted, Passed, TooLong, Unlooked
-from sdindex.archive.state import FileState, FoundFile
+from sdindex.archive.state import BY_TIME, FileState, FoundFile
 
 
 class Reason(StrEnum):
@@ -22,6 +22,7 @@ class Reason(StrEnum):
     EARLIER = "mtime an hour earlier"
     CTIME = "ctime changed"
     INODE = "inode changed"
+    VERSION = "ETag changed"
     METHOD = "method changed"
     UNSETTLED = "not settled"
     ASKED = "asked for"
@@ -107,7 +108,7 @@ def compare(
     found: Iterable[Found],
     known: Iterable[KnownRow],
     *,
-    strict: bool = False,
+    fields: tuple[str, ...] = BY_TIME,
 ) -> Iterator[Change]:
     """Yield what became of each file, found or known.
 
@@ -119,11 +120,11 @@ def compare(
     found, known
         The files that `sdindex.archive.scan.scan` yields, and the rows of the same part of the
         archive.
-    strict
-        Take a file for changed when its ctime or inode differs, too.
+    fields
+        Those of a file's state that tell whether it changed: see `Root.compared`.
     """
     rows = _Rows(known)
-    compared = itemgetter(slice(5 if strict else 3))  # path, size, mtime_ns, ctime_ns, inode
+    compared = itemgetter(*map(FoundFile._fields.index, ("path", *fields)))
     for item in found:
         if isinstance(item, Mounted | Beside):
             yield item
@@ -147,14 +148,16 @@ def compare(
         rows.give_back(taken)
         for file in item:
             yield from map(Vanished, rows.before(file.path))
-            yield _judged(file, rows.at(file.path), strict=strict)
+            yield _judged(file, rows.at(file.path), fields)
     yield from map(Vanished, rows.rest())
 
 
-def _judged(file: FoundFile, known: KnownImage | None, *, strict: bool) -> ToRead | Unchanged:
+def _judged(
+    file: FoundFile, known: KnownImage | None, fields: tuple[str, ...]
+) -> ToRead | Unchanged:
     if known is None:
         return ToRead(file, None, Reason.NEW)
-    reason = why_read(file.state, known, strict=strict)
+    reason = why_read(file.state, known, fields)
     return Unchanged(known) if reason is None else ToRead(file, known, reason)
 
 
@@ -205,7 +208,7 @@ class _Rows:
         return self._back[0] if self._back else None
 
 
-def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | None:
+def why_read(state: FileState, known: KnownImage, fields: tuple[str, ...]) -> Reason | None:
     """Return why a known file is to be read again, None when it is unchanged.
 
     Equality, not order: a restored backup's older time is a change, too.
@@ -216,12 +219,12 @@ def why_read(state: FileState, known: KnownImage, *, strict: bool) -> Reason | N
         return Reason.METHOD
     if known.doubts & Doubt.UNSETTLED:
         return Reason.UNSETTLED
-    if state.mtime_ns != known.mtime_ns:
+    if "mtime_ns" in fields and state.mtime_ns != known.mtime_ns:
         return _SHIFTS.get(state.mtime_ns - known.mtime_ns, Reason.MTIME)
-    if strict and state.ctime_ns != known.ctime_ns:
+    if "ctime_ns" in fields and state.ctime_ns != known.ctime_ns:
         return Reason.CTIME
-    if strict and state.inode != known.inode:
-        return Reason.INODE
+    if "inode" in fields and state.inode != known.inode:
+        return Reason.INODE if "mtime_ns" in fields else Reason.VERSION
     return Reason.ASKED if known.doubts & Doubt.ASKED else None
 
 

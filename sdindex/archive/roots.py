@@ -16,15 +16,34 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Protocol
 
 from sdindex.archive import scan
-from sdindex.archive.names import absolute, from_text, is_inside, printable, to_text
+from sdindex.archive.names import absolute, from_text, is_inside, to_text
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
-from sdindex.archive.state import FileState
-from sdindex.errors import ArchiveError
+from sdindex.archive.state import BY_ALL, BY_TIME, FileState
 
 Identity = tuple[int, ...]  # what tells a folder from another that is mounted over it
 
 
-class Root(Protocol):
+class Files(Protocol):
+    """What opens files by their paths: a root, or one of its files that was fetched."""
+
+    @property
+    def is_far(self) -> bool:
+        """Say whether its files are fetched before they are read, many at once.
+
+        What was fetched is of one content, whatever is written at the same time.
+        """
+        ...
+
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
+        """Open a file for reading; `head` is how many bytes will do, as a rule, from its start."""
+        ...
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return what the system says, now, of a file that `open` gave."""
+        ...
+
+
+class Root(Files, Protocol):
     """The folder of an archive, on a disk or elsewhere; it can be pickled for a worker.
 
     Every path is relative to the root and in stored form, see `sdindex.archive.names`. What
@@ -54,12 +73,12 @@ class Root(Protocol):
         """Return what the system says of a file, without opening it."""
         ...
 
-    def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
+    def fetched(self, path: str, head: int | None = None) -> Files:
+        """Return what opens a file in a worker: its bytes, or the first, where it is far."""
         ...
 
-    def state_of(self, file: BinaryIO) -> FileState:
-        """Return what the system says, now, of a file that `open` gave."""
+    def compared(self, *, strict: bool) -> tuple[str, ...]:
+        """Return the fields of a `FileState` that tell whether a file has changed."""
         ...
 
     def identity(self, under: str = "") -> Identity:
@@ -130,7 +149,20 @@ class LocalRoot:
         """Return what the system says of a file, without opening it."""
         return FileState.of(os.stat(self.location(path)))
 
-    def open(self, path: str) -> BinaryIO:
+    @property
+    def is_far(self) -> bool:
+        """Say that a worker reads its files itself."""
+        return False
+
+    def fetched(self, path: str, head: int | None = None) -> Files:
+        """Return the root: a worker opens the file itself."""
+        return self
+
+    def compared(self, *, strict: bool) -> tuple[str, ...]:
+        """Return size and time, and all there is where it is `strict`."""
+        return BY_ALL if strict else BY_TIME
+
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file for reading; what is no file any more, such as a pipe, is not there."""
         return open(self.location(path), "rb", opener=_opened_file)
 
@@ -194,19 +226,18 @@ KINDS: list[tuple[str, Callable[[str], Root]]] = [("", LocalRoot)]
 
 
 def root_of(location: str) -> Root:
-    """Return the root at a location: an absolute path.
+    """Return the root at a location: an absolute path, or a URL.
 
     Raises
     ------
     ArchiveError
-        When it is a URL for which there is no kind of root.
+        When it is a URL that holds a password or names no bucket.
     """
     kind = next(kind for start, kind in KINDS if location.startswith(start))
     if kind is LocalRoot and _URL.match(location):
-        raise ArchiveError(
-            f"{printable(location)} is a URL, and images are read from disks only for now; mount "
-            "it as a folder, or copy the images"
-        )
+        from sdindex.archive.objects import object_root  # who has disks alone needs none of it
+
+        return object_root(location)
     return kind(location)
 
 

@@ -6,10 +6,17 @@ from typing import NamedTuple
 _BEYOND = 1 << 63  # the first integer that does not fit into 64 signed bits
 
 
+# What of a state is compared to tell whether a file is as it was.
+BY_TIME = ("size", "mtime_ns")
+BY_ALL = ("size", "mtime_ns", "ctime_ns", "inode")
+BY_VERSION = ("size", "inode")  # an object's, whose inode stands for its ETag
+
+
 class FileState(NamedTuple):
     """Size, times and inode of a file, known without reading it.
 
     `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
+    An object of a store has no ctime, and a number made of its ETag as its inode.
     All are signed 64-bit integers, as databases have no others: what is beyond, such as a
     year after 2262, is folded into them, and still differs when it changes.
     """

@@ -22,11 +22,11 @@ from PIL import (
 )
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from sdindex.archive.roots import Root
+from sdindex.archive.roots import Files
 from sdindex.hashing import notes
 from sdindex.hashing.bits import signed
 from sdindex.hashing.blame import decoded, raise_if_ours, whole_image
-from sdindex.hashing.methods import DEFAULT_METHOD, Method, method_named
+from sdindex.hashing.methods import DEFAULT_METHOD, HEAD_BYTES, Method, head_of, method_named
 from sdindex.hashing.picture import ImageRead, Picture
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -36,24 +36,23 @@ GREY_SIZE = (9, 8)  # what dHash compares
 _COLOUR_SIZE = (48, 36)  # pixels that tell how much colour there is
 SETTLING_NS = 2_000_000_000
 
-# What cameras write before the picture itself is shorter than this, and is all that is read.
-HEAD_BYTES = 64 << 10
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _DARK = 24  # of 255: a bar that JPEG has blurred is still darker
 
 _DATE_TIME_ORIGINAL = 0x9003
 
 
-def read_image(root: Root, path: str, method: Method, *, whole: bool = False) -> ImageRead:
+def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -> ImageRead:
     """Read one image file; see `sdindex.hashing.picture.read_image`."""
     read_ns = time.time_ns()
     read_at = datetime.fromtimestamp(read_ns / 1e9, UTC).replace(tzinfo=None)
-    with root.open(path) as file:
+    with root.open(path, head_of(method, whole=whole)) as file:
         before = root.state_of(file)
         decode = partial(method_named(method).picture, whole=whole)
         picture, error = decoded(file, before.size, decode)
         after = root.state_of(file)
-    settled = after == before and abs(read_ns - before.mtime_ns) > SETTLING_NS
+    may_hide = not root.is_far and abs(read_ns - before.mtime_ns) <= SETTLING_NS
+    settled = after == before and not may_hide
     return ImageRead(before, settled, read_at, picture, error, notes.taken())
 
 

@@ -11,6 +11,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 DEFAULT_METHOD: Method = "scaled"
 
 
+# What cameras write before the picture itself is shorter than this.
+HEAD_BYTES = 64 << 10
+
+
 class HashMethod(NamedTuple):
     """A way to hash an image.
 
@@ -21,10 +25,13 @@ class HashMethod(NamedTuple):
         such, and are made again.
     function
         The name of a function in `sdindex.hashing.image`, which is imported when it is used.
+    head
+        How many bytes from a file's start will do, as a rule; None where all are needed.
     """
 
     version: int
     function: str
+    head: int | None = None
 
     def picture(self, file: BinaryIO, *, whole: bool) -> "Picture":
         """Hash an open file; see `sdindex.hashing.picture.read_image`."""
@@ -37,13 +44,18 @@ class HashMethod(NamedTuple):
 _KNOWN: dict[Method, HashMethod] = {
     "scaled": HashMethod(1, "scaled"),
     "exact": HashMethod(1, "exact"),
-    "thumbnail": HashMethod(1, "thumbnail"),
+    "thumbnail": HashMethod(1, "thumbnail", HEAD_BYTES),
 }
 
 
 def method_named(name: Method) -> HashMethod:
     """Return the method of that name."""
     return _KNOWN[name]
+
+
+def head_of(name: Method, *, whole: bool) -> int | None:
+    """Return how many bytes a method reads first; None where it reads all, or is to."""
+    return None if whole else _KNOWN[name].head
 
 
 def stored_name(method: Method) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sdindex.archive.roots import Root
+from sdindex.archive.roots import Files
 from sdindex.archive.state import FileState
 from sdindex.hashing.methods import Method
 
@@ -58,7 +58,7 @@ def get_ready() -> None:
     image.read_nothing()  # a process that has too little for that reads no image
 
 
-def read_image(root: Root, path: str, method: Method, *, whole: bool = False) -> ImageRead:
+def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -> ImageRead:
     """Read one image file.
 
     A file that is no image, or a broken one, is an answer, not an exception.
@@ -66,7 +66,7 @@ def read_image(root: Root, path: str, method: Method, *, whole: bool = False) ->
     Parameters
     ----------
     root
-        Where the image is.
+        Where the image is, or the image, fetched from there.
     path
         Its path in the root, in stored form.
     whole

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import Reason
 from sdindex.archive.names import from_text, printable
@@ -27,6 +28,10 @@ from sdindex.store.database import Session
 from sdindex.store.labels import with_labels_or_samples
 from sdindex.store.tables import utc_now
 from sdindex.store.worklist import FileToRead
+
+if TYPE_CHECKING:
+    from sdindex.indexing.fetching import Fetching
+    from sdindex.workers import Workers
 
 # An interruption loses at most one batch.
 BATCH_FILES = 256
@@ -118,11 +123,9 @@ def read_listed(
 
 def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions) -> Submit:
     """Return what gives a file to a worker."""
-    from sdindex.workers import Workers
-
-    pool = reading.executor or stack.enter_context(
-        Workers(workers, reading.timeout, preload=PRELOAD, initializer=get_ready)
-    )
+    pool: Any = reading.executor  # or what takes a call as it does
+    if pool is None:
+        pool = stack.enter_context(_pool(part, workers, reading.timeout))
     whole = {"whole": True} if reading.verify else {}
 
     def read(file: FileToRead) -> Future[ImageRead]:
@@ -131,6 +134,17 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions)
         return submitted(partial(pool.submit, read_image, part.root, file.path, method, **whole))
 
     return read
+
+
+def _pool(part: Part, workers: int, timeout: float) -> "Fetching | Workers":
+    """Return the program's own processes, fed by threads where the files are far."""
+    if part.root.is_far:
+        from sdindex.indexing.fetching import Fetching
+
+        return Fetching(workers, timeout)
+    from sdindex.workers import Workers
+
+    return Workers(workers, timeout, preload=PRELOAD, initializer=get_ready)
 
 
 class _Refusals:

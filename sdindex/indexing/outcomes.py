@@ -16,7 +16,7 @@ from sdindex.hashing.picture import ImageRead
 
 _KEPT = "what was read before is stored"
 # A file's own: the next one may be given. The names are those of Dask, which need not be here.
-_OF_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
+_OF_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EBUSY})
 _DEATHS = ("WorkerDiedError", "KilledWorker")
 _CLOSED = ("CommClosedError", "ClosedClientError", "FutureCancelledError")
 

@@ -25,7 +25,7 @@ def changes(session: Session, part: Part, *, strict: bool, workers: int) -> Iter
     committed rows as the workers, which read the index by themselves.
     """
     spans = [ALL_PATHS]
-    if workers > 1 and part.files is None:
+    if workers > 1 and part.files is None and not part.root.is_far:
         spans = known.spans(session, part, SECTION_IMAGES)
     links = part.root.links(part.under)
     if len(spans) < _ENOUGH_SECTIONS:
@@ -93,7 +93,7 @@ def _behind(
     if links.is_new(behind.folder):
         yield from _compared(session, behind.root, behind, links=links, strict=strict)
     else:
-        for row in known.files(session, behind, ALL_PATHS, strict=strict):
+        for row in known.files(session, behind, ALL_PATHS, behind.root.compared(strict=strict)):
             yield Vanished(KnownImage._make(row))
 
 
@@ -106,8 +106,9 @@ def _compared(
     *,
     strict: bool,
 ) -> Iterator[Change]:
-    rows = known.files(session, part, span, strict=strict)
+    fields = root.compared(strict=strict)
+    rows = known.files(session, part, span, fields)
     if part.files is not None:
-        return compare(root.look_at(part.files), rows, strict=strict)
+        return compare(root.look_at(part.files), rows, fields=fields)
     found = root.scan(part.under, span=span, links=links, excluded=part.archive.excluded)
-    return compare(found, rows, strict=strict)
+    return compare(found, rows, fields=fields)

@@ -119,14 +119,14 @@ def survey(
         _tell_too_long(part, result.too_long)
     images.expect(session, part.archive, len(result.passed))
     result.forgotten, result.kept = images.forget(session, result.passed, utc_now())
-    alike = worklist.list_gone(session, part.archive, result.gone)
+    alike = worklist.list_gone(session, part.archive, result.gone, part.root.compared(strict=False))
     if whole:
         _judge_losses(session, part, result, alike, accept=accept_loss)
     images.set_missing(session, result.gone, utc_now())
     images.set_back(session, result.back)
     if whole:
         _judge_shift(session, part, result, accept=accept_shift and part.again != "all")
-    moved = worklist.record_moves(session, part.archive, strict=strict)
+    moved = worklist.record_moves(session, part.archive, part.root.compared(strict=strict))
     result.moved = len(moved)
     result.to_read -= result.moved
     result.missing = len(result.gone) - len(moved.intersection(result.gone))

@@ -27,13 +27,13 @@ def spans(session: Session, part: Part, images: int) -> list[Span]:
     return [Span(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
-def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator[KnownRow]:
+def files(session: Session, part: Part, span: Span, fields: tuple[str, ...]) -> Iterator[KnownRow]:
     """Yield what is known of the files of a part, in the order of their paths' bytes.
 
     The columns are those of a `KnownImage`.
 
-    Their ctime and inode are 0 unless `strict`: each column costs, and these are compared by
-    that alone.
+    Of their states, `fields` are given, beside the size and the time; the others are 0: each
+    column costs.
     """
     method = stored_name(part.archive.method)
     doubts = (
@@ -49,8 +49,8 @@ def files(session: Session, part: Part, span: Span, *, strict: bool) -> Iterator
             image.c.path,
             image.c.size,
             image.c.mtime_ns,
-            (image.c.ctime_ns if strict else nothing).label("ctime_ns"),
-            (image.c.inode if strict else nothing).label("inode"),
+            (image.c.ctime_ns if "ctime_ns" in fields else nothing).label("ctime_ns"),
+            (image.c.inode if "inode" in fields else nothing).label("inode"),
             image.c.id,
             doubts.label("doubts"),
         )

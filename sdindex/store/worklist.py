@@ -3,13 +3,13 @@
 They lie on disk, not in memory, and are gone when the session is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from sdindex.archive.changes import Reason, ToRead
-from sdindex.archive.state import FileState
+from sdindex.archive.state import BY_TIME, FileState
 from sdindex.hashing.methods import stored_name
 from sdindex.store import images
 from sdindex.store.archives import Archive, below
@@ -107,10 +107,12 @@ def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, in
     return accepted
 
 
-def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[int]:
+def list_gone(
+    session: Session, archive: Archive, gone: Iterable[int], fields: Sequence[str] = BY_TIME
+) -> set[int]:
     """List images that a new file may be the moved copy of: missing before, or gone now.
 
-    Return those gone that have the size, mtime and base name of a new file. Where several have
+    Return those gone that have the base name and `fields` of a new file. Where several have
     them, nobody can say which has moved, but none is lost.
     """
     if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
@@ -119,11 +121,12 @@ def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[in
     _list_as_gone(session, archive, missing)
     for chunk in batched(gone, PARAMETERS):
         _list_as_gone(session, archive, has_id(image.c.id, chunk))
-    new = sa.select(_to_read.c.name, _to_read.c.size, _to_read.c.mtime_ns)
+    alike_in = ("name", *fields)
+    new = sa.select(*(_to_read.c[name] for name in alike_in))
     alike = session.scalars(
         sa.select(_gone.c.image_id).where(
             _gone.c.was_there,
-            sa.tuple_(_gone.c.name, _gone.c.size, _gone.c.mtime_ns).in_(
+            sa.tuple_(*(_gone.c[name] for name in alike_in)).in_(
                 new.where(_to_read.c.image_id.is_(None))
             ),
         )
@@ -131,16 +134,14 @@ def list_gone(session: Session, archive: Archive, gone: Iterable[int]) -> set[in
     return set(alike)
 
 
-def record_moves(session: Session, archive: Archive, *, strict: bool) -> set[int]:
+def record_moves(session: Session, archive: Archive, fields: Sequence[str]) -> set[int]:
     """Give the images that `list_gone` listed the path of the new file that each has become.
 
-    A new file is a moved one when size, mtime and base name are those of exactly one of
+    A new file is a moved one when its base name and `fields` are those of exactly one of
     them, and of no other new file. It is taken off the list. Return the images that moved.
     """
     moved = sa.select(_moved.c.image_id, _moved.c.path)
-    session.execute(
-        _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(strict=strict))
-    )
+    session.execute(_moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(fields)))
     images.move(session, archive, session.rows(moved))
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
     session.execute(_to_read.delete().where(is_moved))
@@ -178,9 +179,8 @@ def _list_as_gone(session: Session, archive: Archive, images: sa.ColumnElement[b
         session.execute(_gone.insert(), rows)
 
 
-def _moves(*, strict: bool) -> sa.Select[Any]:
+def _moves(compared: Sequence[str]) -> sa.Select[Any]:
     """Select the listed row, the image and the new path of each file that moved."""
-    compared = FileState._fields if strict else ("size", "mtime_ns")
     return (
         sa.select(
             sa.func.min(_to_read.c.id), sa.func.min(_gone.c.image_id), sa.func.min(_to_read.c.path)

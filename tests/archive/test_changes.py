@@ -18,7 +18,7 @@ from sdindex.archive.changes import (
     shift,
 )
 from sdindex.archive.scan import Unlooked
-from sdindex.archive.state import FoundFile
+from sdindex.archive.state import BY_ALL, BY_TIME, FoundFile
 
 METHOD = "scaled-1"
 LONG_AGO_NS = 1_600_000_000_000_000_000
@@ -66,7 +66,7 @@ def test_every_file_gets_its_due(
         held[path] = (there[path], METHOD, True)  # or hardly a file would be as it was
     found = in_runs(there, lengths)
     unchanged, read, vanished, at_once = set(), set(), set(), 0
-    for change in compare(found, known_images(held), strict=strict):
+    for change in compare(found, known_images(held), fields=BY_ALL if strict else BY_TIME):
         match change:
             case AllUnchanged(files):
                 at_once += files
@@ -92,7 +92,7 @@ def one_reason(
     file: FoundFile, method: str = METHOD, *, settled: bool = True, strict: bool = False
 ) -> Reason | None:
     known = known_image(1, "a.jpg", (1, 1, 1, 1), method, settled)
-    (change,) = compare([[file]], [known], strict=strict)
+    (change,) = compare([[file]], [known], fields=BY_ALL if strict else BY_TIME)
     return change.reason if isinstance(change, ToRead) else None
 
 

@@ -4,16 +4,22 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from io import SEEK_END
 from multiprocessing import Pipe
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
+import fsspec
 import pytest
 
-from sdindex.archive.names import to_text
+from sdindex.archive.names import from_text, to_text
+from sdindex.archive.objects import ObjectRoot
 from sdindex.archive.roots import LocalRoot, Root, made_by, root_at, root_of, stored_root
 from sdindex.archive.scan import Span, Unlooked
 from sdindex.archive.state import FoundFile
+from sdindex.archive.stores import store_of
 from sdindex.errors import ArchiveError
+from tests.contracts.conftest import Client
 from tests.support.roots import ActingRoot, FailingRoot, FarRoot, SlowRoot
 
 Kind = Callable[[str], Root]
@@ -37,17 +43,37 @@ def disk_of(root: Root) -> Path:
     return Path(root.location())
 
 
-@pytest.fixture(params=[LocalRoot, refusing, SlowRoot, ActingRoot, far])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
+def write(root: Root, name: str, content: bytes) -> None:
+    if isinstance(root, ObjectRoot):
+        fsspec.filesystem(root.url.split(":")[0]).pipe_file(f"{root.url}/{name}", content)
+        return
+    (disk_of(root) / name).parent.mkdir(parents=True, exist_ok=True)
+    (disk_of(root) / name).write_bytes(content)
+
+
+def content_of(name: str) -> bytes:
+    return b"" if "empty" in name else name.encode()
+
+
+LOCAL: list[Kind] = [LocalRoot, refusing, SlowRoot, ActingRoot, far]
+
+
+@pytest.fixture(params=[*LOCAL, "memory", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
+    made: Root
+    if isinstance(request.param, str):
+        if request.param == "s3":
+            request.getfixturevalue("s3")
+        made = root_of(f"{request.param}://{tmp_path.name.replace('_', '-').lower()}/season 1")
+        fsspec.filesystem(request.param).mkdir(made.outermost())
+    else:
+        kind: Kind = request.param
+        made = kind(str(tmp_path / "archive"))
     for name in [*NAMES, "notes.txt", "a/movie.mp4"]:
-        write(tmp_path / "archive" / name)
-    kind: Kind = request.param
-    return kind(str(tmp_path / "archive"))
-
-
-def write(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"" if path.stem == "empty" else path.name.encode())
+        write(made, name, content_of(name))
+    yield made
+    if isinstance(made, ObjectRoot):
+        fsspec.filesystem(request.param).rm(made.outermost(), recursive=True)
 
 
 def files(found: Iterator[object]) -> list[FoundFile]:
@@ -84,17 +110,42 @@ def test_one_state_whoever_is_asked(root: Root) -> None:
 def test_a_file_that_changes_while_it_is_open_shows_it(root: Root) -> None:
     with root.open("a.jpg") as file:
         before = root.state_of(file)
-        with (disk_of(root) / "a.jpg").open("ab") as writer:
-            writer.write(b"more")
-        assert root.state_of(file) != before
+        write(root, "a.jpg", b"something longer")
+        if isinstance(root, ObjectRoot):  # it has what it was, whatever is written later
+            assert (root.state_of(file), file.read()) == (before, b"a.jpg")
+        else:
+            assert root.state_of(file) != before
+    assert root.state("a.jpg") != before
 
 
 def test_what_is_opened_are_the_files_bytes(root: Root) -> None:
     for name in NAMES:
         with root.open(name) as file:
-            assert file.read() == (disk_of(root) / name).read_bytes()
+            assert file.read() == content_of(name)
             file.seek(1)
-            assert file.read(3) == (disk_of(root) / name).read_bytes()[1:4]
+            assert file.read(3) == content_of(name)[1:4]
+    with root.open("z/empty.jpeg", 3) as file:
+        assert file.read() == b""
+
+
+def test_of_a_file_opened_for_its_head_all_can_be_read(root: Root) -> None:
+    for name in NAMES:
+        with root.open(name, 3) as file:
+            assert file.read(3) == content_of(name)[:3]
+            assert file.read() == content_of(name)[3:]
+            assert file.seek(0, SEEK_END) == len(content_of(name))
+            file.seek(1)
+            assert file.read(3) == content_of(name)[1:4]
+
+
+def test_what_is_fetched_is_read_by_a_worker(root: Root) -> None:
+    for head in (None, 2):
+        fetched = ForkingPickler.loads(ForkingPickler.dumps(root.fetched("a/b.JPG", head)))
+        with fetched.open("a/b.JPG", head) as file:
+            assert fetched.state_of(file) == root.state("a/b.JPG")
+            assert file.read() == b"a/b.JPG"
+    with pytest.raises(FileNotFoundError):
+        root.fetched("none.jpg").open("none.jpg")
 
 
 @pytest.mark.parametrize("path", ["none.jpg", "none/none.jpg"])
@@ -112,6 +163,11 @@ def test_what_is_not_there_is_not_found(root: Root, path: str) -> None:
 
 def test_a_folder_is_itself_and_no_other(root: Root, tmp_path: Path) -> None:
     assert root.identity() == root.identity() != root.identity("a/")
+    if isinstance(root, ObjectRoot):
+        fsspec.filesystem(root.url.split(":")[0]).rm(root.location(), recursive=True)
+        with pytest.raises(FileNotFoundError):
+            root.identity()
+        return
     os.rename(disk_of(root), tmp_path / "away")
     with pytest.raises(FileNotFoundError):
         root.identity()
@@ -164,6 +220,7 @@ def test_a_root_is_found_by_what_is_stored_of_it(root: Root) -> None:
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names are Linux's")
+@pytest.mark.parametrize("root", LOCAL, indirect=True)
 def test_names_that_are_no_text_can_be_opened(root: Root) -> None:
     folder = disk_of(root) / "a"
     raw = [b"caf\xe9.jpg", b"caf\xc3\xa9.jpg", b"new\nline.jpg", b"back\\slash.jpg", b"-rf .jpg"]
@@ -179,7 +236,7 @@ def test_names_that_are_no_text_can_be_opened(root: Root) -> None:
 
 def test_what_is_refused_is_told_and_nothing_else_with_it(tmp_path: Path) -> None:
     for name in [*NAMES, REFUSED, "refused/2.jpg"]:
-        write(tmp_path / name)
+        write(LocalRoot(str(tmp_path)), name, content_of(name))
     root = FailingRoot(str(tmp_path), refused=frozenset([REFUSED, "a/"]))
     found = list(root.scan())
     assert [item.path for item in found if isinstance(item, Unlooked)] == ["a/", REFUSED]
@@ -224,7 +281,56 @@ def test_a_local_root_is_found_through_links(tmp_path: Path) -> None:
     assert root_at(str(tmp_path / "link")).real() == os.path.realpath(tmp_path / "a")
 
 
-@pytest.mark.parametrize("name", ["s3://bucket/season", "https://example.org/x", "gs://b"])
-def test_a_url_without_a_kind_of_root_is_refused(name: str) -> None:
-    with pytest.raises(ArchiveError, match="is a URL, and images are read from disks only"):
+ODD = ["../x.jpg", "./x.jpg", "a//b.jpg", "//c.jpg", "back\\slash.jpg", "#1.jpg", "a*?.jpg",
+       "a b+c%20.jpg", "key.jpg", "key.jpg/below.jpg",
+       "é/ü.jpg", "[x].jpg", "~.jpg"]  # fmt: skip
+
+
+def test_a_bucket_has_names_that_a_disk_has_not(s3: Client) -> None:
+    s3.create_bucket(Bucket="odd")
+    for key in [*ODD, "folder.jpg/"]:
+        s3.put_object(Bucket="odd", Key=f"p/{key}", Body=key.encode())
+    root = root_of("s3://odd/p")
+    found = [file.path for file in files(root.scan())]
+    assert found == sorted(found) == sorted(to_text(key) for key in ODD)
+    for path in found:
+        assert root.state(path).size == len(from_text(path).encode())
+        with root.open(path, 2) as file:
+            assert file.read() == from_text(path).encode()
+        assert root.within(root.location(path)) == path
+    assert [file.path for file in files(root.look_at(found))] == found
+    assert [file.path for file in files(root.scan("a//"))] == ["a//b.jpg"]
+    assert root.identity("key.jpg") == root.identity("key.jpg/")
+
+
+@pytest.mark.parametrize("name", ["s3://me:secret@bucket/x", "sftp://me:secret@host/x"])
+def test_a_url_with_a_password_is_refused_and_not_repeated(name: str) -> None:
+    with pytest.raises(ArchiveError, match="must hold no password") as refused:
         root_at(name)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_url_names_a_bucket_and_no_folder_of_this_machine() -> None:
+    with pytest.raises(ArchiveError, match="write s3://BUCKET"):
+        root_at("s3://")
+    with pytest.raises(ArchiveError, match="name it without file://"):
+        root_at("file:///data")
+    assert root_at("S3://bucket/a//").location() == "s3://bucket/a"
+
+
+def test_what_knows_no_such_url_says_so_when_it_is_looked_at() -> None:
+    with pytest.raises(ArchiveError, match="nosuch:// cannot be read"):
+        root_at("nosuch://bucket/x").identity()
+
+
+@pytest.mark.parametrize(("scheme", "extra"), [("s3", "s3"), ("gs", "gcs"), ("abfs", "azure")])
+def test_a_package_that_is_missing_is_named(
+    scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("s3fs", "gcsfs", "adlfs"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
+    store_of.cache_clear()
+    with pytest.raises(ArchiveError, match=rf"pip install 'sdindex\[{extra}\]'$"):
+        root_at(f"{scheme}://bucket/x").identity()
+    store_of.cache_clear()

@@ -34,7 +34,7 @@ class BadDisk(LocalRoot):
     good: int = 0
     problem: Exception = field(default_factory=partial(OSError, errno.EIO, "Input/output error"))
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file."""
         return BadFile(self.location(path), self.good, self.problem)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from sdindex.hashing.image import HEAD_BYTES, dhash
+from sdindex.hashing.image import dhash
+from sdindex.hashing.methods import HEAD_BYTES
 from tests.conftest import LONG_AGO, make_image
 from tests.hashing.test_image import exact_reference
 from tests.support.reading import read

@@ -47,7 +47,7 @@ class NotGiving(LocalRoot):
     ends: tuple[str, ...] = (".jpg",)
     problem: Callable[[], BaseException] = input_output
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, or not."""
         if path.endswith(self.ends):
             raise self.problem()
@@ -264,7 +264,7 @@ def test_a_workers_death_costs_its_file_alone(
 class Deadly(LocalRoot):
     """A folder of which one file kills who opens it."""
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, or die."""
         if path == "030.jpg":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -44,7 +44,7 @@ class FailingRoot(LocalRoot):
         self._refuse(path)
         return LocalRoot.state(self, path)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, or refuse it."""
         self._refuse(path)
         return LocalRoot.open(self, path)
@@ -95,7 +95,7 @@ class SlowRoot(LocalRoot):
             time.sleep(self.seconds)
             yield item
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, slowly."""
         time.sleep(self.seconds)
         return LocalRoot.open(self, path)
@@ -126,7 +126,7 @@ class ActingRoot(LocalRoot):
 
     act: Callable[[str], object] = str
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Act, then open the file."""
         self.act(path)
         return LocalRoot.open(self, path)
@@ -166,9 +166,22 @@ class FarRoot:
         """Return what is known of a file."""
         return self._here.state(path)
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file for reading."""
         return self._here.open(path)
+
+    @property
+    def is_far(self) -> bool:
+        """Say that its files are fetched first."""
+        return True
+
+    def fetched(self, path: str, head: int | None = None) -> "FarRoot":
+        """Return the root: its files are in fact here."""
+        return self
+
+    def compared(self, *, strict: bool) -> tuple[str, ...]:
+        """Return what tells whether a file has changed."""
+        return self._here.compared(strict=strict)
 
     def state_of(self, file: BinaryIO) -> FileState:
         """Return what is known of an open file."""

@@ -15,7 +15,7 @@ from sdindex.archive.roots import LocalRoot
 class StallingRoot(LocalRoot):
     """A folder whose files hang when they are opened, or take a moment, if named so."""
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Hang in the system, sleep a moment, or open the file at once."""
         place = self.location(path)
         name = Path(place).name

@@ -1,0 +1,133 @@
+"""The listing of a store's folders in order: several at once, page by page, kept nowhere."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from errno import EIO
+from itertools import chain, islice
+from threading import Semaphore
+
+from sdindex.archive.names import from_text
+from sdindex.archive.scan import Span, Unlooked, reason
+from sdindex.archive.stores import Object, Store, in_order
+
+LOOK_AFTER = "look after the store, and index again"
+_LISTINGS = 16  # under way at once
+_PAGES_AHEAD = 4  # that each of them waits with
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A folder whose listing failed, perhaps in the middle."""
+
+    prefix: str
+    problem: OSError
+
+    def unlooked(self, path: str) -> Unlooked:
+        """Return the folder, by its path, as one that could not be looked at."""
+        failing = self.problem.errno == EIO
+        return Unlooked(path, reason(self.problem), failing=failing, way_out=LOOK_AFTER)
+
+
+_Listed = Iterator[list[Object] | Failed]
+
+
+def in_span(store: Store, prefix: str, start: str, span: Span) -> _Listed:
+    """Yield the objects below a folder whose paths lie in a span, in order."""
+    first = start + from_text(span.start)
+    end = None if span.end is None else start + from_text(span.end)
+    try:
+        for page in store.below(prefix, first[:-1] if first > prefix else ""):
+            yield page
+            if end is not None and page and page[-1].key >= end:
+                return
+    except OSError as problem:
+        yield Failed(prefix, problem)
+
+
+class _Stream:
+    """The listing of a folder, which is made by a thread, some pages ahead of who takes them."""
+
+    def __init__(self, store: Store, prefix: str, threads: ThreadPoolExecutor) -> None:
+        self._room = Semaphore(_PAGES_AHEAD)
+        self._ready = Semaphore(0)
+        self._pages: deque[list[Object] | Failed | None] = deque()
+        self._stopped = False
+        threads.submit(self._list, store, prefix)
+
+    def __iter__(self) -> _Listed:
+        while True:
+            self._ready.acquire()
+            page = self._pages.popleft()
+            if page is None:
+                return
+            self._room.release()
+            yield page
+
+    def stop(self) -> None:
+        """Have the thread end: nobody takes the other pages."""
+        self._stopped = True
+        self._room.release()
+
+    def _list(self, store: Store, prefix: str) -> None:
+        last: Failed | None = None
+        try:
+            for page in store.below(prefix):
+                self._room.acquire()
+                if self._stopped:
+                    return
+                self._put(page)
+        except OSError as problem:
+            last = Failed(prefix, problem)
+        except BaseException as problem:
+            last = Failed(prefix, OSError(EIO, f"{type(problem).__name__}: {problem}"))
+            raise
+        finally:
+            if last is not None:
+                self._put(last)
+            self._put(None)
+
+    def _put(self, page: list[Object] | Failed | None) -> None:
+        self._pages.append(page)
+        self._ready.release()
+
+
+def side_by_side(store: Store, prefix: str) -> _Listed:
+    """Yield the objects below a folder in order, while the folders after them are listed."""
+    ahead: deque[_Stream | list[Object] | Failed] = deque()
+    with ThreadPoolExecutor(_LISTINGS) as threads:
+
+        def begun(item: str | list[Object] | Failed) -> _Stream | list[Object] | Failed:
+            return _Stream(store, item, threads) if isinstance(item, str) else item
+
+        coming = map(begun, _level(store, prefix))
+        try:
+            ahead.extend(islice(coming, _LISTINGS))
+            while ahead:
+                if isinstance(ahead[0], _Stream):
+                    yield from ahead[0]
+                else:
+                    yield ahead[0]
+                ahead.popleft()
+                ahead.extend(islice(coming, 1))
+        finally:
+            for stream in ahead:
+                if isinstance(stream, _Stream):
+                    stream.stop()
+
+
+def _level(store: Store, prefix: str) -> Iterator[str | list[Object] | Failed]:
+    """Yield what lies in a folder, in order: objects, and folders; or in the only one in it."""
+    try:
+        while True:
+            pages = store.level(prefix)
+            first = list(islice(pages, 2))
+            page = first[0]
+            if len(first) > 1 or page.objects or len(page.folders) != 1:
+                break
+            prefix = page.folders[0]
+        for page in chain(first, pages):
+            yield from in_order(page)
+    except OSError as problem:
+        yield Failed(prefix, problem)

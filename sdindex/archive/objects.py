@@ -1,0 +1,321 @@
+"""Archives behind a URL: a bucket, or part of one, as a root.
+
+What tells an object's content is its size and its ETag, or what else the store has for it. The
+ETag is stored as a number, its hash's first 64 bits, where a disk's file has its inode: so a
+state is four numbers for every root, compared as such a million times a second. A request
+needs no ETag that is stored: an answer tells by its own which content it is, and it is this
+that is kept; what else is read of the object is asked for under that ETag (``If-Match``).
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from errno import EIO, ENOENT, ENOTDIR
+from hashlib import sha256
+from io import SEEK_END, SEEK_SET, BytesIO
+from typing import Any, BinaryIO, cast
+
+from sdindex.archive.beside import FOLDER, Tally, is_litter
+from sdindex.archive.excluded import excludes
+from sdindex.archive.listing import LOOK_AFTER, Failed, in_span, side_by_side
+from sdindex.archive.names import from_text, printable, to_text
+from sdindex.archive.scan import ALL_PATHS, Found, Links, Passed, Span, Unlooked, is_image, reason
+from sdindex.archive.state import BY_VERSION, FileState, FoundFile, folded
+from sdindex.archive.stores import NOTHING, Object, Store, store_of
+from sdindex.errors import ArchiveError
+
+_LOOKS = 32  # requests at once for the states of single objects
+
+
+def object_root(url: str) -> "ObjectRoot":
+    """Return the root at a URL.
+
+    Raises
+    ------
+    ArchiveError
+        When it holds a password, or names no bucket.
+    """
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    server, _, path = rest.rstrip("/").partition("/")
+    user, at, _ = server.rpartition("@")
+    if at and ":" in user:
+        raise ArchiveError(
+            f"a URL of {scheme}:// must hold no password: it would be stored and shown; log in by "
+            "the ways of the store instead"
+        )
+    if scheme in ("file", "local"):
+        raise ArchiveError(
+            f"{printable(url)} is a folder of this machine; name it without {scheme}://"
+        )
+    if not server and scheme != "memory":
+        raise ArchiveError(f"{printable(url)} names no bucket; write {scheme}://BUCKET/FOLDER")
+    return ObjectRoot("/".join([f"{scheme}://{server}", *([path] if path else [])]))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRoot:
+    """A bucket, or a folder of it, by its URL, such as ``s3://bucket/season 1``."""
+
+    url: str
+
+    @property
+    def _store(self) -> Store:
+        scheme, _, rest = self.url.partition("://")
+        return store_of(scheme, rest.partition("/")[0])
+
+    @property
+    def _start(self) -> str:
+        """Return what the keys of all its objects start with."""
+        path = self.url.partition("://")[2].partition("/")[2]
+        return f"{path}/" if path else ""
+
+    def _key(self, path: str) -> str:
+        return self._start + from_text(path)
+
+    @property
+    def is_far(self) -> bool:
+        """Say that its objects are fetched, many at once, before they are read."""
+        return True
+
+    def compared(self, *, strict: bool) -> tuple[str, ...]:
+        """Return what of a state tells whether an object has changed: all there is to tell it."""
+        return BY_VERSION
+
+    def scan(
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
+    ) -> Iterator[Found]:
+        """Yield the image objects below a folder."""
+        prefix = self._key(under)
+        if span == ALL_PATHS:
+            listed = side_by_side(self._store, prefix)
+        else:
+            listed = in_span(self._store, prefix, self._start, span)
+        sorted_out = _SortedOut(self._start, span, excluded)
+        nothing = True
+        for item in listed:
+            nothing = False
+            if isinstance(item, Failed):
+                yield item.unlooked(to_text(item.prefix[len(self._start) :]))
+            else:
+                yield from sorted_out.found(item)
+        if nothing and span == ALL_PATHS:
+            yield Unlooked(under, NOTHING, way_out=LOOK_AFTER)
+        if sorted_out.tally.seen:
+            yield sorted_out.tally.seen
+
+    def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
+        """Yield the objects of a list that are there, in the order of `scan`."""
+
+        def look(path: str) -> list[FoundFile] | Unlooked | None:
+            try:
+                return [FoundFile(path, *_state(self._store.look(self._key(path))))]
+            except FileNotFoundError:
+                return None
+            except OSError as problem:
+                return Unlooked(path, reason(problem), failing=problem.errno == EIO)
+
+        with ThreadPoolExecutor(_LOOKS) as threads:
+            for found in threads.map(look, sorted(paths)):
+                if found is not None:
+                    yield found
+
+    def links(self, under: str) -> Links:
+        """Return a memory of links: there are none."""
+        return Links()
+
+    def state(self, path: str) -> FileState:
+        """Return what the store says of an object, without reading it."""
+        return _state(self._store.look(self._key(path)))
+
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
+        """Read an object, or its first bytes: the others when they are asked for."""
+        return self.fetched(path, head).open(path)
+
+    def fetched(self, path: str, head: int | None = None) -> "Fetched":
+        """Return an object that is read, or its first bytes; it can be sent to a worker."""
+        content, said = self._store.get(self._key(path), 0, head, "")
+        return Fetched(self, content, said)
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return the state of what was read: an answer is of one content, whatever came later."""
+        return cast("ObjectFile", file).state
+
+    def rest_of(self, said: Object, start: int) -> bytes:
+        """Return an object's bytes from `start` on; an OSError where it is not what it was."""
+        return self._store.get(said.key, start, None, said.version)[0]
+
+    def identity(self, under: str = "") -> tuple[int, ...]:
+        """Return a number for the name of the folder: a name means one folder of a store."""
+        key = self._key(under)
+        folder = f"{key}/" if key and not key.endswith("/") else key
+        if any(page.objects or page.folders for page in self._store.level(folder)):
+            return (_number(self.location(under)),)
+        if folder:
+            self._store.look(folder[:-1])  # raises where it is no object, either
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
+        raise FileNotFoundError(ENOENT, NOTHING)
+
+    def location(self, path: str = "") -> str:
+        """Return the URL of an object or folder."""
+        return f"{self.url}/{from_text(path.removesuffix('/'))}" if path else self.url
+
+    def absolute(self) -> str:
+        """Return the URL: it always says all."""
+        return self.url
+
+    def real(self) -> str:
+        """Return the URL: there are no links."""
+        return self.url
+
+    def outermost(self) -> str:
+        """Return the URL of the bucket."""
+        return "/".join(self.url.split("/")[:3])
+
+    def within(self, location: str) -> str | None:
+        """Return the path of what is at a URL."""
+        if location == self.url:
+            return ""
+        start = f"{self.url}/"
+        return to_text(location[len(start) :]) if location.startswith(start) else None
+
+    def stored(self) -> str:
+        """Return the URL as text that is stored."""
+        return to_text(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object of which the first bytes are here; it is opened as if by its root."""
+
+    root: ObjectRoot
+    content: bytes
+    said: Object
+
+    @property
+    def is_far(self) -> bool:
+        """Say that it was fetched."""
+        return True
+
+    def open(self, path: str, head: int | None = None) -> BinaryIO:
+        """Open the object."""
+        return ObjectFile(
+            self.content, self.said, lambda start: self.root.rest_of(self.said, start)
+        )
+
+    def state_of(self, file: BinaryIO) -> FileState:
+        """Return the state of what was read."""
+        return self.root.state_of(file)
+
+
+class ObjectFile(BytesIO):
+    """An object's bytes; those that are not here are asked for, all at once, when they are read."""
+
+    def __init__(self, content: bytes, said: Object, rest: Callable[[int], bytes]) -> None:
+        super().__init__(content)
+        self.state = _state(said)
+        self._here = len(content)
+        self._rest = rest
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return what comes next."""
+        self._fill(size)
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read what comes next into a buffer; return how many bytes."""
+        self._fill(len(buffer))
+        return super().readinto(buffer)
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Go to where the next bytes are read; return that."""
+        if whence == SEEK_END:
+            return super().seek(self.state.size + offset)
+        return super().seek(offset, whence)
+
+    def _fill(self, size: int | None) -> None:
+        """Have the bytes here that are to be read."""
+        at = self.tell()
+        wanted = self.state.size if size is None or size < 0 else at + size
+        if min(wanted, self.state.size) <= self._here:
+            return
+        rest = self._rest(self._here)
+        super().seek(self._here)
+        self.write(rest)
+        self._here += len(rest)
+        super().seek(at)
+
+
+def _state(said: Object) -> FileState:
+    return FileState(said.size, folded(said.modified_ns), 0, _number(said.version))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], signed=True)
+
+
+class _SortedOut:
+    """Tells images among objects that come in order, and what is passed over."""
+
+    def __init__(self, start: str, span: Span, excluded: tuple[str, ...]) -> None:
+        self.tally = Tally(excludes(excluded))
+        self._start = start
+        self._span = span
+        self._folder: str | None = None  # of the object before
+        self._passed: str | None = None  # the folder that it lies in and that is passed over
+
+    def found(self, objects: Iterable[Object]) -> Iterator[list[FoundFile] | Passed]:
+        """Yield images in runs, and between them what is passed over."""
+        run: list[FoundFile] = []
+        for one in objects:
+            judged = self._judged(one)
+            if isinstance(judged, FoundFile):
+                run.append(judged)
+            elif judged is not None:
+                if run:
+                    yield run
+                    run = []
+                yield judged
+        if run:
+            yield run
+
+    def _judged(self, one: Object) -> FoundFile | Passed | None:
+        path = to_text(one.key[len(self._start) :])
+        folder, name = path[: path.rfind("/") + 1], path[path.rfind("/") + 1 :]
+        if not name or not self._span.holds(path):
+            return None
+        passed = self._passed
+        if folder != self._folder:
+            self._folder, self._passed = folder, self._passed_over(folder, passed)
+        if self._passed is not None:
+            if is_litter(_name_of(self._passed), ""):
+                self.tally.seen.litter[_name_of(self._passed)] += 1
+            return Passed(self._passed) if self._passed != passed else None
+        if is_image(name):
+            if self.tally.passes(path, name):
+                return Passed(path)
+            return FoundFile(path, *_state(one))
+        if self.tally.excludes is None or not self.tally.excludes(path):
+            self.tally.count(name)
+        return None
+
+    def _passed_over(self, folder: str, before: str | None) -> str | None:
+        """Return the outermost folder that is passed over: this, or one that it lies in."""
+        if before is not None and folder.startswith(before):
+            return before
+        parts = folder.split("/")[:-1]
+        for number, name in enumerate(parts, 1):
+            outer = "/".join(parts[:number]) + "/"
+            if is_litter(name, "") or self.tally.leaves_out(outer, FOLDER):
+                return outer
+        return None
+
+
+def _name_of(folder: str) -> str:
+    return folder.rstrip("/").rpartition("/")[2]
