@@ -9,7 +9,6 @@ from multiprocessing import Pipe
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from sdindex.archive.names import from_text, to_text
@@ -20,6 +19,7 @@ from sdindex.archive.state import FoundFile
 from sdindex.archive.stores import store_of
 from sdindex.errors import ArchiveError
 from tests.contracts.conftest import Client
+from tests.support.bucket import package
 from tests.support.roots import ActingRoot, FailingRoot, FarRoot, SlowRoot
 
 Kind = Callable[[str], Root]
@@ -45,7 +45,9 @@ def disk_of(root: Root) -> Path:
 
 def write(root: Root, name: str, content: bytes) -> None:
     if isinstance(root, ObjectRoot):
-        fsspec.filesystem(root.url.split(":")[0]).pipe_file(f"{root.url}/{name}", content)
+        package("fsspec").filesystem(root.url.split(":")[0]).pipe_file(
+            f"{root.url}/{name}", content
+        )
         return
     (disk_of(root) / name).parent.mkdir(parents=True, exist_ok=True)
     (disk_of(root) / name).write_bytes(content)
@@ -65,7 +67,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
         if request.param == "s3":
             request.getfixturevalue("s3")
         made = root_of(f"{request.param}://{tmp_path.name.replace('_', '-').lower()}/season 1")
-        fsspec.filesystem(request.param).mkdir(made.outermost())
+        package("fsspec").filesystem(request.param).mkdir(made.outermost())
     else:
         kind: Kind = request.param
         made = kind(str(tmp_path / "archive"))
@@ -73,7 +75,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
         write(made, name, content_of(name))
     yield made
     if isinstance(made, ObjectRoot):
-        fsspec.filesystem(request.param).rm(made.outermost(), recursive=True)
+        package("fsspec").filesystem(request.param).rm(made.outermost(), recursive=True)
 
 
 def files(found: Iterator[object]) -> list[FoundFile]:
@@ -164,7 +166,7 @@ def test_what_is_not_there_is_not_found(root: Root, path: str) -> None:
 def test_a_folder_is_itself_and_no_other(root: Root, tmp_path: Path) -> None:
     assert root.identity() == root.identity() != root.identity("a/")
     if isinstance(root, ObjectRoot):
-        fsspec.filesystem(root.url.split(":")[0]).rm(root.location(), recursive=True)
+        package("fsspec").filesystem(root.url.split(":")[0]).rm(root.location(), recursive=True)
         with pytest.raises(FileNotFoundError):
             root.identity()
         return
@@ -319,7 +321,7 @@ def test_a_url_names_a_bucket_and_no_folder_of_this_machine() -> None:
 
 
 def test_what_knows_no_such_url_says_so_when_it_is_looked_at() -> None:
-    with pytest.raises(ArchiveError, match="nosuch:// cannot be read"):
+    with pytest.raises(ArchiveError, match=r"nosuch:// (cannot be read|need a package)"):
         root_at("nosuch://bucket/x").identity()
 
 
@@ -327,6 +329,7 @@ def test_what_knows_no_such_url_says_so_when_it_is_looked_at() -> None:
 def test_a_package_that_is_missing_is_named(
     scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    package("fsspec")
     for name in ("s3fs", "gcsfs", "adlfs"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
