@@ -250,11 +250,12 @@ def _groups(
 
 
 def _tile(image: SampledImage, identity: str, picture: Thumbnail) -> dict[str, Any]:
+    moved = "" if image.motion is None else f" · motion {image.motion:.2f}"
     return {
         "identity": identity,
         "path": printable(image.relative_path),
         "taken": image.taken_at.isoformat(" ") if image.taken_at else "no time",
-        "size": f"{image.width} x {image.height}",
+        "details": f"{image.width} x {image.height}{moved}",
         "source": _source(picture),
         "error": picture.error,
     }

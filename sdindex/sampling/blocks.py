@@ -22,7 +22,7 @@ NO_TIME = -(1 << 63)  # what no time in seconds is
 MOTIONS = 10_000  # by which a motion, from 0 to 1, is multiplied
 NO_MOTION = (1 << 16) - 1
 NIGHT, DAY, NEITHER_KNOWN = "night", "day", ""
-INFRARED_COLOUR = 1.5  # an infrared picture has less: 0.2 to 0.5, and by daylight 3.8 and more
+INFRARED_COLOUR = 1.5  # infrared pictures have less, 0.2 to 0.6; others 3.6 and more
 DARK = 20  # brightness, of 255
 
 # Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).

@@ -24,6 +24,7 @@ _COLUMNS = (
     image.c.width,
     image.c.height,
     image.c.brightness,
+    image.c.motion,
     image.c.camera,
 )
 
@@ -60,6 +61,8 @@ class SampledImage:
         In pixels.
     brightness
         Mean of the grey picture, 0 to 255.
+    motion
+        How much moved beside the images before and after it, 0 to 1; None where none is near.
     camera
         The camera's folder, relative to the archive and empty for its root, or its name.
     labels
@@ -79,6 +82,7 @@ class SampledImage:
     width: int
     height: int
     brightness: float
+    motion: float | None
     camera: str
     labels: tuple[str, ...]
     burst: int | None
@@ -212,7 +216,7 @@ def _boxes(session: Session, ids: Sequence[int]) -> dict[int, list[Box]]:
 
 
 def _image(root: Root, row: Sequence[Any], bits: int, **known: Any) -> SampledImage:
-    stored_path, dhash, taken_at, width, height, brightness, camera = row
+    stored_path, dhash, taken_at, width, height, brightness, motion, camera = row
     return SampledImage(
         path=root.location(stored_path),
         relative_path=from_text(stored_path),
@@ -223,6 +227,7 @@ def _image(root: Root, row: Sequence[Any], bits: int, **known: Any) -> SampledIm
         width=width,
         height=height,
         brightness=brightness,
+        motion=motion,
         camera=from_text(camera),
         **known,
     )

@@ -20,6 +20,7 @@ class Image:
     width: int = 640
     height: int = 480
     brightness: float = 100.0
+    motion: float | None = None
 
     @property
     def path(self) -> str:
