@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sdindex.archive.beside import Beside
 from sdindex.archive.names import from_text, to_text
 from sdindex.archive.objects import ObjectRoot
 from sdindex.archive.roots import LocalRoot, Root, made_by, root_at, root_of, stored_root
@@ -85,6 +86,16 @@ def files(found: Iterator[object]) -> list[FoundFile]:
 def test_a_scan_gives_every_image_once_in_the_order_of_the_paths(root: Root) -> None:
     assert [file.path for file in files(root.scan())] == sorted(NAMES)
     assert [file.path for file in files(root.scan("a/"))] == ["a/b.JPG", "a/c/d.webp"]
+
+
+def test_litter_and_what_is_excluded_is_passed_over_and_counted(root: Root) -> None:
+    for name in ["a/@eaDir/b.JPG/x.jpg", "a/._b.JPG", "a-b/y.png"]:
+        write(root, name, b"x")
+    found = list(root.scan(excluded=("a-b/",)))
+    kept = [name for name in NAMES if not name.startswith("a-b/")]
+    assert [file.path for file in files(iter(found))] == sorted(kept)
+    (beside,) = (item for item in found if isinstance(item, Beside))
+    assert str(beside) == "1 .MP4; 1 file in @eaDir; 1 ._*; 1 folder excluded"
 
 
 def test_spans_of_paths_share_it(root: Root) -> None:

@@ -93,6 +93,19 @@ def test_an_old_index_is_upgraded_to_what_a_fresh_one_is(
     ]
 
 
+@pytest.mark.parametrize(("root", "listed"), [("/", 1), ("C:/", 1), ("E:/", 0), ("/data", 0)])
+def test_an_archive_whose_root_is_the_systems_disk_is_one_of_single_files(
+    root: str, listed: int, db: Path
+) -> None:
+    thawed(OLD[0], db)
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("UPDATE archive SET root = ?", [root])
+        connection.commit()
+    with Store(db).writing():
+        pass
+    assert {row["listed"] for row in rows(db, {"archive"})["archive"]} == {listed}
+
+
 @pytest.mark.parametrize("revision", OLD)
 def test_an_old_index_is_upgraded_with_its_frame(revision: str, db: Path) -> None:
     with Store(upgraded(revision, db)).reading() as session:
