@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,9 +12,12 @@ from sdindex.store import frames, results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.images import frame_up_to_date
+from sdindex.store.inserting import insert
 from sdindex.store.tables import label, sample_image
 
 _Key = tuple[int, str | None, str | None]  # an image, a label, and the box that it is in
+
+_COLUMNS = ("id", "image_id", "source", "label", "confidence", "failure", "bbox")
 
 
 class Said(NamedTuple):
@@ -115,12 +118,11 @@ class LabelWriter:
                 self._session.execute(better.values(confidence=said[key].confidence))
 
     def _insert(self, source: str, said: Sequence[Said]) -> None:
-        rows: list[dict[str, Any]] = [
-            {"id": row_id, "source": source, **remark._asdict()}
-            for row_id, remark in enumerate(said, self._next)
+        rows = [
+            (row_id, image_id, source, name, confidence, failure, bbox)
+            for row_id, (image_id, name, confidence, failure, bbox) in enumerate(said, self._next)
         ]
-        if rows:
-            self._session.execute(label.insert(), rows)
+        insert(self._session, label, _COLUMNS, rows)
         self._next += len(rows)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.inserting import insert
 from sdindex.store.tables import from_json, label, result, result_file
 
 Header = dict[str, dict[str, Any]]
@@ -45,12 +46,8 @@ def replace(
         session.execute(
             result.delete().where(has_id(result.c.image_id, chunk), result.c.file_id == number)
         )
-    rows = [
-        {"image_id": image_id, "file_id": number, "data": data}
-        for image_id, data in records.items()
-    ]
-    if rows:
-        session.execute(result.insert(), rows)
+    rows = [(image_id, number, data) for image_id, data in records.items()]
+    insert(session, result, ("image_id", "file_id", "data"), rows)
 
 
 def drop(session: Session, source: str) -> None:
