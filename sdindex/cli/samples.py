@@ -40,6 +40,7 @@ def select(
         drawn = delivery.write_paths(paths, index.file)
     else:
         sample = index.select(count, save=save, **sampling)
+        delivery = delivery._replace(sources=tuple(sampling.get("sources", ())))
         delivery.deliver(sample, index, save or "")
         drawn = len(sample)
     if isinstance(count, int) and drawn < count:

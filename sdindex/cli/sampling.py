@@ -65,10 +65,25 @@ _SAMPLING = (
         help="Only images that match this SQL expression, such as 'width > 2000'.",
     ),
     click.option(
-        "--label", "labels", multiple=True, help="Only images with this label; repeatable."
+        "--label",
+        "labels",
+        multiple=True,
+        help="Only images with this label, or of this rank, such as family:canidae; repeatable.",
     ),
     click.option(
         "--not-label", "not_labels", multiple=True, help="No images with this label; repeatable."
+    ),
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Count only labels from this source; repeatable.",
+    ),
+    click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        help="Count only labels of at least this confidence.",
     ),
     click.option("--within", metavar="NAME", help="Only images of this saved sample."),
     click.option(

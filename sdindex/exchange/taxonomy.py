@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common")
-
 _SPECIESNET = ("class", "order", "family", "genus", "species", "common")  # behind an id
 _FROM_KINGDOM = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 # The example of MegaDetector's format has no genus of its own.

@@ -15,6 +15,7 @@ from sdindex.arguments import (
     DEFAULT_DISTANCE,
     AnyPath,
     choice,
+    fraction,
     moment,
     path,
     paths,
@@ -59,8 +60,12 @@ class SampleOptions:
     where
         An SQL expression on the columns of ``image``, which may only read, for 10 seconds.
     labels, not_labels
-        Images that have one of these labels; that have none of them. Where `sdindex.Index`
+        Images that have one of these labels, or labels of a rank such as ``"family:canidae"``;
+        that have none of them. Where `sdindex.Index`
         takes options, `label` and `not_label` mean the same.
+    sources, min_confidence
+        Listen to labels of these sources alone, and of at least this confidence, 0 to 1; one
+        without a confidence is as sure as 1.
     within
         Draw only from the saved sample of this name.
     extend
@@ -82,6 +87,8 @@ class SampleOptions:
     where: str | None = None
     labels: Sequence[str] = ()
     not_labels: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    min_confidence: float | None = None
     within: str | None = None
     extend: str | None = None
     include: str | Sequence[str] | None = None
@@ -194,6 +201,8 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "where": text,
     "labels": texts,
     "not_labels": texts,
+    "sources": texts,
+    "min_confidence": fraction,
     "within": text,
     "extend": text,
     "include": _list,
@@ -236,13 +245,17 @@ class SampleArguments(TypedDict, total=False):
     label: str | Iterable[str]
     not_labels: str | Iterable[str]
     not_label: str | Iterable[str]
+    sources: str | Iterable[str]
+    source: str | Iterable[str]
+    min_confidence: float | None
     within: str | None
     extend: str | None
     include: AnyPath | Iterable[AnyPath] | None
     exclude: AnyPath | Iterable[AnyPath]
 
 
-_SPELLINGS = {"label": "labels", "not_label": "not_labels"}  # as the command line has them
+# As the command line has them.
+_SPELLINGS = {"label": "labels", "not_label": "not_labels", "source": "sources"}
 
 
 def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:

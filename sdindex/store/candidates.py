@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import numpy as np
@@ -25,9 +26,10 @@ from sdindex.sampling.frame import (
 )
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import Candidates
-from sdindex.store import archives, samples
+from sdindex.store import archives, samples, taxa
 from sdindex.store.database import Session
 from sdindex.store.frames import methods, refuse_to_mix
+from sdindex.store.labels import require_sources
 from sdindex.store.loading import load
 from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import label
@@ -60,6 +62,7 @@ def candidates(
     fixed = _fixed(session, options, listed, excluded)
     mixed = len(methods(session)) > 1
     frame = load(session, {*_columns(options), *also, *(["method"] if mixed else [])})
+    frame = _heard(session, frame, options)
     chosen = _passing(session, frame, options, listed)
     # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
     if excluded and options.unit == "image":
@@ -126,6 +129,15 @@ def _passing(session: Session, frame: Frame, options: SampleOptions, listed: Lis
     return passing
 
 
+def _heard(session: Session, frame: Frame, options: SampleOptions) -> Frame:
+    """Return the frame with the labels alone that the options listen to."""
+    require_sources(session, options.sources)
+    if frame.labels is None or not (options.sources or options.min_confidence):
+        return frame
+    heard = frame.labels.said_by(options.sources, options.min_confidence or 0)
+    return replace(frame, labels=heard)
+
+
 def _under(session: Session, frame: Frame, under: Sequence[str]) -> Mask:
     folders, parts = needed(frame.folders), archives.parts_under(session, under)
     inside = [
@@ -155,11 +167,24 @@ def _seconds(day: date, at: time) -> float:
 def _labelled(session: Session, frame: Frame, names: Sequence[str]) -> Mask:
     """Say of each image whether it has one of these labels."""
     labels = needed(frame.labels)
-    _require_labels(session, labels, names)
-    wanted = np.array([name in names for name in labels.names], bool)
+    meant = _meant(session, labels, names)
+    wanted = np.array([name in meant for name in labels.names], bool)
     passing = np.zeros(len(frame), bool)
     passing[labels.positions[wanted[labels.numbers]]] = True
     return passing
+
+
+def _meant(session: Session, labels: Labelled, names: Sequence[str]) -> set[str]:
+    """Return the labels that are meant, by themselves or by a rank, as ``family:canidae`` is."""
+    meant: set[str] = set()
+    for name in names:
+        rank, _, of_rank = name.partition(":")
+        if name in labels.names or rank not in taxa.RANKS:
+            _require_labels(session, labels, [name])
+            meant.add(name)
+        else:
+            meant |= taxa.labels_of(session, rank, of_rank)
+    return meant
 
 
 def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) -> None:

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from sdindex.archive.names import printable
+from sdindex.errors import SampleError
 from sdindex.store.database import Session
 from sdindex.store.tables import label, taxon
+
+RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common")
 
 
 def store(session: Session, taxonomy: Mapping[str, Mapping[str, str]]) -> None:
@@ -33,6 +37,24 @@ def names_at(session: Session, rank: str) -> dict[str, str]:
     return dict(session.rows(of_rank.order_by(taxon.c.label)))
 
 
-def ranks(session: Session) -> list[str]:
-    """Return the ranks at which labels have names."""
-    return list(session.scalars(sa.select(taxon.c.rank).distinct().order_by(taxon.c.rank)))
+def labels_of(session: Session, rank: str, name: str) -> set[str]:
+    """Return the labels that are of a family, or another rank, by its name in any case.
+
+    Raises
+    ------
+    SampleError
+        When there are none: then the names at that rank are said.
+    """
+    names = names_at(session, rank)
+    found = {label for label, of_label in names.items() if of_label.lower() == name.lower()}
+    if found:
+        return found
+    if not names:
+        raise SampleError(
+            f"no label of this index has a {rank}: import results with a taxonomy "
+            "(classification_category_descriptions)"
+        )
+    there = ", ".join(printable(each) for each in sorted({*names.values()}))
+    raise SampleError(
+        f"no label is of the {rank} {printable(name)!r}; those of this index: {there}"
+    )

@@ -337,3 +337,23 @@ def test_labels_are_exported_by_the_command_line(
     some = runner.invoke(cli, select)
     assert json.loads(some.stdout)["images"] == json.loads(every.stdout)["images"]
     assert some.stderr.endswith("speciesnet.json; 2 have no labels, and are left out\n")
+
+
+def test_samples_by_rank_source_and_confidence(index: Index, indexed: Path) -> None:
+    index.import_labels(RESULTS / "speciesnet.json", source="sn")
+
+    def drawn(**options: Any) -> list[str]:
+        return [image.relative_path for image in index.select(9, **options)]
+
+    assert drawn(label="family:canidae") == ["cam0/0.jpg", "cam0/2.jpg"]
+    assert drawn(label="genus:Canis") == ["cam0/2.jpg"]
+    assert drawn(label="family:canidae", min_confidence=0.9) == ["cam0/0.jpg"]
+    assert len(drawn(not_label="class:mammalia")) == 5
+    index.import_labels(RESULTS / "addaxai.json", source="addax")
+    assert drawn(label="class:mammalia", source="addax") == ["cam0/0.jpg"]
+    with pytest.raises(SampleError, match="no label is of the family 'x'; those of this index: ca"):
+        drawn(label="family:x")
+    with pytest.raises(SampleError, match="no labels are from 'x'; there are those of: addax, sn"):
+        drawn(label="animal", source="x")
+    with pytest.raises(SampleError, match="no label of this index has a phylum: import results"):
+        drawn(label="phylum:x")
