@@ -1,24 +1,21 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Unpack
 
 from sdindex.arguments import (
     flag,
+    function,
     optional,
     text,
 )
 from sdindex.exchange import lists
 from sdindex.labelling import Labelling
-from sdindex.sampling.options import (
-    Count,
-    SampleArguments,
-    SampleOptions,
-    sample_count,
-    sample_options,
-)
+from sdindex.sampling.count import Count, sample_count
+from sdindex.sampling.options import SampleArguments, SampleOptions, sample_options
 from sdindex.store import samples, selection
 from sdindex.store.sampled import SampledImage, paths_by_id
+from sdindex.store.samples import SavedSample
 
 
 class Index(Labelling):
@@ -47,7 +44,13 @@ class Index(Labelling):
     """
 
     def select(
-        self, count: int | str, *, save: str | None = None, **options: Unpack[SampleArguments]
+        self,
+        count: int | str,
+        *,
+        save: str | None = None,
+        with_bursts: bool = False,
+        when_drawn: Callable[[str], object] | None = None,
+        **options: Unpack[SampleArguments],
     ) -> list[SampledImage]:
         """Draw a varied sample; no image is opened and no folder looked at.
 
@@ -61,8 +64,14 @@ class Index(Labelling):
             are when the index holds fewer.
         save
             Save the sample in the index under this name.
+        with_bursts
+            Also find the burst and the event of each image, by `burst_seconds`,
+            `burst_distance` and `event_minutes`.
+        when_drawn
+            Called with a line about what was drawn, and what would be better.
         **options
-            Those of `sdindex.SampleOptions`.
+            Those of `sdindex.SampleOptions`; and ``purpose="labelling"``: bursts, each shown by
+            the frame in which most moved, evenly over cameras, as far as it is not said otherwise.
 
         Returns
         -------
@@ -83,17 +92,19 @@ class Index(Labelling):
         ['cam0/IMG_3.JPG', 'cam0/IMG_7.JPG']
         >>> index.select(2, balance="colour")
         Traceback (most recent call last):
-        sdindex.errors.SampleError: balance is camera, label, or folder:K ...
+        sdindex.errors.SampleError: balance is camera, label, folder:K with K from 1 on, day, ...
         """
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
-        if name is None:
-            with self._store.reading() as session:
-                return selection.select(session, wanted, chosen, lists.resolve(session, chosen))
-        with self._store.writing() as session:
+        told = flag("with_bursts", with_bursts)
+        say = optional(function, "when_drawn", when_drawn)
+        with self._store.reading() if name is None else self._store.writing() as session:
             listed = lists.resolve(session, chosen)
-            sample = selection.select(session, wanted, chosen, listed, save=name)
-            session.commit()
+            sample = selection.select(
+                session, wanted, chosen, listed, save=name, told=told, when_drawn=say
+            )
+            if name is not None:
+                session.commit()
             return sample
 
     def paths(
@@ -102,6 +113,7 @@ class Index(Labelling):
         *,
         relative: bool = False,
         save: str | None = None,
+        when_drawn: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
     ) -> Iterator[str]:
         """Draw the sample that `select` draws, and yield its paths alone, as they are fetched.
@@ -113,7 +125,7 @@ class Index(Labelling):
         ----------
         relative
             Relative to the roots of their archives, with forward slashes; absolute by default.
-        count, save, **options
+        count, save, when_drawn, **options
             As for `select`, and so are the errors.
 
         Examples
@@ -124,23 +136,65 @@ class Index(Labelling):
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
         is_relative = flag("relative", relative)
+        say = optional(function, "when_drawn", when_drawn)
         if name is None:
-            return self._paths_drawn(wanted, chosen, relative=is_relative)
+            return self._paths_drawn(wanted, chosen, say, relative=is_relative)
         with self._store.writing() as session:
             listed = lists.resolve(session, chosen)
-            ids, _ = selection.drawn_ids(session, wanted, chosen, listed, save=name)
+            found = selection.drawn_ids(session, wanted, chosen, listed, save=name, when_drawn=say)
             session.commit()
-        return self._paths_of(ids, relative=is_relative)
+        return self._paths_of(found.ids, relative=is_relative)
 
-    def _paths_drawn(self, count: Count, chosen: SampleOptions, *, relative: bool) -> Iterator[str]:
+    def _paths_drawn(
+        self,
+        count: Count,
+        chosen: SampleOptions,
+        say: Callable[[str], object] | None,
+        *,
+        relative: bool,
+    ) -> Iterator[str]:
         with self._store.reading() as session:
             listed = lists.resolve(session, chosen)
-            ids, _ = selection.drawn_ids(session, count, chosen, listed, save=None)
-            yield from paths_by_id(session, ids, relative=relative)
+            found = selection.drawn_ids(session, count, chosen, listed, save=None, when_drawn=say)
+            yield from paths_by_id(session, found.ids, relative=relative)
 
     def _paths_of(self, ids: Sequence[int], *, relative: bool) -> Iterator[str]:
         with self._store.reading() as session:  # nobody waits while the paths are taken
             yield from paths_by_id(session, ids, relative=relative)
+
+    def samples(self) -> list[SavedSample]:
+        """Return the saved samples, the oldest first."""
+        with self._store.reading() as session:
+            return samples.listing(session)
+
+    def sample(self, name: str, *, with_bursts: bool = False) -> list[SampledImage]:
+        """Return the images of a saved sample that are there, in natural order.
+
+        Parameters
+        ----------
+        with_bursts
+            Also find the burst and the event of each image, as the sample was told to.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as session:
+            return selection.saved(
+                session, text("name", name), told=flag("with_bursts", with_bursts)
+            )
+
+    def missing_of(self, name: str) -> list[str]:
+        """Return the paths of a saved sample's images that are missing, or unreadable, now.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name.
+        """
+        with self._store.reading() as session:
+            return samples.missing(session, text("name", name))
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.

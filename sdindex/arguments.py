@@ -25,6 +25,8 @@ DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
 DEFAULT_CLASSIFICATION_THRESHOLD = 0.5  # a species is then likelier than all others together
 DEFAULT_COLUMN = "label"
 DEFAULT_BITS = 4  # of the hash that make a bucket
+DEFAULT_PAUSE = 10  # seconds between images of a burst at most
+DEFAULT_MINUTES = 30  # between bursts of an event at most
 DEFAULT_DISTANCE = 10  # bits in which a burst's images differ from its first at most
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate

@@ -1,13 +1,12 @@
 """The questions that an index answers: none of them changes it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
 from sdindex.arguments import (
     DEFAULT_BITS,
-    DEFAULT_DISTANCE,
     DEFAULT_INDEX,
     DEFAULT_SECONDS,
     DEFAULT_SIMILAR,
@@ -29,13 +28,13 @@ from sdindex.arguments import (
 from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.options import SampleArguments, sample_count, sample_options
-from sdindex.store import lookup, overview, samples, selection
+from sdindex.sampling.count import images_wanted, sample_count
+from sdindex.sampling.options import Clock, SampleArguments, sample_options
+from sdindex.store import lookup, overview, selection
 from sdindex.store.database import Store
 from sdindex.store.overview import Camera, Status, UnreadableImage
 from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.sampled import SampledImage
-from sdindex.store.samples import SavedSample
 from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
@@ -90,7 +89,8 @@ class Questions:
         self,
         count: int | str | None = None,
         *,
-        bits: int = DEFAULT_BITS,
+        bits: int | None = DEFAULT_BITS,
+        order: str | Sequence[int] | None = None,
         under: AnyPath | Iterable[AnyPath] = (),
     ) -> list[Bucket]:
         """Return the buckets of look-alike images, and how many a sample of `count` keeps of each.
@@ -99,36 +99,9 @@ class Questions:
         `sdindex.Index.select`.
         """
         wanted = None if count is None else sample_count(count)
-        options = sample_options(bits=bits, under=under)
+        options = sample_options(bits=bits, order=order, under=under)
         with self._store.reading() as session:
             return selection.buckets(session, wanted, options)
-
-    def samples(self) -> list[SavedSample]:
-        """Return the saved samples, the oldest first."""
-        with self._store.reading() as session:
-            return samples.listing(session)
-
-    def sample(self, name: str) -> list[SampledImage]:
-        """Return the images of a saved sample that are there, in natural order.
-
-        Raises
-        ------
-        SampleError
-            When there is none of that name.
-        """
-        with self._store.reading() as session:
-            return selection.saved(session, text("name", name))
-
-    def missing_of(self, name: str) -> list[str]:
-        """Return the paths of a saved sample's images that are missing, or unreadable, now.
-
-        Raises
-        ------
-        SampleError
-            When there is none of that name.
-        """
-        with self._store.reading() as session:
-            return samples.missing(session, text("name", name))
 
     def quality(
         self,
@@ -160,6 +133,7 @@ class Questions:
             When there is neither a count nor a name, or both.
         """
         from sdindex.sampling.quality import QUALITY_COLUMNS, quality  # numpy, for this alone
+        from sdindex.sampling.sample import draw
         from sdindex.store.candidates import candidates
 
         with self._store.reading() as session:
@@ -167,7 +141,7 @@ class Questions:
                 chosen = sample_options(**options)
                 listed = lists.resolve(session, chosen)
                 found = candidates(session, chosen, QUALITY_COLUMNS, listed)
-                sampled = selection.drawn_from(found, sample_count(count), chosen).positions
+                sampled = draw(found, images_wanted(sample_count(count), len(found))).positions
             elif name is not None and count is None and not options:
                 ids, chosen = selection.saved_ids(session, text("name", name))
                 found = candidates(session, chosen, QUALITY_COLUMNS)
@@ -177,7 +151,13 @@ class Questions:
                     "quality measures a sample of so many images (-n, and the options of select), "
                     "or a saved sample (its name alone)"
                 )
-        return quality(found.frame, sampled, bits=chosen.bits, distance=chosen.burst_distance)
+        return quality(
+            found.frame,
+            found.groups["burst"],
+            sampled,
+            leading=found.leading,
+            distance=chosen.burst_distance,
+        )
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""
@@ -214,7 +194,7 @@ class Questions:
             When the file cannot be read, or the index has hashes of several methods.
         """
         wanted = whole("count", count, 1), whole("within", within, 0, HASH_BITS)
-        name, of_bursts = path("file", file), None if flag("every", every) else DEFAULT_DISTANCE
+        name, of_bursts = path("file", file), None if flag("every", every) else Clock()
         from sdindex.indexing.single import hash_of  # numpy and processes, for this alone
         from sdindex.store import likeness
 

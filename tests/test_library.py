@@ -41,7 +41,7 @@ WRONG = {
     "quality": (lambda index: index.quality("10"), "count must be a whole number"),
     "quality of": (lambda index: index.quality(name=3), "name must be a text"),
     "buckets": (lambda index: index.buckets(0), "count must be a whole number"),
-    "bits": (lambda index: index.buckets(bits="4"), "bits must be a whole number from 1 to 64"),
+    "bits": (lambda index: index.buckets(bits="4"), "bits must be a whole number from 0 to 64"),
     "thumbnails": (lambda index: index.report(2, thumbnails=-1), "thumbnails must be a whole"),
     "report": (lambda index: index.report(2, workers=None), "workers must be a whole number"),
     "query": (lambda index: rows(index, 3), "query must be a text"),

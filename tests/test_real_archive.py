@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from sdindex import Index, SampledImage
+from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.frame import Coded, Frame
+from sdindex.sampling.options import Clock
 from sdindex.sampling.quality import nearest
 from sdindex.sampling.sample import Candidates, draw
+from sdindex.sampling.strata import Strata
+from sdindex.sampling.units import taken
 from sdindex.store.query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.hashing.test_image import signed
@@ -181,15 +185,15 @@ def test_a_sample_that_is_extended_stays_near_a_fresh_one(
     for seed in range(5):
         np.random.default_rng(seed).shuffle(folders)
         came = sorted(range(270), key=lambda one: folders.index(os.path.dirname(every[one].path)))
-        taken: set[int] = set()
+        kept: set[int] = set()
         for images in (168, 184, 203, 223, 245, 270):  # each time by a tenth
             there = sorted(came[:images])
-            extended = drawn(every, there, taken, distance)
-            assert taken <= extended
-            taken = extended
-        assert len(taken) == 27
+            extended = drawn(every, there, kept, distance)
+            assert kept <= extended
+            kept = extended
+        assert len(kept) == 27
         fresh = drawn(every, there, set(), distance)
-        means = [nearest(hashes, hashes[sorted(one)]).mean() for one in (taken, fresh)]
+        means = [nearest(hashes, hashes[sorted(one)]).mean() for one in (kept, fresh)]
         ratios.append(means[0] / means[1])
     assert max(ratios) <= 1.1
 
@@ -200,15 +204,21 @@ def drawn(
     """Return a tenth of what is there, with what is fixed, fair to cameras."""
     cameras = sorted({one.camera for one in every})
     folders = sorted({os.path.dirname(one.path) for one in every})
-    number_of = [folders.index(os.path.dirname(every[one].path)) for one in there]
-    found = Candidates(
-        Frame(
-            np.array(there),
-            np.array([int(every[one].dhash, 16) for one in there], np.uint64),
-            folders=Coded(np.array(number_of, np.int32), [(1, folder) for folder in folders]),
-        ),
-        np.array([cameras.index(every[one].camera) for one in there], np.uint8),
-        np.array([there.index(one) for one in sorted(fixed)], np.int64),
+    in_folder = [folders.index(os.path.dirname(every[one].path)) for one in there]
+    by_camera = np.array([cameras.index(every[one].camera) for one in there], np.uint8)
+    frame = Frame(
+        np.array(there),
+        np.array([int(every[one].dhash, 16) for one in there], np.uint64),
+        times=np.full(len(there), NO_TIME),
+        folders=Coded(np.array(in_folder, np.int32), [(1, folder) for folder in folders]),
+        cameras=Coded(by_camera.astype(np.int32), [(1, camera) for camera in cameras]),
     )
-    places = draw(found, round(len(there) / 10), bits=4, distance=distance).positions.tolist()
+    found = Candidates(
+        frame,
+        strata=[Strata(by_camera, cameras)],
+        fixed=np.array([there.index(one) for one in sorted(fixed)], np.int64),
+        groups={"burst": taken(frame, Clock(distance=distance)).bursts()},
+        unit="image" if distance is None else "burst",
+    )
+    places = draw(found, round(len(there) / 10)).positions.tolist()
     return {there[place] for place in places}

@@ -40,6 +40,11 @@ class Delivery(NamedTuple):
             self._write(sample, index)
 
     @property
+    def tells_bursts(self) -> bool:
+        """Whether what is written has the burst or the event of each image."""
+        return FORMATS[self.form].tells_bursts
+
+    @property
     def is_of_paths(self) -> bool:
         """Whether a list of paths is all that is asked for."""
         return self.folder is None and self.form in ("paths", "null")

@@ -12,6 +12,7 @@ from sdindex.cli.options import (
     bits_option,
     count_option,
     format_option,
+    order_option,
     progress_option,
     under_option,
     with_index,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-n", "--count", type=Count(), help="Show what a sample of this many keeps.")
 @bits_option
+@order_option
 @under_option
 @format_option("table", "csv", "json")
 @with_index
@@ -35,7 +37,8 @@ def buckets(
     index: "Index",
     *,
     count: int | str | None,
-    bits: int,
+    bits: int | None,
+    order: str | None,
     under: tuple[str, ...],
     form: "TableFormat",
 ) -> None:
@@ -43,7 +46,7 @@ def buckets(
     from sdindex.cli.terminal import write_buckets
     from sdindex.exchange.output import STDOUT, writing
 
-    found = index.buckets(count, bits=bits, under=under)
+    found = index.buckets(count, bits=bits, order=order, under=under)
     with writing(STDOUT) as stdout:
         write_buckets(found, form, stdout)
 

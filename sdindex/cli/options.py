@@ -10,7 +10,7 @@ import click
 from sdindex.arguments import DEFAULT_BITS, DEFAULT_WORKERS
 from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.options import sample_count
+from sdindex.sampling.count import sample_count
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -40,10 +40,15 @@ def _end(why: str) -> None:
 
 bits_option = click.option(
     "--bits",
-    type=click.IntRange(1, HASH_BITS),
-    default=DEFAULT_BITS,
-    show_default=True,
-    help="Group images by this many leading bits of their hashes: more bits, smaller buckets.",
+    type=click.IntRange(0, HASH_BITS),
+    help="Group images by this many leading bits of their hashes: more bits, smaller buckets; 0 "
+    f"is an even stride. [default: {DEFAULT_BITS}]",
+)
+order_option = click.option(
+    "--order",
+    metavar="top|centre|even|BITS",
+    help="Let these bits lead: of the upper edge, of the centre, those that split the archive "
+    "most evenly, or by their numbers, such as 27,28,35,36. [default: top]",
 )
 under_option = click.option(
     "--under",

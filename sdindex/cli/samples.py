@@ -1,5 +1,6 @@
 """Commands on samples: select draws one; samples list, show and drop the saved ones."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -35,18 +36,28 @@ def select(
     whole; only the largest are trimmed, evenly along the natural order of the paths. All
     options combine.
     """
+    say = _say if sys.stderr is not None and sys.stderr.isatty() else None
     if delivery.is_of_paths:  # any number of them, as they are fetched
-        paths = index.paths(count, relative=delivery.relative, save=save, **sampling)
+        paths = index.paths(
+            count, relative=delivery.relative, save=save, when_drawn=say, **sampling
+        )
         drawn = delivery.write_paths(paths, index.file)
     else:
-        sample = index.select(count, save=save, **sampling)
+        sample = index.select(
+            count, save=save, with_bursts=delivery.tells_bursts, when_drawn=say, **sampling
+        )
         delivery = delivery._replace(sources=tuple(sampling.get("sources", ())))
         delivery.deliver(sample, index, save or "")
         drawn = len(sample)
     if isinstance(count, int) and drawn < count:
-        click.echo(
-            f"warning: {count:,} images were asked for, and there are {drawn:,} to draw", err=True
-        )
+        capped = sampling.get("at_most")
+        fewer = f"--at-most {capped:,} gives" if capped else "there are"
+        limit = f"{fewer} {drawn:,}{'' if capped else ' to draw'}"
+        click.echo(f"warning: {count:,} images were asked for, and {limit}", err=True)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @click.group()
@@ -82,7 +93,7 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
     if missing:
         delivery.write_missing(gone, index.file)
         return
-    delivery.deliver(index.sample(name), index, name)
+    delivery.deliver(index.sample(name, with_bursts=delivery.tells_bursts), index, name)
     if gone:
         click.echo(
             f"warning: {len(gone):,} images of {name} are missing or unreadable now, such as "

@@ -8,10 +8,26 @@ from typing import Any
 import click
 
 from sdindex.arguments import DEFAULT_DISTANCE, moment
-from sdindex.cli.options import PATH, Command, bits_option, under_option, with_options
+from sdindex.cli.options import (
+    PATH,
+    Command,
+    Decorator,
+    bits_option,
+    order_option,
+    under_option,
+    with_options,
+)
 from sdindex.errors import UsageError
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.options import UNITS, SampleOptions
+from sdindex.sampling.kinds import KINDS
+from sdindex.sampling.options import (
+    PREFERRED,
+    PURPOSES,
+    SHOWN,
+    UNITS,
+    SampleOptions,
+    for_purpose,
+)
 
 
 class Time(click.ParamType[date]):
@@ -27,27 +43,75 @@ class Time(click.ParamType[date]):
             self.fail(str(problem), param, ctx)
 
 
+def _with_default(option: str, help_: str, **settings: Any) -> Decorator:
+    """Return an option whose default is that of `SampleOptions`; so it is known what was given."""
+    usual = getattr(SampleOptions, option.removeprefix("--").replace("-", "_"))
+    return click.option(option, default=None, help=f"{help_} [default: {usual}]", **settings)
+
+
 _SAMPLING = (
-    bits_option,
     click.option(
+        "--for",
+        "purpose",
+        type=click.Choice([*PURPOSES]),
+        help="Draw what serves a purpose best. labelling: bursts, each shown by the frame in which "
+        "most moved, by the centre of the picture, evenly over cameras, as far as no other "
+        "option says otherwise.",
+    ),
+    bits_option,
+    order_option,
+    click.option(
+        "--prefer",
+        type=click.Choice(PREFERRED),
+        help="Of the images that each one stands for in its bucket, take the most moved.",
+    ),
+    _with_default(
         "--unit",
+        "Draw images; or one image of each burst, taken of one moment; or of each event, a visit.",
         type=click.Choice(UNITS),
-        default=SampleOptions.unit,
-        show_default=True,
-        help="Draw images, or one image of each burst: look-alikes next to each other.",
+    ),
+    _with_default(
+        "--show",
+        "Show a burst or event by the image in which most moved, or by its first, middle or last.",
+        type=click.Choice(SHOWN),
+    ),
+    _with_default(
+        "--burst-seconds",
+        "End a burst at a longer gap between two images.",
+        type=click.IntRange(min=0),
+        metavar="SECONDS",
     ),
     click.option(
         "--burst-distance",
         type=click.IntRange(0, HASH_BITS),
-        default=DEFAULT_DISTANCE,
-        show_default=True,
-        help="Let images of a burst differ from its first by at most this many bits.",
+        metavar="BITS",
+        help="End a burst also where an image differs from its first in more bits. "
+        f"[default: only images without a time, at {DEFAULT_DISTANCE} bits]",
+    ),
+    _with_default(
+        "--event-minutes",
+        "End an event at a longer gap between two bursts of its camera.",
+        type=click.IntRange(min=0),
+        metavar="MINUTES",
     ),
     click.option(
         "--balance",
-        metavar="camera|label|folder:K",
-        help="Share the sample evenly among cameras, labels, or the first K folders of the "
-        "paths, then among the buckets of each.",
+        multiple=True,
+        metavar="|".join(KINDS),
+        help="Share the sample evenly among cameras, labels, the first K folders of the paths, and "
+        "so on; given again, among these within each; then among the buckets of each.",
+    ),
+    click.option(
+        "--at-most",
+        type=click.IntRange(min=1),
+        metavar="K",
+        help="Take at most so many images, or units, of each innermost part of the balance.",
+    ),
+    click.option(
+        "--share",
+        metavar="KIND:NAME=P%",
+        help="Make these a fixed part of the sample, such as label:deer=20%,fox=80%; what is not "
+        "named shares the rest.",
     ),
     under_option,
     click.option("--since", type=Time(), help="Only images from this day or time on (EXIF)."),
@@ -103,12 +167,26 @@ _SAMPLING = (
 
 
 def sampling_options(command: Command) -> Command:
-    """Give a command all options of a sample, as one argument `sampling`."""
+    """Give a command all options of a sample, as one argument `sampling`: those that were given."""
+    names = ["purpose", *(field.name for field in fields(SampleOptions))]
 
     def run(*args: Any, **given: Any) -> None:
-        sampling = {
-            name: given.pop(name) for name in (field.name for field in fields(SampleOptions))
-        }
+        taken = {name: given.pop(name) for name in names}
+        sampling = {name: value for name, value in taken.items() if value not in (None, ())}
+        if "purpose" in sampling:
+            _write_out(sampling)
         command(*args, sampling=sampling, **given)
 
     return with_options(_SAMPLING, update_wrapper(run, command))
+
+
+def _write_out(sampling: dict[str, Any]) -> None:
+    """Say what a purpose means, as options."""
+    purpose = sampling["purpose"]
+    meant = for_purpose(purpose, sampling)
+    said = [
+        f"--{name} {each}"
+        for name in PURPOSES[purpose]
+        for each in ([meant[name]] if isinstance(meant[name], str) else meant[name])
+    ]
+    click.echo(f"--for {purpose}: {' '.join(said)}", err=True)

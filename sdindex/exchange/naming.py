@@ -87,6 +87,10 @@ class Sampled(InArchive, Protocol):
     def burst(self) -> int | None:
         """The same number for the images of one burst, and for no others."""
 
+    @property
+    def event(self) -> int | None:
+        """The same number for the images of one event, and for no others."""
+
 
 class Naming:
     """Names for the images of some archives, and for their cameras, which no others have.

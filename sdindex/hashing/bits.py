@@ -1,6 +1,6 @@
 """A hash as 64 bits: signed, as databases have it, unsigned, in hexadecimal, and its bucket."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 HASH_BITS = 64
 
@@ -19,6 +19,14 @@ def signed(dhash: int) -> int:
 def bucket(dhash: int, bits: int) -> int:
     """Return the bucket of a hash, signed or not: its leading bits, as an unsigned number."""
     return unsigned(dhash) >> (HASH_BITS - bits)
+
+
+def bits_at(dhash: int, leading: Sequence[int]) -> int:
+    """Return these bits of a hash as a number, the first one highest; 0 is a hash's highest bit."""
+    found = 0
+    for bit in leading:
+        found = found << 1 | dhash >> (HASH_BITS - 1 - bit) & 1
+    return found
 
 
 def buckets(hashes: Iterable[int], bits: int) -> list[int]:

@@ -30,9 +30,11 @@ from sdindex.pages import charts
 from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
 from sdindex.progress import bar
 from sdindex.sampling.blocks import NO_TIME
+from sdindex.sampling.count import Count, images_wanted
 from sdindex.sampling.frame import Frame, Numbers, as_date, days, needed
-from sdindex.sampling.options import Count, SampleOptions, images_wanted
+from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.quality import QUALITY_COLUMNS, Quality, quality
+from sdindex.sampling.sample import draw
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
@@ -83,11 +85,12 @@ class Gathered:
 def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     """Draw the sample, and count what it is drawn from."""
     found = candidates(session, options, QUALITY_COLUMNS, resolve(session, options))
-    frame, drawn = found.frame, selection.drawn_from(found, count, options).positions
+    frame, asked = found.frame, images_wanted(count, len(found))
+    drawn = draw(found, asked).positions
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
     sample, left_out = (
-        by_id(session, frame.ids[some].tolist(), options.bits, {}) for some in (drawn, shown)
+        by_id(session, frame.ids[some].tolist(), found.leading) for some in (drawn, shown)
     )
     cameras, times = needed(frame.cameras), needed(frame.times)
     names = _camera_names(session, cameras.names)
@@ -98,14 +101,20 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     dated, on_days = times != NO_TIME, days(times)
     dated_drawn = drawn[dated[drawn]]
     return Gathered(
-        count=images_wanted(count, found.images),
+        count=asked,
         bits=options.bits,
         sample=sample,
         left_out=left_out,
-        quality=quality(frame, drawn, bits=options.bits, distance=options.burst_distance)
+        quality=quality(
+            frame,
+            found.groups["burst"],
+            drawn,
+            leading=found.leading,
+            distance=options.burst_distance,
+        )
         if len(drawn)
         else None,
-        buckets=_buckets(frame, drawn, options.bits),
+        buckets=_buckets(frame, drawn, found.leading),
         undated=len(frame) - int(dated.sum()),
         cameras=+by_camera,
         cells=_cells(cameras.numbers[dated], on_days[dated], names),
@@ -113,11 +122,11 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     )
 
 
-def _buckets(frame: Frame, drawn: Numbers, bits: int) -> list[_Bucket]:
-    keeps = Counter(frame.buckets(bits)[drawn].tolist())
+def _buckets(frame: Frame, drawn: Numbers, leading: Sequence[int]) -> list[_Bucket]:
+    keeps = Counter(frame.buckets(leading)[drawn].tolist())
     return [
-        _Bucket(number, f"{number:0{bits}b}", size, keeps[number])
-        for number, size in frame.bucket_sizes(bits)[0].items()
+        _Bucket(number, selection.bits_of(number, len(leading)), size, keeps[number])
+        for number, size in frame.bucket_sizes(leading)[0].items()
     ]
 
 

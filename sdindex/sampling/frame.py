@@ -12,6 +12,7 @@ from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME, with_labels, with_names
 
 NONE = -1  # the number of what an image does not have
+NO_MOTION = (1 << 16) - 1
 _FEW_BITS = 20  # buckets at which an array has room for all there may be
 _DAY = 86_400  # seconds
 
@@ -141,6 +142,17 @@ class Frame:
                 taken[field.name] = column[chosen]
         return replace(self, **taken)
 
+    def part(self, start: int, end: int | None) -> "Frame":
+        """Return the frame of the images at these positions, without labels."""
+        cut: dict[str, Any] = {"labels": None}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if isinstance(column, Coded):
+                cut[field.name] = column._replace(numbers=column.numbers[start:end])
+            elif column is not None and not isinstance(column, Labelled):
+                cut[field.name] = column[start:end]
+        return replace(self, **cut)
+
     def positions_of(self, ids: Iterable[int]) -> Numbers:
         """Return the positions of those of the images that are here, in order."""
         return np.flatnonzero(self.among(ids))
@@ -149,13 +161,13 @@ class Frame:
         """Say of each image whether it is one of those."""
         return np.isin(self.ids, np.fromiter(ids, np.int64))
 
-    def buckets(self, bits: int) -> Buckets:
+    def buckets(self, leading: Sequence[int]) -> Buckets:
         """Return each image's bucket, as `buckets_of` does."""
-        return buckets_of(self.hashes, bits)
+        return buckets_of(self.hashes, leading)
 
-    def bucket_sizes(self, bits: int) -> tuple[dict[int, int], dict[int, int]]:
+    def bucket_sizes(self, leading: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
         """Return the images of each bucket, and the id of its first, by the bucket's number."""
-        buckets = self.buckets(bits)
+        buckets, bits = self.buckets(leading), len(leading)
         if bits <= _FEW_BITS:  # counted in one pass, without sorting
             counts = np.bincount(buckets, minlength=1 << bits)
             first = np.zeros(1 << bits, np.int64)
@@ -169,10 +181,33 @@ class Frame:
         return sizes, dict(zip(sizes, self.ids[first].tolist(), strict=True))
 
 
-def buckets_of(hashes: Hashes, bits: int) -> Buckets:
-    """Return the leading bits of each hash, in as few bytes as fit."""
-    buckets = np.empty(len(hashes), np.min_scalar_type((1 << bits) - 1))
-    return np.right_shift(hashes, HASH_BITS - bits, out=buckets, casting="unsafe")
+def buckets_of(hashes: Hashes, leading: Sequence[int]) -> Buckets:
+    """Return the bits of each hash that lead, the first one highest, in as few bytes as fit.
+
+    Bit 0 is the highest of a hash.
+    """
+    type_ = np.min_scalar_type((1 << len(leading)) - 1)
+    buckets = np.zeros(len(hashes), type_)
+    for first, bits in _runs_of(leading):
+        mask = type_.type((1 << bits) - 1)
+        part = np.empty(len(hashes), type_)
+        np.right_shift(hashes, HASH_BITS - first - bits, out=part, casting="unsafe")
+        part &= mask
+        if bits < HASH_BITS:
+            buckets <<= type_.type(bits)
+        buckets |= part
+    return buckets
+
+
+def _runs_of(leading: Sequence[int]) -> list[tuple[int, int]]:
+    """Return bits as runs that follow each other in a hash: the first bit, and how many."""
+    runs: list[tuple[int, int]] = []
+    for bit in leading:
+        if runs and sum(runs[-1]) == bit:
+            runs[-1] = runs[-1][0], runs[-1][1] + 1
+        else:
+            runs.append((bit, 1))
+    return runs
 
 
 def _taken_labels(labels: Labelled, chosen: Mask) -> Labelled:
@@ -188,11 +223,31 @@ def needed(column: Column | None) -> Column:
     return column
 
 
-def folder_starts(folders: Coded) -> Numbers:
-    """Return the positions at which another folder begins than that of the image before."""
-    numbers = folders.numbers
-    turns = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
-    return np.concatenate([np.zeros(min(len(numbers), 1), np.int64), turns])
+def turns(numbers: NDArray[Any]) -> Mask:
+    """Say of each number whether it differs from the number before; the first does."""
+    differs = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=differs[1:])
+    return differs
+
+
+def within(lengths: Numbers) -> Numbers:
+    """Return 0, 1, .. up to each length in turn."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def first_greatest(values: NDArray[Any], starts: Numbers) -> Numbers:
+    """Return where the greatest value is, the first of several, of each part that starts there."""
+    if not len(starts):
+        return starts
+    greatest = np.maximum.reduceat(values, starts)
+    is_one = values == np.repeat(greatest, np.diff(starts, append=len(values)))
+    found = np.flatnonzero(is_one)
+    return found[np.searchsorted(found, starts)]
+
+
+def moved(motions: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return motions as numbers to compare: an image without one has moved the least."""
+    return motions + np.uint16(1)  # `NO_MOTION` becomes 0
 
 
 def main_labels(labels: Labelled, images: int) -> Numbers:

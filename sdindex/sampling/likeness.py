@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.bursts import burst_starts
 from sdindex.sampling.frame import (
     Frame,
     Hashes,
     Numbers,
-    folder_starts,
     in_order,
     needed,
+    turns,
 )
+from sdindex.sampling.options import Clock
+from sdindex.sampling.units import taken
 
 _PIECE = 1 << 20  # images
 
@@ -35,19 +36,19 @@ def distances(hashes: Hashes, dhash: int) -> NDArray[np.uint8]:
 
 
 def nearest(
-    frame: Frame, dhash: int, count: int, *, within: int, of_bursts: int | None, own: int | None
+    frame: Frame, dhash: int, count: int, *, within: int, of_bursts: Clock | None, own: int | None
 ) -> list[tuple[int, int]]:
     """Return the positions of the images most like a hash, and how many bits they differ.
 
     Parameters
     ----------
     frame
-        With its column of folders, where bursts are looked for.
+        With the columns that tell bursts apart, where they are told apart.
     within
         Images that differ in more bits are none.
     of_bursts
-        At most one image of each burst, in which images are at most this many bits from the
-        first; any image when it is None.
+        How bursts are told, of each of which there is one image at most; any image when it is
+        None.
     own
         The position of the image itself, which is not among them, and neither is its burst.
     """
@@ -70,9 +71,9 @@ def nearest(
 class _Bursts:
     """The bursts of the folders that are asked about, and of no others."""
 
-    def __init__(self, frame: Frame, distance: int) -> None:
-        self._hashes, self._distance = frame.hashes, distance
-        self._folders = folder_starts(needed(frame.folders))
+    def __init__(self, frame: Frame, clock: Clock) -> None:
+        self._frame, self._clock = frame, clock
+        self._folders = np.flatnonzero(turns(needed(frame.folders).numbers))
         self._found: dict[int, Numbers] = {}
 
     def __call__(self, position: int) -> int:
@@ -81,8 +82,7 @@ class _Bursts:
         start = int(self._folders[folder])
         if folder not in self._found:
             end = self._folders[folder + 1] if folder + 1 < len(self._folders) else None
-            inside = burst_starts(self._hashes[start:end], np.zeros(1, np.int64), self._distance)
-            self._found[folder] = inside + start
+            self._found[folder] = taken(self._frame.part(start, end), self._clock).starts + start
         starts = self._found[folder]
         return int(starts[np.searchsorted(starts, position, side="right") - 1])
 

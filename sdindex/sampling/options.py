@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from datetime import time as time_of_day
@@ -12,7 +11,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 from sdindex.arguments import (
     DEFAULT_BITS,
-    DEFAULT_DISTANCE,
+    DEFAULT_MINUTES,
+    DEFAULT_PAUSE,
     AnyPath,
     choice,
     fraction,
@@ -25,13 +25,32 @@ from sdindex.arguments import (
 )
 from sdindex.errors import SampleError, UsageError
 from sdindex.hashing.bits import HASH_BITS
+from sdindex.sampling.count import said_of_a_sample
+from sdindex.sampling.kinds import Kind, Quotas, kind_of, quotas_of
 
-Unit = Literal["image", "burst"]
-UNITS: tuple[Unit, ...] = ("image", "burst")
-FOLDER = "folder:"  # and so many of the leading folders of a path
+Unit = Literal["image", "burst", "event"]
+UNITS: tuple[Unit, ...] = ("image", "burst", "event")
+Show = Literal["moved", "first", "middle", "last"]
+SHOWN: tuple[Show, ...] = ("moved", "first", "middle", "last")
+Order = Literal["top", "centre", "even"]
+ORDERS: tuple[Order, ...] = ("top", "centre", "even")
+PREFERRED = ("motion",)
 
-_DEEPEST = 10_000  # folders; no path has more
+# What is meant by what a sample is for, as far as it is not said otherwise.
+PURPOSES: dict[str, dict[str, Any]] = {
+    "labelling": {"unit": "burst", "show": "moved", "order": "centre", "balance": ("camera",)}
+}
+
 _LISTED = 20  # a longer list is recorded by its length
+_LONGEST = 100_000_000  # seconds in a burst, or minutes in an event: years
+
+
+class Clock(NamedTuple):
+    """How bursts and events are told: see `SampleOptions`."""
+
+    seconds: int = DEFAULT_PAUSE
+    distance: int | None = None
+    minutes: int = DEFAULT_MINUTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +62,35 @@ class SampleOptions:
     Attributes
     ----------
     bits
-        Leading bits of the hash that make a bucket, 1 to 64.
+        Leading bits of the hash that make a bucket, 0 to 64; 0 is an even stride of all.
+    order
+        Which bits lead: ``"top"``, from the upper left corner on; ``"centre"``, from the
+        picture's centre on; ``"even"``, those that split the archive most evenly and differ most;
+        or their numbers, of which 0 is row 0, column 0, and 63 row 7, column 7.
+    prefer
+        ``"motion"`` takes the most moved image of each step of the stride, not its first.
     unit
-        ``"image"``, or ``"burst"``: images next to each other in one folder, each at most
-        `burst_distance` bits from the burst's first; its middle image stands for it.
+        ``"image"``; ``"burst"``, what a camera took of one moment; or ``"event"``, a visit.
+    show
+        Which image stands for a burst or event: ``"moved"``, the one with the greatest motion;
+        ``"first"``, ``"middle"`` or ``"last"``.
+    burst_seconds
+        The longest gap within a burst.
+    burst_distance
+        Let a burst also end where an image is more than so many bits from its first. Without
+        it, looks count only where the clock says nothing: at 10 bits.
+    event_minutes
+        The longest gap within an event.
     balance
-        ``"camera"``, ``"label"``, or ``"folder:K"`` for the first K folders of a path: each
-        gets as even a share as there is, and the buckets within it.
+        What the sample is shared evenly among, the outermost first: ``"camera"``, ``"label"``,
+        ``"label:RANK"``, ``"folder:K"`` for the first K folders of a path, ``"day"``,
+        ``"month"``, ``"hour"``, ``"night"``, ``"motion"`` (in quarters). Images without it are
+        one part.
+    at_most
+        So many images, or units, of each part at most: of the innermost of `balance`.
+    share
+        Fixed parts of the sample, such as ``"label:deer=20%,fox=80%"``; what is not named
+        shares the rest.
     under
         Folders, inside an archive or around several.
     since, until
@@ -77,9 +118,16 @@ class SampleOptions:
     """
 
     bits: int = DEFAULT_BITS
+    order: Order | Sequence[int] = "top"
+    prefer: str | None = None
     unit: Unit = "image"
-    burst_distance: int = DEFAULT_DISTANCE
-    balance: str | None = None
+    show: Show = "moved"
+    burst_seconds: int = DEFAULT_PAUSE
+    burst_distance: int | None = None
+    event_minutes: int = DEFAULT_MINUTES
+    balance: Sequence[str] = ()
+    at_most: int | None = None
+    share: str | None = None
     under: Sequence[str] = ()
     since: date | None = None
     until: date | None = None
@@ -95,25 +143,62 @@ class SampleOptions:
     exclude: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        with _said_of_a_sample():
+        with said_of_a_sample():
             for name, check in _CHECKS.items():
                 value, usual = getattr(self, name), getattr(SampleOptions, name)
-                none = value is None and usual in (None, ())  # not given
-                object.__setattr__(self, name, usual if none else check(name, value))
+                object.__setattr__(self, name, usual if value is None else check(name, value))
+        self._refuse_what_contradicts()
+
+    def _refuse_what_contradicts(self) -> None:
         if self.since and self.until and _first(self.since) > _last(self.until):
             raise SampleError(
                 f"since {self.since} is after until {self.until}: no time lies between them"
             )
 
+        if not isinstance(self.order, str) and len(self.order) < self.bits:
+            raise SampleError(
+                f"order has {len(self.order)} bits, fewer than bits asks for: {self.bits}; "
+                "give as many, or fewer bits"
+            )
+        if len(set(self.balance)) < len(self.balance):
+            raise SampleError(f"balance has the same twice: {', '.join(self.balance)}")
+        if self.at_most is not None and not self.strata:
+            raise SampleError("at_most is of each part of a balance; give balance, such as camera")
+        quotas = self.quotas
+        if quotas is not None and quotas.kind in self.strata[1:]:
+            raise SampleError(
+                f"share is of the outermost part: give {quotas.kind} as the first balance, or not "
+                "at all"
+            )
+
     @property
-    def folders(self) -> int | None:
-        """How many leading folders are balanced; None when it is not folders."""
-        return _folders(self.balance)
+    def clock(self) -> Clock:
+        """How bursts and events are told."""
+        return Clock(self.burst_seconds, self.burst_distance, self.event_minutes)
+
+    @property
+    def quotas(self) -> Quotas | None:
+        """What is shared in fixed parts, if anything."""
+        return None if self.share is None else quotas_of(self.share)
+
+    @property
+    def strata(self) -> tuple[Kind, ...]:
+        """What is balanced, the outermost first; what has fixed shares is."""
+        balanced = tuple(kind_of("balance", text) for text in self.balance)
+        quotas = self.quotas
+        if quotas is None or balanced[:1] == (quotas.kind,):
+            return balanced
+        return quotas.kind, *balanced
 
     @property
     def is_plain(self) -> bool:
         """Whether it is the plain rule on all there is, at the default number of bits."""
-        return self == SampleOptions(burst_distance=self.burst_distance)
+        return self == SampleOptions(
+            show=self.show,
+            burst_seconds=self.burst_seconds,
+            burst_distance=self.burst_distance,
+            event_minutes=self.event_minutes,
+        )
 
     def to_json(self) -> str:
         """Return the options that are not at their defaults, for the record."""
@@ -121,52 +206,6 @@ class SampleOptions:
         return json.dumps(
             {name: _plain(value) for name, value in ours.items() if value != usual[name]}
         )
-
-
-class Share(NamedTuple):
-    """A share of the images that pass the filters, in percent: more than 0, at most 100."""
-
-    percent: float
-
-    def of(self, images: int) -> int:
-        """Return how many images that is, and at least one."""
-        return max(1, round(images * self.percent / 100))
-
-
-Count = int | Share
-
-
-def sample_count(count: object) -> Count:
-    """Return how many images a sample is to have: so many, or a share such as ``"10%"``.
-
-    Raises
-    ------
-    SampleError
-        When it is neither a whole number of at least 1 nor a share up to 100%.
-    """
-    if isinstance(count, str) and count.rstrip().endswith("%"):
-        try:
-            percent = float(count.rstrip().removesuffix("%"))
-        except ValueError:
-            percent = 0.0
-        if not 0 < percent <= 100:
-            raise SampleError(f"a share is more than 0% and at most 100%, not {count!r}")
-        return Share(percent)
-    with _said_of_a_sample():
-        return whole("count", count, 1)
-
-
-def images_wanted(count: Count, images: int) -> int:
-    """Return how many of so many images a count asks for; it may be more than there are."""
-    return count.of(images) if isinstance(count, Share) else count
-
-
-@contextmanager
-def _said_of_a_sample() -> Iterator[None]:
-    try:
-        yield
-    except UsageError as problem:
-        raise SampleError(str(problem)) from problem
 
 
 def _first(time: date) -> datetime:
@@ -177,10 +216,29 @@ def _last(time: date) -> datetime:
     return time if isinstance(time, datetime) else datetime.combine(time, time_of_day.max)
 
 
-def _balance(name: str, value: object) -> str:
-    balance = text(name, value)
-    _folders(balance)  # refuses what is none
-    return balance
+def _balance(name: str, value: object) -> tuple[str, ...]:
+    return tuple(str(kind_of(name, given)) for given in texts(name, value))
+
+
+def _share(name: str, value: object) -> str:
+    share = text(name, value)
+    quotas_of(share)  # refuses what is none
+    return share
+
+
+def _order(name: str, value: object) -> str | tuple[int, ...]:
+    """Return the name of an order, or the numbers of the bits, which may be text."""
+    if isinstance(value, str):
+        numbers = value.split(",")
+        if not all(number.strip().isdecimal() for number in numbers):
+            return choice(name, value, ORDERS)
+        value = [int(number) for number in numbers]
+    if not isinstance(value, Sequence):
+        return choice(name, value, ORDERS)
+    bits = tuple(whole(name, bit, 0, HASH_BITS - 1) for bit in value)
+    if not bits or len(set(bits)) < len(bits):
+        raise UsageError(f"{name} has each bit once, from 0 to 63")
+    return bits
 
 
 def _list(name: str, value: object) -> str | tuple[str, ...]:
@@ -190,10 +248,17 @@ def _list(name: str, value: object) -> str | tuple[str, ...]:
 
 
 _CHECKS: dict[str, Callable[[str, object], object]] = {
-    "bits": partial(whole, least=1, most=HASH_BITS),
+    "bits": partial(whole, least=0, most=HASH_BITS),
+    "order": _order,
+    "prefer": partial(choice, allowed=PREFERRED),
     "unit": partial(choice, allowed=UNITS),
+    "show": partial(choice, allowed=SHOWN),
+    "burst_seconds": partial(whole, least=0, most=_LONGEST),
     "burst_distance": partial(whole, least=0, most=HASH_BITS),
+    "event_minutes": partial(whole, least=0, most=_LONGEST),
     "balance": _balance,
+    "at_most": partial(whole, least=1),
+    "share": _share,
     "under": paths,
     "since": moment,
     "until": moment,
@@ -210,17 +275,6 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
 }
 
 
-def _folders(balance: str | None) -> int | None:
-    if balance in (None, "camera", "label"):
-        return None
-    number = str(balance).removeprefix(FOLDER)
-    if not str(balance).startswith(FOLDER) or not number.isdecimal() or not int(number):
-        raise SampleError(
-            f"balance is camera, label, or folder:K with K from 1 on, not {balance!r}"
-        )
-    return min(int(number), _DEEPEST)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple) and len(value) > _LISTED:
         return f"{len(value):,} paths"
@@ -232,10 +286,18 @@ def _plain(value: Any) -> Any:
 class SampleArguments(TypedDict, total=False):
     """The options as a caller gives them: see `SampleOptions`."""
 
-    bits: int
-    unit: Unit
-    burst_distance: int
-    balance: str | None
+    purpose: str | None
+    bits: int | None
+    order: str | Sequence[int] | None
+    prefer: str | None
+    unit: Unit | None
+    show: Show | None
+    burst_seconds: int | None
+    burst_distance: int | None
+    event_minutes: int | None
+    balance: str | Iterable[str] | None
+    at_most: int | None
+    share: str | None
     under: AnyPath | Iterable[AnyPath]
     since: date | str | None
     until: date | str | None
@@ -266,12 +328,29 @@ def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:
     SampleError
         When one of them is not known, or out of range.
     """
+    purpose = given.pop("purpose", None)
     chosen: dict[str, Any] = {}
     for name, value in given.items():
         full = _SPELLINGS.get(name, name)
         if full not in _CHECKS:
-            raise SampleError(f"there is no option {name!r}; the options are {', '.join(_CHECKS)}")
+            known = ", ".join(["purpose", *_CHECKS])
+            raise SampleError(f"there is no option {name!r}; the options are {known}")
         if full in chosen:
             raise SampleError(f"give {full} once; without the s it is the same option")
         chosen[full] = value
-    return SampleOptions(**chosen)
+    return SampleOptions(**for_purpose(purpose, chosen))
+
+
+def for_purpose(purpose: object, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, and what the purpose of a sample says of others.
+
+    Raises
+    ------
+    SampleError
+        When there is no such purpose.
+    """
+    if purpose is None:
+        return dict(given)
+    with said_of_a_sample():
+        meant = PURPOSES[choice("purpose", purpose, PURPOSES)]
+    return meant | {name: value for name, value in given.items() if value is not None}

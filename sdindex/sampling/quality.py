@@ -5,23 +5,24 @@ images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits tak
 usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64 dimensions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdindex.arguments import DEFAULT_DISTANCE
 from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.frame import Frame, Hashes, Numbers, days, distinct, needed
-from sdindex.sampling.sample import bursts_of
 from sdindex.sampling.trim import stride
 
 DRAWS = 30  # random samples, with whose mean a sample is compared
 MOST = 20_000  # images, and sampled ones, between which distances are measured
 SEED = 1
-QUALITY_COLUMNS = ("time", "folder", "camera", LABELS)  # of the frame
+QUALITY_COLUMNS = ("time", "camera", LABELS, "burst")  # of the frame, and of its units
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Quality:
         From how many of the images distances were measured, and to how many of the sampled
         ones: all of them, or an even subset of 20,000.
     distance
-        Images at most so many bits apart are near-duplicates, and of one burst.
+        Images at most so many bits apart are near-duplicates.
     measures
         The figures. A day is a calendar day, of whatever camera; images without a time have
         none.
@@ -98,19 +99,28 @@ class Quality:
         )
 
 
-def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Quality:
+def quality(
+    frame: Frame,
+    bursts: NDArray[Any],
+    sampled: Numbers,
+    *,
+    leading: Sequence[int],
+    distance: int | None,
+) -> Quality:
     """Measure a sample, and others of its size.
 
     Parameters
     ----------
     frame
         The images that it stands for: with folders, cameras, times and labels.
+    bursts
+        The number of each image's burst.
     sampled
         The positions of its images, in order.
-    bits
-        Leading bits of the hash that make a bucket.
+    leading
+        The bits of the hash that make a bucket.
     distance
-        In bits: images no further apart are near-duplicates.
+        In bits: images no further apart are near-duplicates; by default `DEFAULT_DISTANCE`.
 
     Raises
     ------
@@ -119,9 +129,10 @@ def quality(frame: Frame, sampled: Numbers, *, bits: int, distance: int) -> Qual
     """
     if not len(sampled):
         raise SampleError("none of the sample's images is there now: nothing can be measured")
+    distance = DEFAULT_DISTANCE if distance is None else distance
     random = np.random.default_rng(SEED)
     count, images = len(sampled), len(frame)
-    kinds = _kinds(frame, bits, distance)
+    kinds = _kinds(frame, leading, bursts)
     measured = frame.hashes[_spread_at_random(images, random)]
 
     def figures(chosen: Numbers) -> list[float]:
@@ -158,18 +169,16 @@ class Kind(NamedTuple):
     numbers: NDArray[Any]
 
 
-def _kinds(frame: Frame, bits: int, distance: int) -> dict[str, Kind]:
+def _kinds(frame: Frame, leading: Sequence[int], bursts: NDArray[Any]) -> dict[str, Kind]:
     """Return what a sample may reach."""
     times, labels = needed(frame.times), needed(frame.labels)
     dated = np.flatnonzero(times != NO_TIME)
-    starts_burst = np.zeros(len(frame), bool)
-    starts_burst[bursts_of(frame, distance).starts] = True
     return {
-        "buckets": Kind(None, frame.buckets(bits)),
+        "buckets": Kind(None, frame.buckets(leading)),
         "cameras": Kind(None, needed(frame.cameras).numbers),
         "days": Kind(dated, days(times[dated])),
         "labels": Kind(labels.positions, labels.numbers),
-        "bursts": Kind(None, np.cumsum(starts_burst, dtype=np.int32)),
+        "bursts": Kind(None, bursts),
     }
 
 

@@ -1,10 +1,11 @@
 """Which images a sample takes: pure, from columns of numbers, in natural order.
 
-From the top: over the strata that are to be balanced (cameras, folders, labels; or one for
-all), then over the buckets in each, then evenly along natural order in each bucket. What is
-drawn is images or whole bursts.
+From the top: over the strata that are to be balanced (cameras, folders, labels), one within
+the other, then over the buckets, then evenly along natural order in each bucket. What is drawn
+is images, or bursts or events, each shown by one of its images.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,18 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.errors import SampleError
-from sdindex.sampling.bursts import burst_starts
-from sdindex.sampling.frame import (
-    Buckets,
-    Frame,
-    Mask,
-    Numbers,
-    folder_starts,
-    in_order,
-    needed,
-    position_type,
-)
-from sdindex.sampling.trim import fill, trim
+from sdindex.sampling import levels
+from sdindex.sampling.frame import Frame, Numbers, moved
+from sdindex.sampling.kinds import Quotas
+from sdindex.sampling.levels import Key, Wishes
+from sdindex.sampling.options import Show, Unit
+from sdindex.sampling.order import top_bits
+from sdindex.sampling.strata import Strata
+from sdindex.sampling.units import Units, units_of
+
+# When a unit is drawn: each of these after all before it.
+USUAL, COMPANION, EXCLUDED = range(3)
 
 
 def _none() -> Numbers:
@@ -32,266 +32,183 @@ def _none() -> Numbers:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The images that a sample is drawn from.
+    """The images that a sample is drawn from, and how it is drawn.
 
     Attributes
     ----------
     frame
         The images, in natural order.
+    leading
+        The bits of a hash that make a bucket.
     strata
-        The number of each image's stratum; None when nothing is to be balanced.
+        What is to be balanced, the outermost first.
     fixed
         The positions, in order, of the images that the sample takes in any case.
-    excluded
-        The positions of images that it does not take, and that are here for their bursts alone.
+    groups
+        Units by name: for each image the position, among all images there are, of the first of
+        its burst or event.
+    unit
+        The unit that is drawn, or ``"image"``.
+    all_ids
+        Of all images there are; None where these are all.
+    later
+        When each image's unit is drawn: `USUAL`, or later.
+    show
+        Which image stands for a unit.
+    prefers_motion
+        Whether of each step of the stride the most moved is taken.
+    at_most
+        What each innermost stratum gives at most.
+    quotas
+        Fixed shares of the outermost strata, and the numbers of these by name.
     """
 
     frame: Frame
-    strata: Buckets | None = None
+    leading: Sequence[int] = top_bits(4)
+    strata: Sequence[Strata] = ()
     fixed: Numbers = field(default_factory=_none)
-    excluded: Numbers = field(default_factory=_none)
+    groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    unit: Unit = "image"
+    all_ids: Numbers | None = None
+    later: NDArray[np.uint8] | None = None
+    show: Show = "moved"
+    prefers_motion: bool = False
+    at_most: int | None = None
+    quotas: tuple[Quotas, dict[str, int]] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
     @property
-    def images(self) -> int:
-        """How many of them a sample may take."""
-        return len(self.frame) - len(self.excluded)
+    def keys(self) -> list[Key]:
+        """The numbers of the strata, the outermost first."""
+        return [strata.numbers for strata in self.strata]
+
+    def wishes(self, count: int, positions: NDArray[Any] | slice = slice(None)) -> Wishes:
+        """Return what is asked of a sample of so many of the images at these positions."""
+        motions = self.frame.motions if self.prefers_motion else None
+        quotas = None
+        if self.quotas is not None:
+            asked, numbers = self.quotas
+            quotas = {numbers[name]: part for name, part in asked.counts(count).items()}
+        return Wishes(self.at_most, quotas, None if motions is None else moved(motions[positions]))
 
 
 class Drawn(NamedTuple):
-    """A sample: positions among the candidates, in order, and the burst of each, if any."""
+    """A sample: positions among the candidates, in order, and of each the id of its unit's first.
 
-    positions: Numbers
-    bursts: Numbers | None = None
-
-
-class Bursts(NamedTuple):
-    """Bursts of images that a sample may take.
-
-    The images are at `positions` among the candidates; a burst's begin at its entry of
-    `starts` among these.
+    Where single images are drawn there are no units.
     """
 
     positions: Numbers
-    starts: Numbers
-
-    @property
-    def lengths(self) -> Numbers:
-        """How many images each burst has."""
-        return np.diff(self.starts, append=len(self.positions))
-
-    @property
-    def middles(self) -> Numbers:
-        """The positions of the images that stand for the bursts."""
-        middles: Numbers = self.positions[self.starts + self.lengths // 2]
-        return middles
-
-    def numbers_of(self, positions: Numbers) -> Numbers:
-        """Return the number of the burst in which each of these positions is."""
-        return np.searchsorted(self.positions[self.starts], positions, side="right") - 1
+    units: NDArray[Any] | None = None
 
 
-def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None = None) -> Drawn:
+def draw(candidates: Candidates, count: int) -> Drawn:
     """Return a sample of the candidates, or all of them when there are fewer.
-
-    Parameters
-    ----------
-    count
-        Images wanted.
-    bits
-        Leading bits of the hash that make a bucket.
-    distance
-        Draw bursts, in which images are at most this many bits from the first; images by
-        themselves when it is None.
 
     Raises
     ------
     SampleError
-        When more images are fixed than are wanted.
+        When more images are fixed than are wanted, or a share cannot be had.
     """
     if len(candidates.fixed) > count:
         raise SampleError(
             f"{len(candidates.fixed):,} images are fixed already, more than the {count:,} that "
             "are wanted; ask for more, or fix fewer"
         )
-    if distance is None:
-        return Drawn(_draw_images(candidates, count, bits))
-    found = _open(candidates, bursts_of(candidates.frame, distance), count)
-    positions = _draw_bursts(candidates, found, count, bits)
-    return Drawn(positions, found.numbers_of(positions))
+    if candidates.unit == "image":
+        keys = [*candidates.keys, candidates.frame.buckets(candidates.leading)]
+        positions = levels.drawn(keys, candidates.fixed, count, candidates.wishes(count))
+        _require_shares(candidates, _at(candidates.keys, positions), count, "images")
+        return Drawn(positions)
+    firsts = candidates.groups[candidates.unit]
+    units = units_of(firsts)
+    shown = units.shown_by(candidates.show, candidates.frame.motions)
+    positions = _draw_units(candidates, units, shown, count)
+    all_ids = candidates.frame.ids if candidates.all_ids is None else candidates.all_ids
+    return Drawn(positions, all_ids[firsts[positions]])
 
 
-def bursts_of(frame: Frame, distance: int) -> Bursts:
-    """Return the bursts of a frame whose folders were read."""
-    starts = burst_starts(frame.hashes, folder_starts(needed(frame.folders)), distance)
-    return Bursts(np.arange(len(frame), dtype=position_type(len(frame))), starts)
+def _draw_units(
+    candidates: Candidates, units: Units, shown: NDArray[Any], count: int
+) -> NDArray[Any]:
+    """Return the positions of the images that show units; where all fit, of more images.
 
-
-def _draw_images(candidates: Candidates, count: int, bits: int) -> Numbers:
-    buckets, strata = candidates.frame.buckets(bits), candidates.strata
-    if not len(candidates.excluded):
-        return _drawn(strata, buckets, candidates.fixed, count)
-    others = np.setdiff1d(np.arange(len(candidates)), candidates.excluded, assume_unique=True)
-    fixed = np.searchsorted(others, candidates.fixed)
-    return others[_drawn(_at(strata, others), buckets[others], fixed, count)]
-
-
-def _draw_bursts(candidates: Candidates, found: Bursts, count: int, bits: int) -> Numbers:
-    """Return the positions of the bursts' middle images; of all bursts, and more, if that fits.
-
-    A burst with a fixed image is taken by it. While not all bursts can be taken, bursts are
-    balanced and trimmed; then, with an image of each burst taken, images.
+    A unit with a fixed image is taken by it. While not all units can be taken, units are
+    balanced and trimmed; then, with an image of each unit taken, images.
     """
-    fixed, middles = candidates.fixed, found.middles
-    taken = np.unique(found.numbers_of(fixed))
+    fixed = candidates.fixed
+    taken = np.unique(units.unit_of[fixed])
     room = count - len(fixed) + len(taken)
-    strata = _at(candidates.strata, middles)
-    if room <= len(middles):
-        buckets = candidates.frame.buckets(bits)[middles]
-        drawn = np.setdiff1d(_drawn(strata, buckets, taken, room), taken, assume_unique=True)
-        return np.union1d(middles[drawn], fixed)
-    taken_first = np.union1d(fixed, np.delete(middles, taken))
-    burst_of = np.repeat(np.arange(len(middles)), found.lengths)
-    fixed_among = np.searchsorted(found.positions, taken_first)
-    drawn = _drawn(_at(strata, burst_of), burst_of.astype(np.uint32), fixed_among, count)
-    return found.positions[drawn]
-
-
-def _open(candidates: Candidates, found: Bursts, count: int) -> Bursts:
-    """Return the bursts without those of excluded images, which are shown enough by these.
-
-    Where that leaves too few, these bursts come back, without the excluded images.
-    """
-    excluded = candidates.excluded
-    if not len(excluded):
-        return found
-    holds_fixed = np.zeros(len(found.starts), bool)
-    holds_fixed[found.numbers_of(candidates.fixed)] = True
-    is_shown = np.zeros(len(found.starts), bool)
-    is_shown[found.numbers_of(excluded)] = True
-    is_shown &= ~holds_fixed
-    burst_of = np.repeat(np.arange(len(found.starts)), found.lengths)
-    stays = np.ones(len(burst_of), bool)
-    stays[excluded] = False
-    enough = count - len(candidates.fixed) <= (~is_shown).sum() - holds_fixed.sum()
-    if enough:
-        stays &= ~is_shown[burst_of]
-    starts = np.flatnonzero(np.diff(burst_of[stays], prepend=-1))
-    return Bursts(np.flatnonzero(stays), starts)
-
-
-def _at(strata: Buckets | None, positions: Numbers) -> Buckets | None:
-    return None if strata is None else strata[positions]
-
-
-class _Groups(NamedTuple):
-    """Groups of images within strata, both in the order of their numbers.
-
-    `order` has the images' positions group by group, each in natural order; a group begins in
-    it at `starts`, has `sizes` images, and `fixed` of them are taken in any case. `strata` are
-    the groups with which the strata begin.
-    """
-
-    order: Numbers
-    starts: Numbers
-    sizes: Numbers
-    fixed: Numbers
-    strata: Numbers
-
-
-def _drawn(
-    strata: Buckets | None,
-    groups: Buckets,
-    fixed: Numbers,
-    count: int,
-) -> Numbers:
-    """Return so many positions, in order: trimmed over strata, over groups in each, and even.
-
-    `groups` and `strata` have a number for each image; `fixed` positions are taken in any case.
-    """
-    if not len(groups):
-        return _none()
-    grouped = _grouped(strata, groups, fixed)
-    sizes = np.add.reduceat(grouped.sizes, grouped.strata)
-    in_any_case = np.add.reduceat(grouped.fixed, grouped.strata)
-    keep = trim(dict(enumerate(sizes.tolist())), count, dict(enumerate(in_any_case.tolist())))
-    keeps = trim_each(
-        grouped.sizes, grouped.fixed, grouped.strata, np.array([*keep.values()], np.int64)
+    chosen = _in_turn(candidates, shown, taken, room)
+    positions = np.union1d(shown[np.setdiff1d(chosen, taken, assume_unique=True)], fixed)
+    keys = _at(candidates.keys, shown)
+    if room <= len(units):
+        _require_shares(candidates, _at(keys, chosen), room, "units")
+        return positions
+    of_images = _at(keys, units.unit_of)
+    positions = levels.drawn(
+        [*of_images, units.unit_of], positions, count, candidates.wishes(count)
     )
-    return np.sort(_even(grouped, keeps, fixed))
+    _require_shares(candidates, _at(of_images, positions), count, "images")
+    return positions
 
 
-def _grouped(strata: Buckets | None, groups: Buckets, fixed: Numbers) -> _Groups:
-    order = in_order([groups] if strata is None else [strata, groups])
-    begins, begins_stratum = _turns(groups[order]), _turns(np.zeros(len(order), bool))
-    if strata is not None:
-        begins_stratum = _turns(strata[order])
-        begins |= begins_stratum
-    starts = np.flatnonzero(begins)
-    is_fixed = np.zeros(len(order), bool)
-    is_fixed[fixed] = True
-    of_fixed = np.searchsorted(starts, np.flatnonzero(is_fixed[order]), side="right") - 1
-    return _Groups(
-        order,
-        starts,
-        np.diff(starts, append=len(order)),
-        np.bincount(of_fixed, minlength=len(starts)),
-        np.flatnonzero(begins_stratum[starts]),
-    )
+def _in_turn(
+    candidates: Candidates, shown: NDArray[Any], taken: NDArray[Any], room: int
+) -> NDArray[Any]:
+    """Return the numbers of so many units, those that are taken already among them.
 
-
-def _turns(numbers: NDArray[Any]) -> Mask:
-    """Say of each number whether it differs from the number before; the first does."""
-    turns = np.ones(len(numbers), bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=turns[1:])
-    return turns
-
-
-def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) -> Numbers:
-    """Return how many images of each group a sample keeps: the trim in each stratum.
-
-    The rule of `sdindex.sampling.trim.trim`, applied to all strata at once.
-
-    Parameters
-    ----------
-    sizes, fixed
-        Of the groups, in the order of their numbers, stratum by stratum.
-    strata
-        The groups with which the strata begin.
-    counts
-        The images that are wanted of each stratum.
+    A unit that is to be drawn later is offered when all others are drawn.
     """
-    groups = np.diff(strata, append=len(sizes))
-    low, high = np.zeros(len(strata), np.int64), np.full(len(strata), sizes.max())
-    while (low < high).any():  # the greatest level at which not too many are kept
-        level = (low + high + 1) // 2
-        kept = np.maximum(fixed, np.minimum(sizes, np.repeat(level, groups)))
-        fits = np.add.reduceat(kept, strata) <= counts
-        low, high = np.where(fits, level, low), np.where(fits, high, level - 1)
-    level = np.repeat(low, groups)
-    keeps: Numbers = np.maximum(fixed, np.minimum(sizes, level))
-    remaining = counts - np.add.reduceat(keeps, strata)
-    above = np.flatnonzero((fixed <= level) & (level < sizes))
-    stratum = np.repeat(np.arange(len(strata)), groups)[above]
-    largest_first = np.lexsort((-sizes[above], stratum))
-    above, stratum = above[largest_first], stratum[largest_first]
-    rank = np.arange(len(above)) - np.searchsorted(stratum, stratum)
-    keeps[above[rank < remaining[stratum]]] += 1
-    return keeps
+    later = np.zeros(len(shown), np.uint8)
+    if candidates.later is not None:
+        later = candidates.later[shown]
+        later[taken] = USUAL
+    buckets = candidates.frame.buckets(candidates.leading)
+    chosen = taken
+    for turn in np.unique(later):
+        if len(chosen) >= room:
+            break
+        offered = np.flatnonzero(later <= turn)
+        images = shown[offered]
+        fixed = np.searchsorted(offered, chosen)
+        wishes = candidates.wishes(room, images)
+        keys = [*_at(candidates.keys, images), buckets[images]]
+        chosen = offered[levels.drawn(keys, fixed, room, wishes)]
+    return chosen
 
 
-def _even(grouped: _Groups, keeps: Numbers, fixed: Numbers) -> Numbers:
-    """Return the positions that are kept of each group, even along natural order."""
-    free = np.where(grouped.fixed > 0, 0, keeps)
-    group_of = np.repeat(np.arange(len(free)), free)
-    rank = np.arange(len(group_of)) - np.repeat(np.cumsum(free) - free, free)
-    ranks_in_group = rank * grouped.sizes[group_of] // free[group_of]
-    chosen = [grouped.order[grouped.starts[group_of] + ranks_in_group]]
-    for group in np.flatnonzero(grouped.fixed):
-        start, size = grouped.starts[group], grouped.sizes[group]
-        members = grouped.order[start : start + size]
-        ranks = np.flatnonzero(np.isin(members, fixed, assume_unique=True))
-        chosen.append(members[fill(int(size), int(keeps[group]), ranks.tolist())])
-    return np.concatenate(chosen)
+def _require_shares(candidates: Candidates, keys: Sequence[Key], count: int, things: str) -> None:
+    """Refuse a sample in which what has a fixed share did not get it.
+
+    Raises
+    ------
+    SampleError
+        When there are too few of it, or too many are fixed.
+    """
+    if candidates.quotas is None:
+        return
+    quotas, numbers = candidates.quotas
+    wanted = quotas.counts(count)
+    drawn = np.bincount(keys[0], minlength=len(candidates.strata[0].names)).tolist()
+    for name, number in numbers.items():
+        of_it = f"{quotas.kind}:{name} is to be {wanted[name]:,} of {count:,} {things}"
+        if drawn[number] > wanted[name]:
+            raise SampleError(f"{of_it}, and {drawn[number]:,} are fixed already; fix fewer")
+        if drawn[number] < wanted[name]:
+            raise SampleError(
+                f"{of_it}, and there are {drawn[number]:,}: enough for a sample of "
+                f"{quotas.most(name, drawn[number]):,}"
+            )
+    rest, asked = sum(drawn) - sum(wanted.values()), count - sum(wanted.values())
+    if rest > asked or (rest < asked and candidates.at_most is None):
+        raise SampleError(
+            f"what share does not name is to be {asked:,} of {count:,} {things}, and there are "
+            f"{rest:,}"
+        )
+
+
+def _at(keys: Iterable[Key], positions: NDArray[Any]) -> list[Key]:
+    return [key[positions] for key in keys]

@@ -1,7 +1,6 @@
 """Buckets and the trim from the top: which groups a sample keeps whole, and which it cuts."""
 
-from collections.abc import Mapping, Sequence
-from heapq import heapify, heapreplace
+from collections.abc import Mapping
 from typing import TypeVar
 
 Key = TypeVar("Key", int, str)
@@ -69,39 +68,3 @@ def stride(size: int, count: int) -> list[int]:
     The i-th is ``floor(i * size / count)``; `count` is at most `size`.
     """
     return [number * size // count for number in range(count)]
-
-
-def fill(size: int, count: int, fixed: Sequence[int]) -> list[int]:
-    """Return `count` of the positions 0 .. `size` - 1, in order, the fixed ones among them.
-
-    The others go where the fixed ones leave the widest gaps, and are even within a gap. With
-    nothing fixed it is `stride`.
-
-    Parameters
-    ----------
-    fixed
-        Positions in ascending order; no more than `count`.
-    """
-    if not fixed:
-        return stride(size, count)
-    starts = [0, *(position + 1 for position in fixed)]
-    lengths = [end - start for start, end in zip(starts, [*fixed, size], strict=True)]
-    chosen = list(fixed)
-    for start, length, new in zip(
-        starts, lengths, _shared(lengths, count - len(fixed)), strict=True
-    ):
-        chosen += [start + number * (length + 1) // (new + 1) - 1 for number in range(1, new + 1)]
-    return sorted(chosen)
-
-
-def _shared(lengths: Sequence[int], count: int) -> list[int]:
-    """Return how many of `count` new positions go into each gap: one by one, into the widest."""
-    shares = [0] * len(lengths)
-    widest = [(-float(length), gap) for gap, length in enumerate(lengths) if length]
-    heapify(widest)
-    for _ in range(count):
-        gap = widest[0][1]
-        shares[gap] += 1
-        width = lengths[gap] / (shares[gap] + 1) if shares[gap] < lengths[gap] else 0.0
-        heapreplace(widest, (-width, gap))
-    return shares

@@ -5,27 +5,22 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
 from sdindex.sampling.blocks import LABELS, NO_TIME
-from sdindex.sampling.frame import (
-    NONE,
-    Buckets,
-    Coded,
-    Frame,
-    Labelled,
-    Mask,
-    by_appearance,
-    coarser,
-    main_labels,
-    needed,
-)
+from sdindex.sampling.even import leading_bits
+from sdindex.sampling.frame import Coded, Frame, Labelled, Mask, needed
+from sdindex.sampling.kinds import RANKS, Kind, Quotas
 from sdindex.sampling.options import SampleOptions
-from sdindex.sampling.sample import Candidates
+from sdindex.sampling.sample import COMPANION, EXCLUDED, USUAL, Candidates
+from sdindex.sampling.strata import Strata, column_of, shared, strata
+from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store import archives, samples, taxa
 from sdindex.store.database import Session
 from sdindex.store.frames import methods, refuse_to_mix
@@ -35,6 +30,8 @@ from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import label
 
 log = logging.getLogger("sdindex")
+
+_UNITS = frozenset(("burst", "event"))
 
 
 def candidates(
@@ -48,7 +45,8 @@ def candidates(
     Parameters
     ----------
     also
-        Columns of the frame that are wanted beside those that the options need.
+        Columns of the frame that are wanted beside those that the options need; or ``"burst"``
+        and ``"event"``: which of these each image is of.
     listed
         The images that the lists of the options name.
 
@@ -61,25 +59,80 @@ def candidates(
     excluded = _excluded(session, options, listed)
     fixed = _fixed(session, options, listed, excluded)
     mixed = len(methods(session)) > 1
-    frame = load(session, {*_columns(options), *also, *(["method"] if mixed else [])})
+    wanted = {*also, *([] if options.unit == "image" else [options.unit])}
+    frame = load(
+        session, {*_columns(options), *_of_units(wanted), *also, *(["method"] if mixed else [])}
+    )
     frame = _heard(session, frame, options)
+    leading, all_ids = leading_bits(options, frame.hashes), frame.ids
+    groups, later = _groups(frame, options, wanted, fixed, excluded)
     chosen = _passing(session, frame, options, listed)
-    # An excluded image stands for its burst: it stays, to be told apart when bursts are drawn.
-    if excluded and options.unit == "image":
+    if excluded:
         chosen &= ~frame.among(excluded)
     if fixed:  # whatever the filters say, at their positions among the others
         chosen |= frame.among(fixed)
     frame = frame.only({*_drawn_by(options), *also, "method"}).take(chosen)
+    groups = {unit: numbers[chosen] for unit, numbers in groups.items()}
+    later = None if later is None else later[chosen]
     del chosen
     if frame.methods is not None:
         counted = np.bincount(frame.methods.numbers, minlength=len(frame.methods.names))
         refuse_to_mix(_by_method(frame.methods, counted.tolist()))
+    strata, quotas = _strata(session, frame, options)
     return Candidates(
         frame,
-        _strata(frame, options),
+        leading,
+        strata,
         frame.positions_of(fixed),
-        frame.positions_of(excluded),
+        groups,
+        options.unit,
+        all_ids,
+        later,
+        options.show,
+        options.prefer == "motion",
+        options.at_most,
+        quotas,
     )
+
+
+def _groups(
+    frame: Frame,
+    options: SampleOptions,
+    units: set[str],
+    fixed: Collection[int],
+    excluded: Collection[int],
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8] | None]:
+    """Return the bursts and events that are wanted, of all images; and when each is drawn.
+
+    What an excluded image is of is shown by it: it is drawn when there is nothing else.
+    """
+    if _UNITS.isdisjoint(units):
+        return {}, None
+    found = taken(frame, options.clock)
+    groups: dict[str, NDArray[Any]] = {}
+    if "burst" in units:
+        groups["burst"] = found.bursts()
+    if "event" in units:
+        groups["event"] = found.events(frame, options.clock)
+    if options.unit not in groups:
+        return groups, None
+    later = np.where(found.companions(frame), np.uint8(COMPANION), np.uint8(USUAL))
+    if excluded:
+        is_shown, firsts = np.zeros(len(frame), bool), groups[options.unit]
+        is_shown[firsts[frame.positions_of(excluded)]] = True
+        is_shown[firsts[frame.positions_of(fixed)]] = False
+        later[is_shown[firsts]] = EXCLUDED
+    return groups, later
+
+
+def _ranks(session: Session, kind: Kind) -> dict[str, str] | None:
+    """Return the name of each label at a rank; None where labels themselves are meant."""
+    if not (kind.name == "label" and kind.detail):
+        return None
+    names = taxa.names_at(session, kind.detail)
+    if not names:
+        raise SampleError(f"no label of this index has a {kind.detail}, to balance {kind} by")
+    return names
 
 
 def _by_method(methods: Coded, counted: Sequence[int]) -> Counter[str]:
@@ -101,12 +154,13 @@ def _columns(options: SampleOptions) -> set[str]:
 
 def _drawn_by(options: SampleOptions) -> set[str]:
     """Return those that are wanted when the filters have been asked."""
-    asked = {
-        "folder": options.unit == "burst" or options.folders is not None,
-        "camera": options.balance == "camera",
-        LABELS: options.balance == "label",
-    }
-    return {name for name, is_asked in asked.items() if is_asked}
+    by_motion = options.prefer == "motion" or (options.unit != "image" and options.show == "moved")
+    return {*map(column_of, options.strata), *(["motion"] if by_motion else [])}
+
+
+def _of_units(wanted: Collection[str]) -> Sequence[str]:
+    """Return those by which bursts and events are told, where these are wanted."""
+    return () if _UNITS.isdisjoint(wanted) else UNIT_COLUMNS
 
 
 def _passing(session: Session, frame: Frame, options: SampleOptions, listed: Listed) -> Mask:
@@ -179,7 +233,7 @@ def _meant(session: Session, labels: Labelled, names: Sequence[str]) -> set[str]
     meant: set[str] = set()
     for name in names:
         rank, _, of_rank = name.partition(":")
-        if name in labels.names or rank not in taxa.RANKS:
+        if name in labels.names or rank not in RANKS:
             _require_labels(session, labels, [name])
             meant.add(name)
         else:
@@ -199,20 +253,16 @@ def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) ->
             )
 
 
-def _strata(frame: Frame, options: SampleOptions) -> Buckets | None:
-    """Return the number of each image's stratum, in the order in which the strata appear."""
-    if options.balance is None:
-        return None
-    if options.balance == "label":
-        labels = needed(frame.labels)
-        numbers = (main_labels(labels, len(frame)) - NONE).astype(np.int32)
-        return by_appearance(numbers, len(labels.names) + 1)
-    if options.balance == "camera":
-        cameras = needed(frame.cameras)
-        return by_appearance(cameras.numbers, len(cameras.names))
-    depth, folders = options.folders, needed(frame.folders)
-    numbers = coarser(folders, lambda name: (name[0], *name[1].split("/")[:depth]))
-    return by_appearance(numbers, len(folders.names))
+def _strata(
+    session: Session, frame: Frame, options: SampleOptions
+) -> tuple[list[Strata], tuple[Quotas, dict[str, int]] | None]:
+    """Return what the options balance, and the numbers of what gets fixed shares."""
+    found = [strata(frame, kind, _ranks(session, kind)) for kind in options.strata]
+    quotas = options.quotas
+    if quotas is None:
+        return found, None
+    found[0], numbers = shared(found[0], quotas, "that passes the filters")
+    return found, (quotas, numbers)
 
 
 def _fixed(

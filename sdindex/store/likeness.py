@@ -12,6 +12,8 @@ from sdindex.hashing.bits import unsigned
 from sdindex.progress import counter
 from sdindex.sampling.frame import Numbers, in_order
 from sdindex.sampling.likeness import leaders, nearest, steps
+from sdindex.sampling.options import Clock
+from sdindex.sampling.units import UNIT_COLUMNS
 from sdindex.store.database import Session, Store
 from sdindex.store.frames import methods
 from sdindex.store.loading import load
@@ -124,17 +126,17 @@ def similar(
     *,
     count: int,
     within: int,
-    of_bursts: int | None,
+    of_bursts: Clock | None,
 ) -> list[SimilarImage]:
     """Return the images most like a signed hash; see `sdindex.Index.similar`.
 
     `own` is the id of the image that has it, where it is in the index.
     """
-    frame = load(session, [] if of_bursts is None else ["folder"])
+    frame = load(session, () if of_bursts is None else UNIT_COLUMNS)
     own_at = None if own is None else next(iter(frame.positions_of([own]).tolist()), None)
     found = nearest(frame, unsigned(dhash), count, within=within, of_bursts=of_bursts, own=own_at)
     ids = [int(frame.ids[position]) for position, _ in found]
-    images = by_id(session, ids, DEFAULT_BITS, {})
+    images = by_id(session, ids, range(DEFAULT_BITS))
     return [SimilarImage(bits, image) for (_, bits), image in zip(found, images, strict=True)]
 
 

@@ -96,7 +96,7 @@ def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Number
     """Return the ids: each block lists them by bucket, and the hashes say where these are."""
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
     ids = np.empty(len(hashes), position_type(largest))
-    buckets = buckets_of(hashes, BUCKET_BITS)
+    buckets = buckets_of(hashes, range(BUCKET_BITS))
     for bucket in range(1 << BUCKET_BITS):
         for found, data in _column(session, blocks, ids_column(bucket)):
             here = slice(found.start, found.start + found.block.images)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -67,8 +68,9 @@ class SampledImage:
         The camera's folder, relative to the archive and empty for its root, or its name.
     labels
         Each once, in alphabetical order.
-    burst
-        The same number for the images of one burst; None where none were looked for.
+    burst, event
+        The id of the first image of the burst, and of the event, that it is of; None where none
+        were looked for.
     boxes
         Where labels are that have boxes; several of one label are several boxes.
     """
@@ -86,10 +88,21 @@ class SampledImage:
     camera: str
     labels: tuple[str, ...]
     burst: int | None
+    event: int | None
     boxes: tuple[Box, ...] = ()
 
     def __fspath__(self) -> str:
         return self.path
+
+
+class UnitsTold(NamedTuple):
+    """The burst and the event of each image, by its id, where these are known."""
+
+    bursts: Mapping[int, int | None] = MappingProxyType({})
+    events: Mapping[int, int | None] = MappingProxyType({})
+
+
+NOTHING_TOLD = UnitsTold()
 
 
 def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iterator[str]:
@@ -151,9 +164,12 @@ def archives_of(session: Session, ids: Iterable[int] | None) -> set[str]:
 
 
 def by_id(
-    session: Session, ids: Iterable[int], bits: int, burst_of: Mapping[int, int | None]
+    session: Session,
+    ids: Iterable[int],
+    leading: Sequence[int],
+    units: UnitsTold = NOTHING_TOLD,
 ) -> list[SampledImage]:
-    """Return the images of those ids, in their order."""
+    """Return the images of those ids, in their order; these bits of a hash make the bucket."""
     found: list[SampledImage] = []
     root_from = cache(stored_root)
     for chunk in batched(ids, PARAMETERS):
@@ -167,9 +183,10 @@ def by_id(
             row_id: _image(
                 root_from(root),
                 row,
-                bits,
+                leading,
                 labels=labels.get(row_id, ()),
-                burst=burst_of.get(row_id),
+                burst=units.bursts.get(row_id),
+                event=units.events.get(row_id),
                 boxes=tuple(boxes.get(row_id, ())),
             )
             for row_id, root, *row in rows
@@ -215,13 +232,13 @@ def _boxes(session: Session, ids: Sequence[int]) -> dict[int, list[Box]]:
     return boxes
 
 
-def _image(root: Root, row: Sequence[Any], bits: int, **known: Any) -> SampledImage:
+def _image(root: Root, row: Sequence[Any], leading: Sequence[int], **known: Any) -> SampledImage:
     stored_path, dhash, taken_at, width, height, brightness, motion, camera = row
     return SampledImage(
         path=root.location(stored_path),
         relative_path=from_text(stored_path),
         archive=root.location(),
-        bucket=hash_bits.bucket(dhash, bits),
+        bucket=hash_bits.bits_at(dhash, leading),
         dhash=hash_bits.to_hex(dhash),
         taken_at=taken_at,
         width=width,

@@ -1,26 +1,51 @@
 """Drawing a sample: bucket sizes from SQL, the trim, an even stride through natural order."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.arguments import DEFAULT_BITS
-from sdindex.sampling.options import Count, SampleOptions, images_wanted
+from sdindex.sampling.count import Count, images_wanted
+from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.order import known_bits
 from sdindex.sampling.trim import trim
 from sdindex.store import frames, plain, samples
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.lookup import NOTHING_LISTED, Listed
-from sdindex.store.sampled import SampledImage, by_id, paths_by_id
+from sdindex.store.sampled import SampledImage, UnitsTold, by_id, paths_by_id
 from sdindex.store.tables import archive, image
 
-if TYPE_CHECKING:
-    from sdindex.sampling.sample import Candidates, Drawn
-
 _PLAIN = 20_000  # images of a plain sample that are quicker looked up than taken from the frame
+_UNITS = ("burst", "event")
+# The options of a saved sample that say how its images are grouped.
+_GROUPING = ("bits", "order", "unit", "burst_seconds", "burst_distance", "event_minutes")
+
+
+class Selected(NamedTuple):
+    """A sample: what was drawn, and from what.
+
+    Attributes
+    ----------
+    ids
+        Of its images, in natural order.
+    units
+        The id of the first image of each one's burst or event; None where images were drawn.
+    asked
+        How many images were asked for.
+    images
+        How many there were to draw from.
+    options
+        Those by which it can be drawn again.
+    """
+
+    ids: list[int]
+    units: list[int] | None
+    asked: int
+    images: int
+    options: SampleOptions
 
 
 def select(
@@ -30,14 +55,16 @@ def select(
     listed: Listed = NOTHING_LISTED,
     *,
     save: str | None = None,
+    told: bool = False,
+    when_drawn: Callable[[str], object] | None = None,
 ) -> list[SampledImage]:
     """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`.
 
     `listed` is what the lists of the options mean.
     """
-    ids, bursts = drawn_ids(session, count, options, listed, save=save)
-    burst_of = dict(zip(ids, bursts, strict=True)) if bursts else {}
-    return by_id(session, ids, options.bits, burst_of)
+    found = drawn_ids(session, count, options, listed, save=save, when_drawn=when_drawn)
+    units = dict(zip(found.ids, found.units, strict=True)) if found.units else {}
+    return _images(session, found.ids, found.options, units, told=told)
 
 
 def drawn_ids(
@@ -47,61 +74,78 @@ def drawn_ids(
     listed: Listed,
     *,
     save: str | None,
-) -> tuple[list[int], list[int] | None]:
-    """Return the ids of a sample, and the burst of each where it is of bursts; keep it if named."""
+    when_drawn: Callable[[str], object] | None = None,
+) -> Selected:
+    """Draw a sample, and keep it if it has a name; `when_drawn` is told about it in one line."""
     if save is not None:
         samples.require_new(session, save)
-    asked, ids, bursts = _drawn(session, count, options, listed)
+    found = _drawn(session, count, options, listed)
     if save is not None:
-        samples.save(session, save, asked, options, ids, bursts)
-    return ids, bursts
+        samples.save(session, save, found.asked, found.options, found.ids, found.units)
+    if when_drawn is not None:
+        from sdindex.store.told import line  # numpy
+
+        when_drawn(line(session, found.ids, found.images, options))
+    return found
 
 
-def saved(session: Session, name: str) -> list[SampledImage]:
+def saved(session: Session, name: str, *, told: bool = False) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
-    bits = samples.options_of(session, name).get("bits", DEFAULT_BITS)
-    burst_of = samples.bursts_of(session, name)
-    ids = _in_order(session, samples.present(session, burst_of))
-    return by_id(session, ids, bits, burst_of)
+    units = samples.bursts_of(session, name)
+    ids = _in_order(session, samples.present(session, units))
+    return _images(session, ids, _grouped_as(session, name), units, told=told)
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
     """Return the ids of a saved sample's images that are there, and how it was grouped."""
     ids = samples.present(session, samples.bursts_of(session, name))
+    return sorted(ids), replace(_grouped_as(session, name), unit="image")
+
+
+def _grouped_as(session: Session, name: str) -> SampleOptions:
+    """Return how the images of a saved sample were grouped, and nothing else of its options."""
     kept = samples.options_of(session, name)
-    grouped = {name: kept[name] for name in ("bits", "burst_distance") if name in kept}
-    return sorted(ids), SampleOptions(**grouped)
+    return SampleOptions(**{name: kept[name] for name in _GROUPING if name in kept})
 
 
-def _drawn(
-    session: Session, count: Count, options: SampleOptions, listed: Listed
-) -> tuple[int, list[int], list[int] | None]:
-    """Return how many images are asked for, the ids of those drawn, and the burst of each, if any.
+def _images(
+    session: Session,
+    ids: Sequence[int],
+    options: SampleOptions,
+    units: Mapping[int, int | None],
+    *,
+    told: bool,
+) -> list[SampledImage]:
+    """Return images with the units that they were drawn as; with all units, if they are told."""
+    if told:
+        from sdindex.store.told import units_told  # numpy
 
-    The ids are in the natural order of the images.
-    """
+        found = units_told(session, ids, options.clock)
+    else:
+        found = UnitsTold(**{f"{options.unit}s": units} if units and options.unit in _UNITS else {})
+    return by_id(session, ids, known_bits(options) or (), found)
+
+
+def _drawn(session: Session, count: Count, options: SampleOptions, listed: Listed) -> Selected:
     if options.is_plain and frames.is_current(session):
         sizes = plain.bucket_sizes(session)
-        asked = images_wanted(count, sum(sizes.values()))
+        images = sum(sizes.values())
+        asked = images_wanted(count, images)
         if asked <= _PLAIN:
             plain.refuse_mixed_methods(session)
             ids = plain.ids_by_stride(session, sizes, trim(sizes, asked))
-            return asked, _in_order(session, ids), None
-    from sdindex.store.candidates import candidates  # numpy
+            return Selected(_in_order(session, ids), None, asked, images, options)
+    from sdindex.sampling.sample import draw  # numpy
+    from sdindex.store.candidates import candidates
 
     found = candidates(session, options, listed=listed)
-    drawn = drawn_from(found, count, options)
-    bursts = None if drawn.bursts is None else drawn.bursts.tolist()
-    asked = images_wanted(count, found.images)
-    return asked, found.frame.ids[drawn.positions].tolist(), bursts
-
-
-def drawn_from(found: "Candidates", count: Count, options: SampleOptions) -> "Drawn":
-    """Return the sample of these images."""
-    from sdindex.sampling.sample import draw
-
-    distance = options.burst_distance if options.unit == "burst" else None
-    return draw(found, images_wanted(count, found.images), bits=options.bits, distance=distance)
+    asked = images_wanted(count, len(found))
+    drawn = draw(found, asked)
+    units = None if drawn.units is None else drawn.units.tolist()
+    ids = found.frame.ids[drawn.positions].tolist()
+    if found.leading and known_bits(options) is None:
+        options = replace(options, order=found.leading)
+    return Selected(ids, units, asked, len(found), options)
 
 
 def _in_order(session: Session, ids: Iterable[int]) -> list[int]:
@@ -158,12 +202,18 @@ def buckets(session: Session, count: Count | None, options: SampleOptions) -> li
     """Return the buckets in the order of their numbers; see `sdindex.Index.buckets`."""
     from sdindex.store.candidates import candidates  # numpy
 
-    sizes, first_ids = candidates(session, options).frame.bucket_sizes(options.bits)
+    found = candidates(session, options)
+    sizes, first_ids = found.frame.bucket_sizes(found.leading)
     paths = paths_by_id(session, first_ids.values(), relative=True)
     path_of = dict(zip(first_ids, paths, strict=True))
     asked = None if count is None else images_wanted(count, sum(sizes.values()))
     keeps = sizes if asked is None else trim(sizes, asked)
     return [
-        Bucket(number, f"{number:0{options.bits}b}", images, keeps[number], path_of[number])
+        Bucket(number, bits_of(number, options.bits), images, keeps[number], path_of[number])
         for number, images in sizes.items()
     ]
+
+
+def bits_of(bucket: int, bits: int) -> str:
+    """Return the number of a bucket as zeros and ones; empty text where it has no bits."""
+    return f"{bucket:0{bits}b}" if bits else ""

@@ -9,8 +9,6 @@ from sdindex.errors import SampleError
 from sdindex.store.database import Session
 from sdindex.store.tables import label, taxon
 
-RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common")
-
 
 def store(session: Session, taxonomy: Mapping[str, Mapping[str, str]]) -> None:
     """Store the names of labels at each rank, in place of what was known of these labels."""

@@ -273,6 +273,8 @@ def test_coco_is_opened_by_pycocotools(tmp_path: Path) -> None:
             "location": "cam1",
             "datetime": "2024-05-01 23:59:58",
             "seq_id": "7",
+            "seq_num_frames": 1,
+            "frame_num": 1,
         }
     ]
     assert "seq_id" not in database.imgs[SAMPLE[2].relative_path]

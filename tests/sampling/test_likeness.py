@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.likeness import leaders, nearest, steps
+from sdindex.sampling.options import Clock
 
 hashes = st.lists(
     st.builds(
@@ -62,8 +64,14 @@ def test_the_nearest_by_all_distances(
 def test_one_of_each_burst(own: int | None) -> None:
     some = [0, 1, 3, 2**40 - 1, 2**40 - 2, 0, 1]
     folders = Coded(np.array([0, 0, 0, 0, 0, 1, 1]), [(1, "a"), (1, "b")])
-    frame = Frame(np.arange(7), np.array(some, np.uint64), folders=folders)
-    found = nearest(frame, 1, 10, within=64, of_bursts=4, own=own)
+    frame = Frame(
+        np.arange(7),
+        np.array(some, np.uint64),
+        times=np.full(7, NO_TIME),
+        folders=folders,
+        cameras=folders,
+    )
+    found = nearest(frame, 1, 10, within=64, of_bursts=Clock(distance=4), own=own)
     if own is None:
         assert found == [(1, 0), (6, 0), (3, 39)]
     else:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdindex import SampleError
-from sdindex.sampling.options import SampleOptions, sample_count, sample_options
+from sdindex.sampling.count import sample_count
+from sdindex.sampling.kinds import Kind, Quotas
+from sdindex.sampling.options import SampleOptions, sample_options
 
 
 def options(**given: Any) -> SampleOptions:
@@ -38,22 +41,34 @@ def test_one_or_several_and_texts_or_paths() -> None:
 
 
 def test_none_is_not_given() -> None:
-    names = SampleOptions.__dataclass_fields__.keys() - {"bits", "unit", "burst_distance"}
-    nothing = dict.fromkeys(names)
+    nothing = dict.fromkeys(SampleOptions.__dataclass_fields__)
     assert options(**nothing) == SampleOptions()
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"bits": 65}, "bits must be a whole number from 1 to 64, not 65"),
-        ({"bits": "4"}, "bits must be a whole number from 1 to 64, not '4'"),
-        ({"bits": True}, "bits must be a whole number from 1 to 64, not True"),
+        ({"bits": 65}, "bits must be a whole number from 0 to 64, not 65"),
+        ({"bits": "4"}, "bits must be a whole number from 0 to 64, not '4'"),
+        ({"bits": True}, "bits must be a whole number from 0 to 64, not True"),
         ({"bits": 4.0}, "bits must be a whole number"),
         ({"burst_distance": -1}, "burst_distance must be a whole number from 0 to 64, not -1"),
-        ({"unit": "herd"}, "unit must be one of image, burst, not 'herd'"),
-        ({"balance": "colour"}, "balance is camera, label, or folder:K"),
+        ({"unit": "herd"}, "unit must be one of image, burst, event, not 'herd'"),
+        ({"balance": "colour"}, "balance is camera, label, folder:K"),
         ({"balance": 3}, "balance must be"),
+        ({"balance": ["day", "camera", "day"]}, "balance has the same twice: day, camera, day"),
+        ({"balance": "folder:0"}, "balance is camera"),
+        ({"at_most": 5}, "at_most is of each part of a balance"),
+        ({"share": "deer=20%"}, "share is KIND:NAME=PERCENT%"),
+        ({"share": "label:deer=20"}, "a share is more than 0% and at most 100%"),
+        ({"share": "label:deer=60%,fox=41%"}, "the shares add up to 101%"),
+        ({"share": "label:deer=6%,deer=4%"}, "share names each of its parts once"),
+        ({"share": "day:2024-05-01=6%", "balance": ["camera", "day"]}, "give day as the first"),
+        ({"order": "left"}, "order must be one of top, centre, even, not 'left'"),
+        ({"order": "1,1"}, "order has each bit once"),
+        ({"order": [0, 64]}, "order must be a whole number from 0 to 63, not 64"),
+        ({"order": [1, 2, 3]}, "order has 3 bits, fewer than bits asks for: 4"),
+        ({"purpose": "talk"}, "purpose must be one of labelling, not 'talk'"),
         ({"since": "yesterday"}, "since must be a time such as 2026-04-03"),
         ({"until": 2020}, "until must be a time such as 2026-04-03"),
         ({"since": datetime.now(UTC)}, "no time zone"),
@@ -63,7 +78,7 @@ def test_none_is_not_given() -> None:
         ({"files": 7}, "files must be a path"),
         ({"where": 1}, "where must be a text"),
         ({"within": Path("a")}, "within must be a text"),
-        ({"lable": "fox"}, "there is no option 'lable'; the options are bits"),
+        ({"lable": "fox"}, "there is no option 'lable'; the options are purpose, bits"),
         ({"label": "a", "labels": "b"}, "give labels once"),
     ],
 )
@@ -113,3 +128,22 @@ def test_what_was_given_is_said_short_and_in_one_line() -> None:
             options(bits=value)
         assert "\n" not in str(raised.value)
         assert len(str(raised.value)) < 150
+
+
+def test_a_purpose_is_what_is_not_said_otherwise() -> None:
+    meant = options(unit="burst", show="moved", order="centre", balance="camera")
+    assert options(purpose="labelling") == meant
+    assert options(purpose="labelling", bits=None, unit=None) == meant
+    chosen = options(purpose="labelling", unit="event", order="even", balance=["label", "day"])
+    assert (chosen.unit, chosen.order, chosen.balance) == ("event", "even", ("label", "day"))
+    assert options(purpose="labelling", balance=()).balance == ()
+
+
+def test_what_has_fixed_shares_is_the_outermost() -> None:
+    named = options(share="folder:2:site:1/a=20%,b=3.5%", balance=["camera"])
+    assert [str(kind) for kind in named.strata] == ["folder:2", "camera"]
+    assert named.quotas is not None
+    assert [*named.quotas.percent] == ["site:1/a", "b"]
+    rank = options(share="label:genus:vulpes=50%", balance=["label:genus", "day"])
+    assert [str(kind) for kind in rank.strata] == ["label:genus", "day"]
+    assert options(share="label:genus=50%").quotas == Quotas(Kind("label"), {"genus": Fraction(50)})

@@ -1,21 +1,22 @@
 """Which images a sample takes, held against the rules by brute force."""
 
-from array import array
-from collections import Counter, defaultdict
-from itertools import pairwise
+from collections import Counter
+from contextlib import suppress
+from fractions import Fraction
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sdindex.errors import SampleError
-from sdindex.sampling.bursts import burst_starts
-from sdindex.sampling.frame import Coded, Frame
-from sdindex.sampling.sample import Candidates, draw, trim_each
-from sdindex.sampling.trim import fill, stride, trim
+from sdindex.sampling.frame import NO_MOTION, Frame
+from sdindex.sampling.kinds import Kind, Quotas, quotas_of
+from sdindex.sampling.levels import trim_each
+from sdindex.sampling.sample import Candidates, Drawn, draw
+from sdindex.sampling.strata import Strata
+from sdindex.sampling.trim import trim
 from tests.support import plain_rule
-from tests.support.plain_rule import bursts, middle
+from tests.support.plain_rule import Asked, Shot
 
 sizes_and_fixed = st.dictionaries(
     st.integers(0, 1000),
@@ -41,38 +42,6 @@ def test_the_level_with_what_is_fixed(given_sizes: dict[int, tuple[int, int]], m
         expected[bucket] += 1
     assert trim(sizes, count, fixed) == expected
     assert sum(expected.values()) == min(count, sum(sizes.values()))
-
-
-@given(st.integers(1, 120), st.data())
-def test_new_ones_go_into_the_widest_gaps(size: int, data: st.DataObject) -> None:
-    fixed = sorted(data.draw(st.sets(st.integers(0, size - 1), max_size=size)))
-    count = data.draw(st.integers(len(fixed), size))
-    places = fill(size, count, fixed)
-    assert len(places) == len(set(places)) == count
-    assert places == sorted(places)
-    assert set(fixed) <= set(places) <= set(range(size))
-    if not fixed:
-        assert places == stride(size, count)
-        return
-    gaps = Counter[int]()  # new ones in each gap between fixed ones, by the fixed one before it
-    for place in set(places) - set(fixed):
-        gaps[max((one for one in fixed if one < place), default=-1)] += 1
-    lengths = {
-        before: after - before - 1
-        for before, after in zip([-1, *fixed], [*fixed, size], strict=True)
-    }
-    for one, other in ((one, other) for one in lengths for other in lengths):
-        if gaps[other] < lengths[other] and gaps[one]:  # none was put where it was narrower
-            assert lengths[one] / gaps[one] >= lengths[other] / (gaps[other] + 1)
-
-
-@given(st.integers(5, 60), st.data())
-def test_within_a_gap_they_are_even(size: int, data: st.DataObject) -> None:
-    fixed = [0, size - 1]
-    count = data.draw(st.integers(2, size))
-    places = fill(size, count, fixed)
-    steps = [after - before for before, after in pairwise(places)]
-    assert max(steps) - min(steps) <= 1
 
 
 @given(
@@ -103,200 +72,196 @@ def test_each_stratum_is_trimmed_as_it_would_be_alone(
     assert found == expected
 
 
-# Close to each other, as bursts are, and far, as scenes are.
-hashes_of_scenes = st.lists(
-    st.builds(
-        lambda scene, noise: scene ^ noise,
-        st.sampled_from([0, -1, 0x0F0F << 20, 1 << 62, -(1 << 63)]),
-        st.sampled_from([0, 1, 0b111, 0x3FF, 0xFFFF]),
-    ),
-    max_size=150,
-)
-
-
-@given(hashes_of_scenes, st.integers(0, 64), st.sampled_from([0, 64]), st.data())
-def test_bursts_by_the_definition(
-    hashes: list[int], distance: int, few: int, data: st.DataObject
-) -> None:
-    folders = _runs(
-        data.draw(st.lists(st.integers(0, 1), min_size=len(hashes), max_size=len(hashes)))
-    )
-    starts = [
-        position
-        for position in range(len(hashes))
-        if not position or folders[position] != folders[position - 1]
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sdindex.sampling.bursts._FEW", few)  # side by side, or one after the other
-        found = burst_starts(
-            np.array(hashes, np.int64).view(np.uint64), np.array(starts, np.int64), distance
-        )
-    assert found.tolist() == [burst[0] for burst in bursts(hashes, folders, distance)]
-
-
-def _runs(bits: list[int]) -> list[int]:
-    """Number the runs of equal numbers."""
-    return [sum(bits[at] != bits[at - 1] for at in range(1, end + 1)) for end in range(len(bits))]
+hashes = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4)
+leading = st.sampled_from([(), (0,), (0, 1, 2, 3), (27, 28, 35, 36), (63, 0), tuple(range(64))])
 
 
 @st.composite
-def candidates(draw_one: st.DrawFn) -> plain_rule.Candidates:
-    size = draw_one(st.integers(1, 60))
-    some = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4)
-    pool = draw_one(some)
-    hashes = draw_one(st.lists(st.sampled_from(pool), min_size=size, max_size=size))
-    strata = draw_one(
-        st.one_of(st.just([]), st.lists(st.integers(0, 3), min_size=size, max_size=size))
-    )
-    folders = _runs(draw_one(st.lists(st.integers(0, 1), min_size=size, max_size=size)))
-    fixed = draw_one(st.sets(st.integers(0, size - 1), max_size=5))
-    excluded = draw_one(st.sets(st.integers(0, size - 1), max_size=20)) - fixed
-    return plain_rule.Candidates(
-        array("q", range(size)),
-        array("q", hashes),
-        array("q", strata),
-        array("q", folders),
-        fixed,
-        excluded,
-    )
+def shots(draw_one: st.DrawFn) -> list[Shot]:
+    """Draw images of few hashes, in up to three crossed strata."""
+    pool = st.sampled_from(draw_one(hashes))
+    depth = draw_one(st.integers(0, 3))
+    strata = st.tuples(*[st.integers(0, 2)] * depth)
+    motion = st.one_of(st.none(), st.integers(0, 4))
+    shot = st.builds(Shot, pool, motion=motion, strata=strata, later=st.sampled_from([0, 0, 1, 2]))
+    return draw_one(st.lists(shot, min_size=1, max_size=50))
 
 
-def as_columns(plain: plain_rule.Candidates) -> Candidates:
-    folders = Coded(
-        np.array(plain.folders, np.int32), [(1, str(number)) for number in set(plain.folders)]
+@st.composite
+def units_of(draw_one: st.DrawFn, images: int) -> list[int]:
+    """Draw the first image of each image's unit: bursts in a row, or events in no order."""
+    firsts: list[int] = []
+    in_a_row = draw_one(st.booleans())
+    for at in range(images):
+        known = firsts[-1:] if in_a_row else sorted(set(firsts))
+        firsts.append(draw_one(st.sampled_from([at, *known])))
+    return firsts
+
+
+@st.composite
+def requests(draw_one: st.DrawFn) -> tuple[list[Shot], Asked, list[int] | None]:
+    found = draw_one(shots())
+    units = draw_one(st.one_of(st.none(), units_of(len(found))))
+    if units is not None:  # an image is drawn later when its unit is
+        found = [Shot(**{**vars(shot), "later": found[units[at]].later})
+                 for at, shot in enumerate(found)]  # fmt: skip
+    fixed = draw_one(st.frozensets(st.integers(0, len(found) - 1), max_size=6))
+    asked = Asked(
+        count=draw_one(st.integers(1, 60)),
+        leading=draw_one(leading),
+        show=draw_one(st.sampled_from(["moved", "first", "middle", "last"])),
+        prefers_motion=draw_one(st.booleans()),
+        at_most=draw_one(st.one_of(st.none(), st.integers(1, 6))) if found[0].strata else None,
+        fixed=fixed,
     )
+    assume(len(fixed) <= asked.count)
+    return found, asked, units
+
+
+def candidates(found: list[Shot], asked: Asked, units: list[int] | None) -> Candidates:
+    """Return the same as columns of numbers."""
+    motions = np.array([NO_MOTION if s.motion is None else s.motion for s in found], np.uint16)
+    depth = len(found[0].strata)
     return Candidates(
         Frame(
-            np.array(plain.ids, np.int64),
-            np.array(plain.hashes, np.int64).view(np.uint64),
-            folders=folders,
+            np.arange(len(found)) + 1000,
+            np.array([shot.dhash % 2**64 for shot in found], np.uint64),
+            motions=motions,
         ),
-        np.array(plain.strata, np.uint8) if plain.strata else None,
-        np.array(sorted(plain.fixed), np.int64),
-        np.array(sorted(plain.excluded), np.int64),
+        asked.leading,
+        [
+            Strata(np.array([shot.strata[level] for shot in found], np.uint8), ["a", "b", "c"])
+            for level in range(depth)
+        ],
+        np.array(sorted(asked.fixed), np.int64),
+        {} if units is None else {"burst": np.array(units, np.int32)},
+        "image" if units is None else "burst",
+        None,
+        np.array([shot.later for shot in found], np.uint8),
+        asked.show,  # type: ignore[arg-type]
+        asked.prefers_motion,
+        asked.at_most,
+        asked.quotas and (_quotas(asked.quotas), {f"{n}": n for n in asked.quotas}),  # type: ignore[arg-type]
     )
 
 
-@settings(max_examples=500)
-@given(
-    candidates(),
-    st.integers(1, 70),
-    st.sampled_from([1, 4, 17, 63, 64]),
-    st.sampled_from([None, 0, 9, 32, 64]),
-)
+def _quotas(percent: dict[int, Fraction]) -> Quotas:
+    return Quotas(Kind("camera"), {f"{number}": part for number, part in percent.items()})
+
+
+@settings(max_examples=500, deadline=None)
+@given(requests())
 def test_a_sample_is_that_of_the_rule_in_plain_python(
-    plain: plain_rule.Candidates, count: int, bits: int, distance: int | None
+    request: tuple[list[Shot], Asked, list[int] | None],
 ) -> None:
-    if len(plain.fixed) > count:
-        with pytest.raises(SampleError, match="fixed already"):
-            draw(as_columns(plain), count, bits=bits, distance=distance)
-        return
-    found = draw(as_columns(plain), count, bits=bits, distance=distance)
-    expected = plain_rule.draw(plain, count, bits=bits, distance=distance)
-    assert found.positions.tolist() == expected.positions
-    assert (None if found.bursts is None else found.bursts.tolist()) == expected.bursts
+    found, asked, units = request
+    drawn = draw(candidates(found, asked, units), asked.count)
+    expected = plain_rule.draw(found, asked, units)
+    assert drawn.positions.tolist() == expected
+    if units is None:
+        assert drawn.units is None
+    else:
+        assert drawn.units is not None
+        assert drawn.units.tolist() == [1000 + units[at] for at in expected]
+    _assert_promises(found, asked, units, drawn)
 
 
-@settings(max_examples=300)
-@given(candidates(), st.integers(1, 70), st.sampled_from([1, 4, 64]), st.sampled_from([None, 0, 9]))
-def test_every_promise_of_a_sample(
-    given_ones: plain_rule.Candidates, count: int, bits: int, distance: int | None
+def _assert_promises(
+    found: list[Shot], asked: Asked, units: list[int] | None, drawn: Drawn
 ) -> None:
-    if len(given_ones.fixed) > count:
-        return
-    given_ones.excluded = set()
-    drawn = plain_rule.draw(given_ones, count, bits=bits, distance=distance)
-    assert len(drawn.positions) == len(set(drawn.positions)) == min(count, len(given_ones))
-    assert drawn.positions == sorted(drawn.positions)
-    assert given_ones.fixed <= set(drawn.positions)
-    assert plain_rule.draw(given_ones, count, bits=bits, distance=distance) == drawn
-    _assert_fair(given_ones, drawn, distance)
+    """Whatever the rule: exact, each once, fixed ones in it, and no stratum over its most."""
+    positions = drawn.positions.tolist()
+    assert sorted(set(positions)) == positions
+    assert asked.fixed <= set(positions)
+    if asked.at_most is None:
+        assert len(positions) == min(asked.count, len(found))
+    elif units is None:
+        for stratum, images in Counter(found[at].strata for at in positions).items():
+            held = sum(found[at].strata == stratum for at in asked.fixed)
+            assert images <= max(held, asked.at_most)
 
 
-def _assert_fair(
-    given_ones: plain_rule.Candidates, drawn: plain_rule.Drawn, distance: int | None
+@given(st.integers(1, 60), st.booleans(), st.data())
+def test_new_ones_go_where_fixed_ones_leave_the_widest_gaps(
+    size: int, prefers_motion: bool, data: st.DataObject
 ) -> None:
-    """No stratum that was cut has fewer than another one got beyond what was fixed in it."""
-    if not given_ones.strata or distance is not None:
-        return
-    size, kept = (
-        Counter(given_ones.strata),
-        Counter(given_ones.strata[one] for one in drawn.positions),
-    )
-    fixed = Counter(given_ones.strata[one] for one in given_ones.fixed)
-    for one in size:
-        for other in size:
-            if kept[one] < size[one] and kept[other] > fixed[other]:
-                assert kept[other] <= kept[one] + 1
+    found = [Shot(0, motion=data.draw(st.integers(0, 9))) for _ in range(size)]
+    fixed = data.draw(st.frozensets(st.integers(0, size - 1), max_size=5))
+    count = data.draw(st.integers(max(len(fixed), 1), size))
+    asked = Asked(count, prefers_motion=prefers_motion, fixed=fixed)
+    drawn = draw(candidates(found, asked, None), count)
+    assert drawn.positions.tolist() == plain_rule.draw(found, asked, None)
 
 
-@settings(max_examples=300)
-@given(candidates(), st.data())
-def test_bursts_are_taken_once_until_all_are(
-    given_ones: plain_rule.Candidates, data: st.DataObject
+@settings(max_examples=200, deadline=None)
+@given(requests(), st.lists(st.integers(1, 50), min_size=1, max_size=3))
+def test_shares_are_exact_or_refused(
+    request: tuple[list[Shot], Asked, list[int] | None], parts: list[int]
 ) -> None:
-    given_ones.excluded = set()
-    found = bursts(given_ones.hashes, given_ones.folders, 9)
-    taken = sum(not given_ones.fixed.isdisjoint(burst) for burst in found)
-    room = len(found) - taken
-    count = len(given_ones.fixed) + data.draw(st.integers(0, room))
-    if not count:
+    found, asked, units = request
+    assume(found[0].strata and sum(parts) <= 100)
+    quotas = {number: Fraction(part) for number, part in enumerate(parts)}
+    asked = Asked(**{**vars(asked), "quotas": quotas})
+    wanted = plain_rule.largest_remainders(quotas, asked.count)
+    assert abs(sum(wanted.values()) - asked.count * sum(parts) / 100) < 1
+    drawn = _drawn_or_refused(found, asked, units)
+    if drawn is None:
+        if units is None and not asked.fixed and asked.at_most is None:
+            sizes = Counter(shot.strata[0] for shot in found)
+            rest = sum(size for number, size in sizes.items() if number not in quotas)
+            lacks = any(sizes[number] < images for number, images in wanted.items())
+            assert lacks or rest < asked.count - sum(wanted.values())
         return
-    given_ones.strata = array("q")
-    drawn = plain_rule.draw(given_ones, count, bits=4, distance=9)
-    assert drawn.bursts is not None
-    new = set(drawn.positions) - given_ones.fixed
-    by_burst = defaultdict(list)
-    for place, burst in zip(drawn.positions, drawn.bursts, strict=True):
-        assert place in found[burst]
-        by_burst[burst].append(place)
-    for burst, places in by_burst.items():
-        if not given_ones.fixed.isdisjoint(found[burst]):
-            assert not new.intersection(places)
-        else:
-            assert places == [middle(found[burst])]
+    assert drawn == plain_rule.draw(found, asked, units)
+    if units is None:
+        kept = Counter(found[at].strata[0] for at in drawn)
+        assert {number: kept[number] for number in wanted} == wanted
 
 
-@given(candidates())
-def test_beyond_the_number_of_bursts_each_has_its_share(given_ones: plain_rule.Candidates) -> None:
-    given_ones.fixed, given_ones.excluded = set(), set()
-    found = bursts(given_ones.hashes, given_ones.folders, 9)
-    count = min(len(found) + 3, len(given_ones))
-    drawn = plain_rule.draw(given_ones, count, bits=4, distance=9)
-    assert {middle(burst) for burst in found} <= set(drawn.positions)
-    if not given_ones.strata:
-        kept = Counter(drawn.bursts or [])
-        sizes = {number: len(burst) for number, burst in enumerate(found)}
-        assert dict(kept) == trim(sizes, count)
+def _drawn_or_refused(found: list[Shot], asked: Asked, units: list[int] | None) -> list[int] | None:
+    with suppress(SampleError):
+        drawn: list[int] = draw(candidates(found, asked, units), asked.count).positions.tolist()
+        return drawn
+    return None
 
 
-@given(candidates(), st.data())
-def test_bursts_of_excluded_images_are_the_last(
-    given_ones: plain_rule.Candidates, data: st.DataObject
+@settings(max_examples=200, deadline=None)
+@given(requests())
+def test_a_unit_is_shown_once_until_all_are(
+    request: tuple[list[Shot], Asked, list[int] | None],
 ) -> None:
-    size = len(given_ones)
-    excluded = data.draw(st.sets(st.integers(0, size - 1), min_size=1)) - given_ones.fixed
-    given_ones.excluded = excluded
-    found = bursts(given_ones.hashes, given_ones.folders, 9)
-    held = {n for n, burst in enumerate(found) if not given_ones.fixed.isdisjoint(burst)}
-    others = {n for n, burst in enumerate(found) if excluded.isdisjoint(burst)} - held
-    count = len(given_ones.fixed) + data.draw(st.integers(0, len(others) + 2))
-    if not count or size == len(excluded):
-        return
-    drawn = set(plain_rule.draw(given_ones, count, bits=4, distance=9).positions)
-    assert len(drawn) == min(count, size - len(excluded))
-    assert not drawn & excluded
-    assert given_ones.fixed <= drawn
-    if count - len(given_ones.fixed) <= len(others):
-        assert drawn - given_ones.fixed <= {middle(found[number]) for number in others}
-    single = set(plain_rule.draw(given_ones, count, bits=4).positions)
-    assert not single & excluded
-    assert len(single) == min(count, size - len(excluded))
+    found, asked, units = request
+    assume(units is not None and asked.at_most is None)
+    assert units is not None
+    drawn = draw(candidates(found, asked, units), asked.count).positions.tolist()
+    taken = {units[at] for at in asked.fixed}
+    new = Counter(units[at] for at in set(drawn) - asked.fixed)
+    if asked.count - len(asked.fixed) <= len(set(units)) - len(taken):
+        assert set(new.values()) <= {1}
+        assert taken.isdisjoint(new)
+        lacking = set(units) - taken - set(new)
+        for unit in lacking:  # none is left out for one that is to be drawn after it
+            assert all(found[other].later <= found[unit].later for other in new)
+    else:
+        assert {units[at] for at in drawn} == set(units)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.integers(1, 500))
+def test_quotas_round_to_the_count(parts: list[int], count: int) -> None:
+    text = ",".join(f"{number}={part * 1.1:.1f}%" for number, part in enumerate(parts))
+    quotas = quotas_of(f"camera:{text}")
+    counts = quotas.counts(count)
+    for name, part in quotas.percent.items():
+        assert abs(counts[name] - count * part / 100) < 1
+    assert sum(counts.values()) <= count
+    for name in quotas.percent:
+        for images in (1, 7, 100):
+            assert quotas.counts(quotas.most(name, images))[name] <= images
 
 
 def test_a_camera_with_many_frames_does_not_drown_one_with_few() -> None:
     size = 100_000
-    strata = np.array([0] * size + [1] * 200, np.uint8)
+    strata = Strata(np.array([0] * size + [1] * 200, np.uint8), ["a", "b"])
     hashes = np.arange(size + 200, dtype=np.uint64) << np.uint64(60)
-    drawn = draw(Candidates(Frame(np.arange(size + 200), hashes), strata), 300, bits=4)
-    assert Counter(strata[drawn.positions].tolist()) == {0: 150, 1: 150}
+    drawn = draw(Candidates(Frame(np.arange(size + 200), hashes), strata=[strata]), 300)
+    assert Counter(strata.numbers[drawn.positions].tolist()) == {0: 150, 1: 150}

@@ -14,6 +14,7 @@ from sdindex import Index, IndexUnusableError
 from sdindex.archive.natural import sort_key
 from sdindex.sampling import blocks
 from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.sample import draw
 from sdindex.store import frames, sampled, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session, Store
@@ -79,9 +80,9 @@ def assert_right(index: Index, db: Path) -> None:
     for count in (1, 5, 8, 100):
         with store.reading() as session:
             found = candidates(session, SampleOptions())
-            drawn = selection.drawn_from(found, count, SampleOptions()).positions
+            drawn = draw(found, count).positions
             ids = found.frame.ids[drawn].tolist()
-            expected = names(sampled.by_id(session, ids, 4, {}))
+            expected = names(sampled.by_id(session, ids, range(4)))
         assert names(index.select(count)) == expected
 
 

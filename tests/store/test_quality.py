@@ -4,8 +4,7 @@ import csv
 import io
 import json
 import sys
-from datetime import datetime
-from itertools import groupby
+from datetime import UTC, datetime
 from math import comb
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from sdindex.sampling import quality
 from sdindex.sampling.trim import stride
 from sdindex.store.database import Store
 from sdindex.store.tables import image, label
+from tests.support import plain_rule
 from tests.support.indexes import forget_frames, image_row, write_index
+from tests.support.plain_rule import Shot
 
 
 def apart(one: int, other: int) -> int:
@@ -59,15 +60,18 @@ def reached(sample: list[SampledImage], bursts: dict[str, int]) -> dict[str, int
     }
 
 
-def bursts_by_the_rule(every: list[SampledImage], distance: int) -> dict[str, int]:
-    number, found = 0, dict[str, int]()
-    for _, folder in groupby(every, key=lambda one: Path(one.path).parent):
-        first = None
-        for one in folder:
-            if first is None or apart(first, int(one.dhash, 16)) > distance:
-                number, first = number + 1, int(one.dhash, 16)
-            found[one.path] = number
-    return found
+def bursts_by_the_rule(every: list[SampledImage], distance: int | None) -> dict[str, int]:
+    folders = [str(Path(one.path).parent) for one in every]
+    shots = [
+        Shot(
+            int(one.dhash, 16),
+            None if one.taken_at is None else round(one.taken_at.replace(tzinfo=UTC).timestamp()),
+            folders.index(folder),
+        )
+        for one, folder in zip(every, folders, strict=True)
+    ]
+    found = plain_rule.bursts(shots, 10, distance, plain_rule.timers(shots))
+    return {every[at].path: burst[0] for burst in found for at in burst}
 
 
 def near(every: list[SampledImage], sample: list[SampledImage]) -> list[int]:
@@ -76,15 +80,18 @@ def near(every: list[SampledImage], sample: list[SampledImage]) -> list[int]:
 
 
 def by_hand(
-    every: list[SampledImage], sample: list[SampledImage], distance: int
+    every: list[SampledImage],
+    sample: list[SampledImage],
+    told_by: int | None = None,
+    taken: list[SampledImage] | None = None,
 ) -> dict[str, float]:
-    distances = near(every, sample)
+    distances, distance = near(every, sample), 10 if told_by is None else told_by
     doubled = [
         any(apart(int(one.dhash, 16), int(other.dhash, 16)) <= distance
             for other in sample if other is not one)
         for one in sample
     ]  # fmt: skip
-    return reached(sample, bursts_by_the_rule(every, distance)) | {
+    return reached(sample, bursts_by_the_rule(taken or every, told_by)) | {
         "mean distance in bits": sum(distances) / len(distances),
         "greatest distance in bits": max(distances),
         "near-duplicates": sum(doubled) / len(doubled),
@@ -103,13 +110,14 @@ def test_the_figures_are_those_of_plain_python(
     write_archives(db)
     found = index.quality(count, **options)  # type: ignore[arg-type]
     bits: int = options.get("bits", 4)  # type: ignore[assignment]
-    distance: int = options.get("burst_distance", 10)  # type: ignore[assignment]
+    told_by: int | None = options.get("burst_distance")  # type: ignore[assignment]
+    distance = 10 if told_by is None else told_by
     every = index.select(300, bits=bits)
     sample = index.select(count, **options)  # type: ignore[arg-type]
     evenly = [every[place] for place in stride(300, count)]
-    assert figures(found, "sample") == pytest.approx(by_hand(every, sample, distance))
-    assert figures(found, "stride") == pytest.approx(by_hand(every, evenly, distance))
-    there = reached(every, bursts_by_the_rule(every, distance))
+    assert figures(found, "sample") == pytest.approx(by_hand(every, sample, told_by))
+    assert figures(found, "stride") == pytest.approx(by_hand(every, evenly, told_by))
+    there = reached(every, bursts_by_the_rule(every, told_by))
     assert figures(found, "of") == there | dict.fromkeys(list(figures(found, "of"))[5:])
     assert (there["cameras"], there["days"], there["labels"]) == (4, 5, 3)
     assert (found.images, found.sampled, found.distance, found.note) == (300, count, distance, "")
@@ -134,7 +142,7 @@ def test_a_sample_is_held_against_what_passes_the_filters(
     every = index.select(300, labels="deer", under="/data/a")
     assert deer.images == len(every) < 30
     assert figures(deer, "sample") == pytest.approx(
-        by_hand(every, index.select(5, labels="deer", under="/data/a"), 10)
+        by_hand(every, index.select(5, labels="deer", under="/data/a"), taken=index.select(300))
     )
     assert figures(deer, "of")["cameras"] == 2
     some = [one.path for one in index.select(300)[:50]]
@@ -146,7 +154,7 @@ def test_a_saved_sample_is_held_against_all_there_are(db: Path, index: Index) ->
     write_archives(db)
     sample = index.select(20, save="spring", under="/data/a", bits=6)
     every = index.select(300, bits=6)
-    assert figures(index.quality(name="spring"), "sample") == by_hand(every, sample, 10)
+    assert figures(index.quality(name="spring"), "sample") == by_hand(every, sample)
     gone = [one.relative_path for one in sample[:5]]
     with Store(db).writing() as connection:
         missing = image.c.path.in_(gone) & (image.c.archive_id == 1)

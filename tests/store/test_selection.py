@@ -150,7 +150,7 @@ def test_two_methods_never_mix(db: Path, index: Index, skewed: Archives) -> None
     assert len(index.select(10, under=["/data/south"])) == 10
 
 
-@pytest.mark.parametrize(("count", "bits"), [(0, 4), (-1, 4), (5, 0), (5, 65)])
+@pytest.mark.parametrize(("count", "bits"), [(0, 4), (-1, 4), (5, -1), (5, 65)])
 def test_what_cannot_be_drawn(index: Index, skewed: Archives, count: int, bits: int) -> None:
     with pytest.raises(SampleError):
         index.select(count, bits=bits)

@@ -1,199 +1,280 @@
-"""The rule by which a sample is drawn, image by image in plain Python, to compare with."""
+"""The rules by which bursts are told and a sample is drawn, image by image, to compare with.
 
-from array import array
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+Written from the documents alone: it shares nothing with the program.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-
-from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.trim import fill, trim
-
-
-def bursts(hashes: Sequence[int], folders: Sequence[int], distance: int) -> list[range]:
-    """Return the bursts of images in natural order, each as a range of positions."""
-    starts = []
-    first, folder = 0, -1
-    for position, (dhash, in_folder) in enumerate(zip(hashes, folders, strict=True)):
-        # Python's integers are unbounded: the sign bits of two hashes differ as one bit each
-        # only when both are cut to 64.
-        apart = ((first ^ dhash) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
-        if in_folder != folder or apart > distance:
-            starts.append(position)
-            first, folder = dhash, in_folder
-    ends = [*starts[1:], len(hashes)]
-    return [range(start, end) for start, end in zip(starts, ends, strict=True)] if starts else []
-
-
-def middle(burst: Sequence[int]) -> int:
-    """Return the position of the image that stands for a burst."""
-    return burst[len(burst) // 2]
-
-
-def _numbers() -> "array[int]":
-    return array("q")
-
-
-@dataclass
-class Candidates:
-    """The images that a sample is drawn from, in natural order; each column has one number each.
-
-    Attributes
-    ----------
-    ids
-        Of the rows of ``image``.
-    hashes
-        Signed 64-bit integers.
-    strata
-        What is to be balanced, numbered; empty when nothing is.
-    folders
-        For bursts only: a number for each folder, as they follow each other.
-    fixed
-        The positions of the images that the sample takes in any case.
-    excluded
-        The positions of images that it does not take, and that are here for their bursts alone.
-    """
-
-    ids: "array[int]" = field(default_factory=_numbers)
-    hashes: "array[int]" = field(default_factory=_numbers)
-    strata: "array[int]" = field(default_factory=_numbers)
-    folders: "array[int]" = field(default_factory=_numbers)
-    fixed: set[int] = field(default_factory=set)
-    excluded: set[int] = field(default_factory=set)
-
-    def __len__(self) -> int:
-        return len(self.ids)
+from fractions import Fraction
+from itertools import groupby
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A sample: positions among the candidates, in order, and the burst of each, if any."""
+class Shot:
+    """An image: its hash, time, folder, camera and motion; None is what it does not have."""
 
-    positions: list[int]
-    bursts: list[int] | None = None
-
-
-def draw(candidates: Candidates, count: int, *, bits: int, distance: int | None = None) -> Drawn:
-    """Return a sample of the candidates, or all of them when there are fewer."""
-    if distance is None:
-        return Drawn(_draw_images(candidates, count, bits))
-    found = _open(candidates, bursts(candidates.hashes, candidates.folders, distance), count)
-    number_of = _numbers_of(found)
-    positions = _draw_bursts(candidates, found, count, bits)
-    return Drawn(positions, [number_of(position) for position in positions])
+    dhash: int
+    time: int | None = None
+    folder: int = 0
+    camera: int = 0
+    motion: int | None = None
+    strata: tuple[int, ...] = ()
+    later: int = 0
 
 
-def _numbers_of(found: Sequence[Sequence[int]]) -> Callable[[int], int]:
-    """Return what says in which burst a position is."""
-    starts = [burst[0] for burst in found]
-    return lambda position: bisect_right(starts, position) - 1
+def bursts(
+    shots: Sequence[Shot], seconds: int, distance: int | None, alone: Sequence[bool]
+) -> list[list[int]]:
+    """Return the bursts, each as the positions of its images."""
+    found: list[list[int]] = []
+    for at in range(len(shots)):
+        if at and _goes_on(shots, found[-1][0], at, seconds, distance, alone):
+            found[-1].append(at)
+        else:
+            found.append([at])
+    return found
 
 
-def _draw_images(candidates: Candidates, count: int, bits: int) -> list[int]:
-    positions = range(len(candidates))
-    strata = _by_stratum(candidates, [one for one in positions if one not in candidates.excluded])
-    sizes = {stratum: len(positions) for stratum, positions in strata.items()}
-    fixed = candidates.fixed
-    keep = trim(sizes, count, _fixed_in(strata, fixed))
-    return sorted(
-        chain.from_iterable(
-            _of_buckets(_by_bucket(candidates, positions, bits), keep[stratum], fixed)
-            for stratum, positions in strata.items()
+def _goes_on(
+    shots: Sequence[Shot],
+    first: int,
+    at: int,
+    seconds: int,
+    distance: int | None,
+    alone: Sequence[bool],
+) -> bool:
+    before, now = shots[at - 1], shots[at]
+    if (before.folder, before.camera) != (now.folder, now.camera) or alone[at] or alone[at - 1]:
+        return False
+    apart = bin((shots[first].dhash ^ now.dhash) % 2**64).count("1")
+    is_alike = apart <= (10 if distance is None else distance)
+    if before.time is None or now.time is None:
+        return is_alike
+    gap = now.time - before.time
+    if abs(gap) > seconds:
+        return False
+    return is_alike if gap < 0 or distance is not None else True
+
+
+def timers(shots: Sequence[Shot]) -> list[bool]:
+    """Say of each image whether it is one of a timer's."""
+    is_timer = [False] * len(shots)
+    at = 0
+    while at < len(shots) - 2:
+        end = at + 2
+        while end < len(shots) and _is_even(shots, end - 2):
+            end += 1
+        # The longest run from here of gaps that are each like the one before.
+        if not _is_even(shots, at):
+            at += 1
+            continue
+        run = shots[at:end]
+        times = [shot.time for shot in run if shot.time is not None]
+        lasted, steps = times[-1] - times[0], len(times) - 1
+        even = all(
+            abs(time - times[0] - Fraction(lasted * rank, steps)) <= Fraction(3, 2)
+            for rank, time in enumerate(times)
         )
-    )
+        if len(run) >= 10 and lasted >= 600 and even:
+            is_timer[at:end] = [True] * len(run)
+        at = end - 1
+    return is_timer
 
 
-def _draw_bursts(
-    candidates: Candidates, found: Sequence[Sequence[int]], count: int, bits: int
+def _is_even(shots: Sequence[Shot], at: int) -> bool:
+    """Say whether the gaps between this image and the next two are alike."""
+    three = shots[at : at + 3]
+    times = [shot.time for shot in three]
+    if len({(shot.folder, shot.camera) for shot in three}) > 1 or None in times:
+        return False
+    first, second, third = (time for time in times if time is not None)
+    return abs((third - second) - (second - first)) <= 1
+
+
+def events(
+    shots: Sequence[Shot], found: Sequence[list[int]], seconds: int, alone: Sequence[bool]
 ) -> list[int]:
-    """Return positions of the bursts' middle images; of all bursts, and more, where there is room.
-
-    A burst with a fixed image in it counts as taken. While not all bursts can be taken, it is
-    bursts that are balanced and trimmed; then, with one of each, images.
-    """
-    fixed = candidates.fixed
-    burst_of = {middle(burst): burst for burst in found}
-    number_of = _numbers_of(found)
-    taken = {middle(found[number_of(position)]) for position in fixed}
-    strata = _by_stratum(candidates, burst_of)
-    room = count - len(fixed) + len(taken)
-    drawn: set[int] = set()
-    if room <= len(found):
-        sizes = {one: len(middles) for one, middles in strata.items()}
-        keep = trim(sizes, room, _fixed_in(strata, taken))
-        for one, middles in strata.items():
-            drawn.update(_of_buckets(_by_bucket(candidates, middles, bits), keep[one], taken))
-        return sorted(drawn - taken | fixed)
-    one_of_each = fixed | (burst_of.keys() - taken)
-    in_strata = {
-        one: {number: burst_of[position] for number, position in enumerate(middles)}
-        for one, middles in strata.items()
-    }
-    images = {one: list(chain.from_iterable(bursts.values())) for one, bursts in in_strata.items()}
-    sizes = {one: len(positions) for one, positions in images.items()}
-    keep = trim(sizes, count, _fixed_in(images, one_of_each))
-    for one, as_buckets in in_strata.items():
-        drawn.update(_of_buckets(as_buckets, keep[one], one_of_each))
-    return sorted(drawn)
+    """Return for each image the first of its event."""
+    first_of = {at: burst[0] for burst in found for at in burst}
+    spans = []
+    for burst in found:
+        times = [time for at in burst if (time := shots[at].time) is not None]
+        if times and not alone[burst[0]]:
+            spans.append((shots[burst[0]].camera, min(times), max(times), burst))
+    spans.sort(key=lambda span: (span[0], span[1], span[3][0]))
+    for _, of_camera in groupby(spans, key=lambda span: span[0]):
+        event: list[int] = []
+        latest = 0
+        for _, begin, end, burst in of_camera:
+            if event and begin - latest > seconds:
+                event = []
+            latest = max(latest, end) if event else end
+            event += burst
+            for at in event:
+                first_of[at] = min(event)
+    return [first_of[at] for at in range(len(shots))]
 
 
-def _open(candidates: Candidates, found: Sequence[range], count: int) -> Sequence[Sequence[int]]:
-    """Return the bursts without those of excluded images, which are shown enough by these.
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a sample."""
 
-    Where that leaves too few, these bursts come back, without the excluded images.
-    """
-    excluded = candidates.excluded
-    if not excluded:
-        return found
-    number_of = _numbers_of(found)
-    taken = {number_of(position) for position in candidates.fixed}
-    shown = {number_of(position) for position in excluded} - taken
-    rests = [[position for position in burst if position not in excluded] for burst in found]
-    others = [rest for number, rest in enumerate(rests) if number not in shown]
-    enough = count - len(candidates.fixed) <= len(others) - len(taken)
-    return others if enough else [rest for rest in rests if rest]
+    count: int
+    leading: Sequence[int] = (0, 1, 2, 3)
+    show: str = "moved"
+    prefers_motion: bool = False
+    at_most: int | None = None
+    quotas: Mapping[int, Fraction] | None = None
+    fixed: frozenset[int] = field(default_factory=frozenset)
 
 
-def _by_stratum(candidates: Candidates, positions: Iterable[int]) -> dict[int, Sequence[int]]:
-    """Return the positions by what is to be balanced; all are of one stratum when nothing is."""
-    if not candidates.strata:
-        return {0: array("q", positions)}
-    groups: dict[int, array[int]] = defaultdict(_numbers)
-    for position in positions:
-        groups[candidates.strata[position]].append(position)
-    return dict(groups)
+def draw(shots: Sequence[Shot], asked: Asked, units: Sequence[int] | None) -> list[int]:
+    """Return the positions of a sample; `units` are the numbers of the images' units, if any."""
+    if units is None:
+        keys = {at: (*shot.strata, _bucket(shot, asked)) for at, shot in enumerate(shots)}
+        return sorted(_take(shots, asked, keys, asked.fixed, asked.count))
+    images = {unit: [at for at, of in enumerate(units) if of == unit] for unit in units}
+    shown = {unit: _shown(shots, members, asked.show) for unit, members in images.items()}
+    taken = {units[at] for at in asked.fixed}
+    room = asked.count - len(asked.fixed) + len(taken)
+    chosen = set(taken)
+    later = {unit: 0 if unit in taken else shots[at].later for unit, at in shown.items()}
+    for turn in sorted(set(later.values())):
+        if len(chosen) < room:
+            keys = {
+                at: (*shots[at].strata, _bucket(shots[at], asked))
+                for unit, at in shown.items()
+                if later[unit] <= turn
+            }
+            drawn = _take(shots, asked, keys, {shown[unit] for unit in chosen}, room)
+            chosen = {unit for unit, at in shown.items() if at in drawn}
+    found = {shown[unit] for unit in chosen - taken} | asked.fixed
+    if room > len(images):
+        keys = {at: (*shots[shown[unit]].strata, unit) for at, unit in enumerate(units)}
+        found = _take(shots, asked, keys, found, asked.count)
+    return sorted(found)
 
 
-def _by_bucket(
-    candidates: Candidates, positions: Iterable[int], bits: int
-) -> "dict[int, array[int]]":
-    groups: dict[int, array[int]] = defaultdict(_numbers)
-    hashes, shift, mask = candidates.hashes, HASH_BITS - bits, (1 << bits) - 1
-    for position in positions:
-        groups[hashes[position] >> shift & mask].append(position)
-    return groups
+def _bucket(shot: Shot, asked: Asked) -> int:
+    bits = f"{shot.dhash % 2**64:064b}"
+    return int("".join(bits[bit] for bit in asked.leading) or "0", 2)
 
 
-def _fixed_in(groups: Mapping[int, Iterable[int]], fixed: Collection[int]) -> dict[int, int]:
-    """Return how many positions of each group are fixed."""
-    if not fixed:
-        return dict.fromkeys(groups, 0)
-    return {
-        key: sum(position in fixed for position in positions) for key, positions in groups.items()
-    }
+def _shown(shots: Sequence[Shot], members: Sequence[int], show: str) -> int:
+    if show == "moved":
+        return max(members, key=lambda at: (_moved(shots[at]), -at))
+    return {"first": members[0], "middle": members[len(members) // 2], "last": members[-1]}[show]
 
 
-def _of_buckets(
-    buckets: Mapping[int, Sequence[int]], count: int, fixed: Collection[int]
-) -> Iterator[int]:
-    """Yield so many positions: every small bucket whole, the largest trimmed, each one evenly."""
-    sizes = {bucket: len(positions) for bucket, positions in buckets.items()}
-    keep = trim(sizes, count, _fixed_in(buckets, fixed))
-    for bucket, positions in buckets.items():
-        fixed_here = (
-            [number for number, position in enumerate(positions) if position in fixed]
-            if fixed
-            else []
-        )
-        yield from (positions[number] for number in fill(len(positions), keep[bucket], fixed_here))
+def _moved(shot: Shot) -> int:
+    return -1 if shot.motion is None else shot.motion
+
+
+Keys = Mapping[int, tuple[int, ...]]
+
+
+def _take(
+    shots: Sequence[Shot], asked: Asked, keys: Keys, fixed: set[int] | frozenset[int], count: int
+) -> set[int]:
+    depth = len(next(iter(keys.values()))) if keys else 0
+
+    def room_in(items: Sequence[int], level: int) -> int:
+        held = sum(at in fixed for at in items)
+        if level == depth:
+            return len(items)
+        if level == depth - 1 and asked.at_most is not None:
+            return max(held, min(len(items), asked.at_most))
+        return sum(room_in(part, level + 1) for part in parts(items, level).values())
+
+    def parts(items: Sequence[int], level: int) -> dict[int, list[int]]:
+        numbers = sorted({keys[at][level] for at in items})
+        return {number: [at for at in items if keys[at][level] == number] for number in numbers}
+
+    def descend(items: Sequence[int], level: int, wanted: int) -> set[int]:
+        if level == depth:
+            return set(_placed(shots, items, fixed, wanted, asked.prefers_motion))
+        found = parts(items, level)
+        sizes = {number: room_in(part, level + 1) for number, part in found.items()}
+        held = {number: sum(at in fixed for at in part) for number, part in found.items()}
+        keep = {}
+        if level == 0 and asked.quotas is not None:
+            quotas = largest_remainders(asked.quotas, count)
+            for number in quotas.keys() & found.keys():
+                keep[number] = max(held[number], min(sizes[number], quotas[number]))
+                del sizes[number]
+            wanted -= sum(quotas.values())
+        keep |= shared_out(sizes, held, wanted)
+        return {
+            at for number, part in found.items() for at in descend(part, level + 1, keep[number])
+        }
+
+    return descend(sorted(keys), 0, count) if keys else set()
+
+
+def largest_remainders(percent: Mapping[int, Fraction], count: int) -> dict[int, int]:
+    """Return how many of so many images each number gets."""
+    exact = {number: count * part / 100 for number, part in percent.items()}
+    exact[-1] = count - sum(exact.values(), Fraction(0))
+    given = {number: part.numerator // part.denominator for number, part in exact.items()}
+    for number in sorted(exact, key=lambda one: given[one] - exact[one]):
+        if sum(given.values()) < count:
+            given[number] += 1
+    del given[-1]
+    return given
+
+
+def shared_out(sizes: Mapping[int, int], held: Mapping[int, int], count: int) -> dict[int, int]:
+    """Return the trim from the top, found by trying every level."""
+
+    def at_level(level: int) -> dict[int, int]:
+        return {number: max(held[number], min(size, level)) for number, size in sizes.items()}
+
+    level = 0
+    while level < max(sizes.values(), default=0) and sum(at_level(level + 1).values()) <= count:
+        level += 1
+    keep = at_level(level)
+    growing = [one for one in sizes if at_level(level + 1)[one] > keep[one]]
+    for one in sorted(growing, key=lambda one: (-sizes[one], one)):
+        if sum(keep.values()) < count:
+            keep[one] += 1
+    return keep
+
+
+def _placed(
+    shots: Sequence[Shot],
+    items: Sequence[int],
+    fixed: set[int] | frozenset[int],
+    count: int,
+    prefers_motion: bool,
+) -> list[int]:
+    """Return so many of a bucket's items: by steps, or where fixed ones leave the widest gaps."""
+    held = [at for at in items if at in fixed]
+    gaps: list[list[int]] = [[]]
+    for at in items:
+        if at in fixed:
+            gaps.append([])
+        else:
+            gaps[-1].append(at)
+    new = [0] * len(gaps)
+    for _ in range(count - len(held)):
+        open_ = [gap for gap in range(len(gaps)) if new[gap] < len(gaps[gap])]
+        widest = max(open_, key=lambda gap: (Fraction(len(gaps[gap]), new[gap] + 1), -gap))
+        new[widest] += 1
+    at_step: Callable[[int, int, int], int]
+    at_step = _even_between if held else _at_start
+    for gap, wanted in zip(gaps, new, strict=True):
+        for step in range(wanted):
+            if prefers_motion:
+                window = gap[step * len(gap) // wanted : (step + 1) * len(gap) // wanted]
+                held.append(max(window, key=lambda at: (_moved(shots[at]), -at)))
+            else:
+                held.append(gap[at_step(step, len(gap), wanted)])
+    return held
+
+
+def _at_start(step: int, size: int, count: int) -> int:
+    return step * size // count
+
+
+def _even_between(step: int, size: int, count: int) -> int:
+    return (step + 1) * (size + 1) // (count + 1) - 1

@@ -14,13 +14,14 @@ class Image:
     taken_at: datetime | None = datetime(2024, 5, 1, 23, 59, 58)  # noqa: DTZ001
     labels: tuple[str, ...] = ()
     burst: int | None = None
+    event: int | None = None
+    motion: float | None = None
     boxes: tuple[Box, ...] = ()
     bucket: int = 3
     dhash: str = "3" * 16
     width: int = 640
     height: int = 480
     brightness: float = 100.0
-    motion: float | None = None
 
     @property
     def path(self) -> str:

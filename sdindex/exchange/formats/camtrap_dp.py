@@ -78,8 +78,13 @@ def _rows(
         name = PurePosixPath(path)
         yield (
             path, naming.camera(image), None, _zoned(image.taken_at, utc_offset), path, "false",
-            name.name, _MEDIA_TYPES[name.suffix.lower()], None, None, None,
+            name.name, _MEDIA_TYPES[name.suffix.lower()], None, None, _event(image),
         )  # fmt: skip
+
+
+def _event(image: Sampled) -> str | None:
+    """Return the event as a comment: only the observations of Camtrap DP have a field for it."""
+    return None if image.event is None else f"eventID={image.event}"
 
 
 def _refuse(

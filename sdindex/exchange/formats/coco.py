@@ -1,6 +1,7 @@
 """A sample as a database of COCO Camera Traps, with the labels as annotations."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import count
 from typing import IO, Any
@@ -22,7 +23,7 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
     numbers = {name: number for number, name in enumerate(names)}
     info = {"version": "1.0", "description": f"A sample of {len(images)} images, by sdindex"}
     output.write(f'{{\n"info": {json.dumps(info)},\n"images": '.encode("ascii"))
-    write_json((_image(image, naming) for image in images), output)
+    write_json(_images(images, naming), output)
     output.write(b',\n"categories": ')
     write_json(({"id": number, "name": name} for name, number in numbers.items()), output)
     output.write(b',\n"annotations": ')
@@ -57,6 +58,20 @@ def _pixels(box: Boxed, image: Sampled) -> dict[str, Any]:
     }
 
 
+def _images(images: Collection[Sampled], naming: Naming) -> Iterator[dict[str, Any]]:
+    """Yield the images, each with its burst, and where it stands in what the sample has of it."""
+    frames = Counter(image.burst for image in images)
+    before = Counter[int | None]()
+    for image in images:
+        record = _image(image, naming)
+        if image.burst is not None:
+            record["seq_id"] = str(image.burst)
+            record["seq_num_frames"] = frames[image.burst]
+            before[image.burst] += 1
+            record["frame_num"] = before[image.burst]
+        yield record
+
+
 def _image(image: Sampled, naming: Naming) -> dict[str, Any]:
     path = naming.path(image)
     record = {
@@ -68,6 +83,4 @@ def _image(image: Sampled, naming: Naming) -> dict[str, Any]:
     }
     if image.taken_at is not None:
         record["datetime"] = local_time(image.taken_at)
-    if image.burst is not None:
-        record["seq_id"] = str(image.burst)
     return record

@@ -46,12 +46,15 @@ class Format:
         What is written, in a few words for the help of ``--format``.
     needs
         The fields of `Wishes` that must be given for this format, and for no other.
+    tells_bursts
+        Whether it has the burst or the event of each image.
     """
 
     name: str
     writer: str
     summary: str
     needs: tuple[str, ...] = ()
+    tells_bursts: bool = False
 
     def write(self, images: "Collection[Sampled]", output: IO[bytes], wishes: Wishes) -> None:
         """Write a sample.
@@ -71,8 +74,8 @@ FORMATS = {
     for known in (
         Format("paths", "paths.write_lines", "a path a line"),
         Format("null", "paths.write_null", "paths ended by a zero byte, for xargs -0"),
-        Format("csv", "rows.write_csv", "all that is known of each image"),
-        Format("json", "rows.write_json", "the same as a list of objects"),
+        Format("csv", "rows.write_csv", "all that is known of each image", tells_bursts=True),
+        Format("json", "rows.write_json", "the same as a list of objects", tells_bursts=True),
         Format("megadetector", "megadetector.write", "the list of paths that MegaDetector takes"),
         Format(
             "megadetector-results",
@@ -80,9 +83,18 @@ FORMATS = {
             "the labels and boxes as MegaDetector writes its results",
         ),
         Format(
-            "camtrap-dp", "camtrap_dp.write", "the table media.csv of Camtrap DP", ("utc_offset",)
+            "camtrap-dp",
+            "camtrap_dp.write",
+            "the table media.csv of Camtrap DP",
+            ("utc_offset",),
+            tells_bursts=True,
         ),
         Format("timelapse", "timelapse.write", "CSV as Timelapse 2 imports it"),
-        Format("coco", "coco.write", "a database of COCO Camera Traps, labels as annotations"),
+        Format(
+            "coco",
+            "coco.write",
+            "a database of COCO Camera Traps, labels as annotations",
+            tells_bursts=True,
+        ),
     )
 }

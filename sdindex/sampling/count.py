@@ -1,0 +1,55 @@
+"""How many images a sample is to have."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sdindex.arguments import whole
+from sdindex.errors import SampleError, UsageError
+
+
+class Share(NamedTuple):
+    """A share of the images that pass the filters, in percent: more than 0, at most 100."""
+
+    percent: float
+
+    def of(self, images: int) -> int:
+        """Return how many images that is, and at least one."""
+        return max(1, round(images * self.percent / 100))
+
+
+Count = int | Share
+
+
+def sample_count(count: object) -> Count:
+    """Return how many images a sample is to have: so many, or a share such as ``"10%"``.
+
+    Raises
+    ------
+    SampleError
+        When it is neither a whole number of at least 1 nor a share up to 100%.
+    """
+    if isinstance(count, str) and count.rstrip().endswith("%"):
+        try:
+            percent = float(count.rstrip().removesuffix("%"))
+        except ValueError:
+            percent = 0.0
+        if not 0 < percent <= 100:
+            raise SampleError(f"a share is more than 0% and at most 100%, not {count!r}")
+        return Share(percent)
+    with said_of_a_sample():
+        return whole("count", count, 1)
+
+
+def images_wanted(count: Count, images: int) -> int:
+    """Return how many of so many images a count asks for; it may be more than there are."""
+    return count.of(images) if isinstance(count, Share) else count
+
+
+@contextmanager
+def said_of_a_sample() -> Iterator[None]:
+    """Say of a sample what is wrong with what was given."""
+    try:
+        yield
+    except UsageError as problem:
+        raise SampleError(str(problem)) from problem

@@ -1,0 +1,114 @@
+"""What a sample may be balanced by, and shared among: read from text, and checked."""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from sdindex.errors import SampleError
+
+RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common")
+KINDS = ("camera", "label", "label:RANK", "folder:K", "day", "month", "hour", "night", "motion")
+
+_DEEPEST = 10_000  # folders; no path has more
+_KIND = re.compile(
+    rf"(camera|day|month|hour|night|motion)()|(folder):0*([1-9]\d*)|(label)(?::({'|'.join(RANKS)})(?=:|$))?"
+)
+_QUOTAS = "such as label:deer=20%,fox=80%"
+
+
+class Kind(NamedTuple):
+    """What images are told apart by.
+
+    `detail` is how many leading folders, or the rank of a label's taxonomy; else it is empty.
+    """
+
+    name: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.detail}" if self.detail else self.name
+
+    @property
+    def folders(self) -> int:
+        """How many leading folders of a path are meant."""
+        return min(int(self.detail), _DEEPEST)
+
+
+class Quotas(NamedTuple):
+    """Which part of a sample, in percent, is to be of which: what is not named shares the rest."""
+
+    kind: Kind
+    percent: dict[str, Fraction]
+
+    def counts(self, count: int) -> dict[str, int]:
+        """Return how many of so many images each name gets, by the largest remainders.
+
+        Among equal remainders the first name counts, and what is not named comes last.
+        """
+        rest = 100 - sum(self.percent.values())
+        parts = [count * percent / 100 for percent in [*self.percent.values(), rest]]
+        counts = [int(part) for part in parts]
+        by_remainder = sorted(range(len(parts)), key=lambda at: counts[at] - parts[at])
+        for at in by_remainder[: count - sum(counts)]:
+            counts[at] += 1
+        return dict(zip(self.percent, counts, strict=False))
+
+    def most(self, name: str, images: int) -> int:
+        """Return of how many images a sample is possible, where so many have the name."""
+        return int(images * 100 / self.percent[name])
+
+
+def kind_of(name: str, text: str) -> Kind:
+    """Return the kind that a text names.
+
+    Raises
+    ------
+    SampleError
+        When it names none.
+    """
+    found = _KIND.fullmatch(text)
+    if found is None:
+        raise SampleError(
+            f"{name} is camera, label, folder:K with K from 1 on, day, month, hour, night or "
+            f"motion; of labels with a taxonomy label:{'|'.join(RANKS)}; not {text!r}"
+        )
+    return _kind(found)
+
+
+def quotas_of(text: str) -> Quotas:
+    """Return the quotas that a text gives, such as ``label:deer=20%,fox=80%``.
+
+    Raises
+    ------
+    SampleError
+        When it gives none, one twice, or more than 100% in all.
+    """
+    found = _KIND.match(text)
+    if found is None or text[found.end() : found.end() + 1] != ":":
+        raise SampleError(f"share is KIND:NAME=PERCENT%, {_QUOTAS}, not {text!r}")
+    percent: dict[str, Fraction] = {}
+    for part in text[found.end() + 1 :].split(","):
+        name, _, number = part.rpartition("=")
+        if not name or name in percent:
+            raise SampleError(f"share names each of its parts once, {_QUOTAS}, not {text!r}")
+        percent[name] = _percent(number, text)
+    if sum(percent.values()) > 100:
+        raise SampleError(
+            f"the shares add up to {float(sum(percent.values())):g}%; give no more than 100% in all"
+        )
+    return Quotas(_kind(found), percent)
+
+
+def _kind(found: re.Match[str]) -> Kind:
+    name, detail = (found[at] or found[at + 2] or found[at + 4] or "" for at in (1, 2))
+    return Kind(name, detail)
+
+
+def _percent(number: str, text: str) -> Fraction:
+    try:
+        percent = Fraction(number.strip().removesuffix("%"))
+    except (ValueError, ZeroDivisionError):
+        percent = Fraction(0)
+    if not number.strip().endswith("%") or not 0 < percent <= 100:
+        raise SampleError(f"a share is more than 0% and at most 100%, {_QUOTAS}, not {text!r}")
+    return percent

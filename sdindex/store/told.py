@@ -1,0 +1,45 @@
+"""What is told of a sample beside its images: their bursts and events, found in the frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sdindex.sampling.frame import turns
+from sdindex.sampling.options import Clock, SampleOptions
+from sdindex.sampling.units import UNIT_COLUMNS, taken
+from sdindex.store.database import Session
+from sdindex.store.loading import load
+from sdindex.store.sampled import UnitsTold
+
+_MOST = 2_000_000  # images in which bursts are looked for, only to be spoken of
+
+
+def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
+    """Return the burst and the event of each of these images: the ids of their first images."""
+    frame = load(session, UNIT_COLUMNS)
+    found, positions = taken(frame, clock), frame.positions_of(ids)
+    rows = frame.ids[positions].tolist()
+    bursts, events = (
+        dict(zip(rows, frame.ids[firsts[positions]].tolist(), strict=True))
+        for firsts in (found.bursts(), found.events(frame, clock))
+    )
+    return UnitsTold(bursts, events)
+
+
+def line(session: Session, ids: Sequence[int], images: int, options: SampleOptions) -> str:
+    """Return in one line what a sample is, and what would be better."""
+    said = f"{len(ids):,} of {images:,} images"
+    if images > _MOST or not ids:
+        return said
+    frame = load(session, UNIT_COLUMNS)
+    bursts = np.sort(taken(frame, options.clock).bursts()[frame.positions_of(ids)])
+    sizes = np.diff(np.flatnonzero(turns(bursts)), append=len(bursts))
+    part = sizes[sizes > 1].sum() / len(bursts)
+    if not part:
+        return f"{said}; none shares a burst with another one"
+    better = " (--for labelling draws one of each)" if options.unit == "image" else ""
+    return f"{said}; {_percent(part)} share a burst with another one{better}"
+
+
+def _percent(part: float) -> str:
+    return "under 1%" if part < 0.01 else f"{part:.0%}"
