@@ -20,6 +20,7 @@ from sdindex.archive.beside import FOLDER, Tally, is_litter
 from sdindex.archive.excluded import excludes
 from sdindex.archive.listing import LOOK_AFTER, Failed, in_span, side_by_side
 from sdindex.archive.names import from_text, printable, to_text
+from sdindex.archive.roots import NotFetchedError
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Passed, Span, Unlooked, is_image, reason
 from sdindex.archive.state import BY_VERSION, FileState, FoundFile, folded
 from sdindex.archive.stores import NOTHING, Object, Store, store_of
@@ -136,18 +137,19 @@ class ObjectRoot:
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Read an object, or its first bytes: the others when they are asked for."""
-        return self.fetched(path, head).open(path)
+        content, said = self._store.get(self._key(path), 0, head, "")
+        return ObjectFile(content, said, lambda start: self._rest_of(said, start))
 
     def fetched(self, path: str, head: int | None = None) -> "Fetched":
         """Return an object that is read, or its first bytes; it can be sent to a worker."""
         content, said = self._store.get(self._key(path), 0, head, "")
-        return Fetched(self, content, said)
+        return Fetched(content, said)
 
     def state_of(self, file: BinaryIO) -> FileState:
         """Return the state of what was read: an answer is of one content, whatever came later."""
         return cast("ObjectFile", file).state
 
-    def rest_of(self, said: Object, start: int) -> bytes:
+    def _rest_of(self, said: Object, start: int) -> bytes:
         """Return an object's bytes from `start` on; an OSError where it is not what it was."""
         return self._store.get(said.key, start, None, said.version)[0]
 
@@ -192,9 +194,8 @@ class ObjectRoot:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An object of which the first bytes are here; it is opened as if by its root."""
+    """An object of which the first bytes are here: a worker needs no store to read it."""
 
-    root: ObjectRoot
     content: bytes
     said: Object
 
@@ -204,14 +205,16 @@ class Fetched:
         return True
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Open the object."""
-        return ObjectFile(
-            self.content, self.said, lambda start: self.root.rest_of(self.said, start)
-        )
+        """Open the object; NotFetchedError is raised by who reads what is not here."""
+        return ObjectFile(self.content, self.said, _not_here)
 
     def state_of(self, file: BinaryIO) -> FileState:
         """Return the state of what was read."""
-        return self.root.state_of(file)
+        return cast("ObjectFile", file).state
+
+
+def _not_here(_: int) -> bytes:
+    raise NotFetchedError
 
 
 class ObjectFile(BytesIO):

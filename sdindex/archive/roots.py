@@ -23,6 +23,10 @@ from sdindex.archive.state import BY_ALL, BY_TIME, FileState
 Identity = tuple[int, ...]  # what tells a folder from another that is mounted over it
 
 
+class NotFetchedError(Exception):
+    """More of a file is read than was fetched."""
+
+
 class Files(Protocol):
     """What opens files by their paths: a root, or one of its files that was fetched."""
 
@@ -74,7 +78,10 @@ class Root(Files, Protocol):
         ...
 
     def fetched(self, path: str, head: int | None = None) -> Files:
-        """Return what opens a file in a worker: its bytes, or the first, where it is far."""
+        """Return what opens a file in a worker: its bytes, or the first, where it is far.
+
+        Whoever reads more than these gets a NotFetchedError.
+        """
         ...
 
     def compared(self, *, strict: bool) -> tuple[str, ...]:

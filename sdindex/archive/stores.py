@@ -36,6 +36,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
 NOTHING = "nothing is there"
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _NO_ENTRY = frozenset({401, 403})
+_EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})  # 400, in S3
 _NOTHING_THERE = frozenset({404, 410})
 _CHANGED = 412
 _NO_SUCH_RANGE = 416
@@ -294,7 +295,7 @@ def _told(problem: Exception, scheme: str, *, again: bool) -> BaseException | No
     if status in _NOTHING_THERE or isinstance(problem, FileNotFoundError | NotADirectoryError):
         is_bucket = said == "NoSuchBucket"
         return FileNotFoundError(ENOENT, "there is no such bucket" if is_bucket else NOTHING)
-    if status in _NO_ENTRY or isinstance(problem, PermissionError):
+    if status in _NO_ENTRY or said in _EXPIRED or isinstance(problem, PermissionError):
         why = said or str(status or problem)
         return PermissionError(EACCES, f"access denied ({printable(why)}); {_log_in(scheme)}")
     if status == _CHANGED:
@@ -329,7 +330,8 @@ def _status(problem: BaseException | None) -> tuple[int | None, str]:
             return status, str(answer.get("Error", {}).get("Code", ""))
         for name in ("status", "status_code", "code"):
             status = getattr(problem, name, None)
-            if isinstance(status, int):
+            # What aiohttp has of this name tells that an answer was cut short.
+            if isinstance(status, int) and "http_exceptions" not in type(problem).__module__:
                 return status, str(getattr(problem, "error_code", "") or "")
         problem = problem.__cause__
     return None, ""

@@ -8,10 +8,11 @@ the decoding processes, so that a file that kills its decoder costs that file al
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from sdindex.archive.roots import Root
+from sdindex.archive.roots import Files, NotFetchedError, Root
 from sdindex.hashing.methods import Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.workers import Workers
@@ -55,5 +56,11 @@ class Fetching:
         return self._threads.submit(self._read, root, path, method, whole=whole)
 
     def _read(self, root: Root, path: str, method: Method, *, whole: bool) -> ImageRead:
-        file = root.fetched(path, head_of(method, whole=whole))
+        read = partial(self._decoded, path=path, method=method, whole=whole)
+        try:
+            return read(root.fetched(path, head_of(method, whole=whole)))
+        except NotFetchedError:
+            return read(root.fetched(path))
+
+    def _decoded(self, file: Files, path: str, method: Method, *, whole: bool) -> ImageRead:
         return self._decoders.submit(read_image, file, path, method, whole=whole).result()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.changes import Reason
 from sdindex.archive.names import from_text, printable
-from sdindex.archive.scan import Unlooked
+from sdindex.archive.scan import Unlooked, reason
 from sdindex.arguments import choice
 from sdindex.errors import ArchiveUnavailableError, ReadingError
 from sdindex.hashing.methods import METHODS, Method
@@ -162,8 +162,7 @@ class _Refusals:
         if isinstance(result, ImageRead):
             self._in_a_row = 0
             return
-        if not self._is_same_folder():
-            raise unavailable(self._part, "went away while it was being read")
+        self._require_same_folder()
         if result is None:
             self._vanished.add(file)
             return
@@ -173,17 +172,23 @@ class _Refusals:
         self._summary.refused.append(Unlooked(path, result.why))
         self._in_a_row += result.failing
         if self._in_a_row >= MOST_REFUSALS:
+            disk = "store" if self._part.root.is_far else "disk"
             raise ReadingError(
                 f"{MOST_REFUSALS} files in a row were not given, the last {printable(path)} "
-                f"({result.why}): its disk may be failing. What is known of them is kept, and what "
-                "was read is stored; look after the disk, and index again"
+                f"({result.why}): its {disk} may be failing. What is known of them is kept, and "
+                f"what was read is stored; look after the {disk}, and index again"
             )
 
-    def _is_same_folder(self) -> bool:
+    def _require_same_folder(self) -> None:
+        went = "went away while it was being read"
         try:
-            return folder_identity(self._part) == self._identity
-        except ArchiveUnavailableError:
-            return False
+            if self._part.root.identity(self._part.under) == self._identity:
+                return
+        except OSError as problem:
+            if self._part.root.is_far:  # why says whether to log in, or to wait
+                went += f": {reason(problem)}"
+            raise unavailable(self._part, went) from problem
+        raise unavailable(self._part, went)
 
 
 def _broken(result: ImageRead | Refused | None) -> str | None:

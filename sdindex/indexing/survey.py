@@ -292,6 +292,6 @@ def unavailable(part: Part, why: str, way_out: str | None = None) -> ArchiveUnav
             "sdindex prune --archive ROOT"
         )
     return ArchiveUnavailableError(
-        f"{printable(part.folder)} {why}; is its disk mounted? "
+        f"{printable(part.folder)} {why}{'.' if part.root.is_far else '; is its disk mounted?'} "
         f"What is known of it is kept. {way_out}"
     )

@@ -11,6 +11,7 @@ from sdindex.archive.changes import same_files
 from sdindex.archive.names import printable
 from sdindex.archive.natural import SORT_RULE
 from sdindex.archive.roots import root_at, root_of
+from sdindex.archive.scan import reason
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import Method
 from sdindex.store import images
@@ -72,7 +73,7 @@ def relocate(session: Session, old: str, new: str) -> None:
     moved = _by_root(old, archives)
     root = root_at(new).location()
     if not is_there(root):
-        raise ArchiveError(f"{printable(root)} is not a folder; is its disk mounted?")
+        require_folder(root)
     _refuse_overlap(root, [archive for archive in archives if archive != moved])
     same, looked_for = _probe(session, moved, root)
     if 2 * same <= looked_for and looked_for:
@@ -224,11 +225,17 @@ def require_folder(path: str) -> None:
     ArchiveUnavailableError
         When it is not a folder.
     """
+    root = root_at(path)
     try:
-        root_at(path).identity()
+        root.identity()
     except NotADirectoryError as problem:
         raise ArchiveError(f"{printable(path)} is a file; name its folder") from problem
     except OSError as problem:
+        if root.is_far:
+            raise ArchiveUnavailableError(
+                f"{printable(path)} cannot be read: {reason(problem)} "
+                "(An archive that moved: sdindex relocate OLD NEW)"
+            ) from problem
         raise ArchiveUnavailableError(
             f"there is no folder {printable(path)}; is its disk mounted? "
             "(An archive that moved: sdindex relocate OLD NEW)"
