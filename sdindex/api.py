@@ -1,6 +1,6 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Unpack
 
 from sdindex.arguments import (
@@ -115,7 +115,7 @@ class Index(Labelling):
         save: str | None = None,
         when_drawn: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """Draw the sample that `select` draws, and yield its paths alone, as they are fetched.
 
         The arguments are checked, and a sample is saved, before the first path is asked for.
@@ -152,13 +152,13 @@ class Index(Labelling):
         say: Callable[[str], object] | None,
         *,
         relative: bool,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         with self._store.reading() as session:
             listed = lists.resolve(session, chosen)
             found = selection.drawn_ids(session, count, chosen, listed, save=None, when_drawn=say)
             yield from paths_by_id(session, found.ids, relative=relative)
 
-    def _paths_of(self, ids: Sequence[int], *, relative: bool) -> Iterator[str]:
+    def _paths_of(self, ids: Sequence[int], *, relative: bool) -> Generator[str, None, None]:
         with self._store.reading() as session:  # nobody waits while the paths are taken
             yield from paths_by_id(session, ids, relative=relative)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import update_wrapper
-from importlib import import_module
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
@@ -69,10 +69,12 @@ class Delivery(NamedTuple):
         from sdindex.exchange.formats.paths import write_paths
         from sdindex.exchange.output import writing
 
-        # Before there is a draft: a library that finds too little memory ends the program at once.
-        import_module("numpy")
+        # What draws is loaded with the first path, before there is a draft: a library that finds
+        # too little memory ends the program at once.
+        paths = iter(paths)
+        drawn = chain([*islice(paths, 1)], paths)
         with writing(self.output, index=index) as file:
-            written, ends = write_paths(paths, file, end="\0" if self.form == "null" else "\n")
+            written, ends = write_paths(drawn, file, end="\0" if self.form == "null" else "\n")
         if ends > written:
             _warn_of_line_breaks()
         return written

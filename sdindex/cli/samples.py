@@ -1,6 +1,7 @@
 """Commands on samples: select draws one; samples list, show and drop the saved ones."""
 
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -41,7 +42,8 @@ def select(
         paths = index.paths(
             count, relative=delivery.relative, save=save, when_drawn=say, **sampling
         )
-        drawn = delivery.write_paths(paths, index.file)
+        with closing(paths):
+            drawn = delivery.write_paths(paths, index.file)
     else:
         sample = index.select(
             count, save=save, with_bursts=delivery.tells_bursts, when_drawn=say, **sampling

@@ -165,6 +165,7 @@ def test_relocate_and_prune(indexed: Path, archive: Path, tmp_path: Path) -> Non
         ["prune"],
         ["relocate", "a", "b"],
         ["index", "nowhere"],
+        ["index"],
     ],
 )
 def test_a_users_error_is_one_line_and_makes_no_file(
@@ -180,7 +181,7 @@ def test_a_users_error_is_one_line_and_makes_no_file(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["select"], ["select", "-n", "0"], ["select", "-n", "5", "--bits", "65"], ["index"],
+    [[], ["select"], ["select", "-n", "0"], ["select", "-n", "5", "--bits", "65"],
      ["index", "--workers", "0", "."], ["nothing"]],
 )  # fmt: skip
 def test_wrong_usage_is_status_2(arguments: list[str]) -> None:

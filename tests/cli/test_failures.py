@@ -72,7 +72,8 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("command", "loaded"), [("select -n 3 -o list.txt", "True F"), ("report -n 3", "True True")]
+    ("command", "loaded"),
+    [("select -n 3 --unit burst -o list.txt", "True F"), ("report -n 3", "True True")],
 )
 def test_a_library_that_ends_the_program_while_it_is_loaded_leaves_no_draft(
     command: str, loaded: str, made: Path
