@@ -12,7 +12,6 @@ from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME, with_labels, with_names
 
 NONE = -1  # the number of what an image does not have
-NO_MOTION = (1 << 16) - 1
 _FEW_BITS = 20  # buckets at which an array has room for all there may be
 _DAY = 86_400  # seconds
 

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sdindex.errors import SampleError
-from sdindex.sampling.frame import NO_MOTION, Frame
+from sdindex.sampling.blocks import NO_MOTION
+from sdindex.sampling.frame import Frame
 from sdindex.sampling.kinds import Kind, Quotas, quotas_of
 from sdindex.sampling.levels import trim_each
 from sdindex.sampling.sample import Candidates, Drawn, draw
