@@ -228,17 +228,21 @@ def why_read(state: FileState, known: KnownImage, fields: tuple[str, ...]) -> Re
     return Reason.ASKED if known.doubts & Doubt.ASKED else None
 
 
-def same_files(found: Iterable[Found], known: Mapping[str, tuple[int, int]]) -> int:
+def same_files(
+    found: Iterable[Found], known: Mapping[str, tuple[int, int]], *, by_time: bool = True
+) -> int:
     """Return how many files are those known by their paths: of one size, and time to 2 seconds.
 
     A card counts its images from 1, so that two cards have the same names; and its times are
-    kept to two seconds on FAT and exFAT. `known` are sizes in bytes and mtimes in nanoseconds.
+    kept to two seconds on FAT and exFAT. Times are not asked unless `by_time`. `known` are sizes
+    in bytes and mtimes in nanoseconds.
     """
     same = 0
     for item in found:
         for file in item if isinstance(item, list) else ():
             size, mtime_ns = known[file.path]
-            same += file.size == size and abs(file.mtime_ns - mtime_ns) <= _CLOCK_NS
+            in_time = not by_time or abs(file.mtime_ns - mtime_ns) <= _CLOCK_NS
+            same += file.size == size and in_time
     return same
 
 

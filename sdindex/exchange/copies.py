@@ -104,6 +104,8 @@ def put_files(
         or a file cannot be put. What was put before stays, whole.
     """
     _refuse_inside(folder, {image.archive for image in images})
+    if how != "copy":
+        _refuse_far({image.archive for image in images})
     try:
         rows = manifest.read(folder)
         put = {row["original"]: row["path"] for row in rows.values()}
@@ -146,6 +148,14 @@ def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
                 f"{printable(folder)} lies in the archive {printable(archive)}, whose next update "
                 "would take what is put there for new images; choose a folder outside"
             )
+
+
+def _refuse_far(archives: Iterable[str]) -> None:
+    far = next((archive for archive in archives if root_of(archive).is_far), None)
+    if far is not None:
+        raise OutputError(
+            f"the images of {printable(far)} lie in a store, to which no link leads; use --copy-to"
+        )
 
 
 def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list[_File]:

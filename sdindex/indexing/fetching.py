@@ -6,35 +6,39 @@ the decoding processes, so that a file that kills its decoder costs that file al
 """
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from sdindex.archive.roots import Files, NotFetchedError, Root
-from sdindex.hashing.methods import Method, head_of
-from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.archive.roots import NotFetchedError, Root
 from sdindex.workers import Workers
 
 
 class Fetching:
-    """A pool that reads the files of far roots.
+    """Processes that are given files, of which those that are far are fetched before.
 
     Parameters
     ----------
     requests
         How many files are fetched at once; memory holds so many.
-    timeout
-        Seconds that decoding one may take.
+    timeout, preload, initializer
+        Those of the processes: see `sdindex.workers.Workers`.
     """
 
-    def __init__(self, requests: int, timeout: float) -> None:
+    def __init__(
+        self,
+        requests: int,
+        timeout: float,
+        *,
+        preload: Sequence[str],
+        initializer: Callable[[], None],
+    ) -> None:
         self._stack = ExitStack()
-        decoders = Workers(
-            min(requests, os.cpu_count() or 1), timeout, preload=PRELOAD, initializer=get_ready
-        )
-        self._decoders = self._stack.enter_context(decoders)
+        processes = min(requests, os.cpu_count() or 1)
+        pool = Workers(processes, timeout, preload=preload, initializer=initializer)
+        self._pool = self._stack.enter_context(pool)
         self._threads = ThreadPoolExecutor(requests)
 
     def __enter__(self) -> Self:
@@ -50,17 +54,26 @@ class Fetching:
         self._stack.__exit__(kind, problem, trace)
 
     def submit(
-        self, _: Any, /, root: Root, path: str, method: Method, *, whole: bool = False
-    ) -> "Future[ImageRead]":
-        """Have a file fetched and decoded; see `sdindex.hashing.picture.read_image`."""
-        return self._threads.submit(self._read, root, path, method, whole=whole)
+        self,
+        function: Callable[..., Any],
+        root: Root,
+        path: str,
+        *args: Any,
+        head: int | None = None,
+        **kwargs: Any,
+    ) -> "Future[Any]":
+        """Have a function called with a file's root, or the file, and its path.
 
-    def _read(self, root: Root, path: str, method: Method, *, whole: bool) -> ImageRead:
-        read = partial(self._decoded, path=path, method=method, whole=whole)
-        try:
-            return read(root.fetched(path, head_of(method, whole=whole)))
-        except NotFetchedError:
-            return read(root.fetched(path))
+        `head` is how many bytes from its start will do, as a rule; more are fetched where the
+        function reads them.
+        """
 
-    def _decoded(self, file: Files, path: str, method: Method, *, whole: bool) -> ImageRead:
-        return self._decoders.submit(read_image, file, path, method, whole=whole).result()
+        def fetched_and_called() -> Any:
+            try:
+                file = root.fetched(path, head)
+                return self._pool.submit(function, file, path, *args, **kwargs).result()
+            except NotFetchedError:
+                file = root.fetched(path)
+                return self._pool.submit(function, file, path, *args, **kwargs).result()
+
+        return self._threads.submit(fetched_and_called)

@@ -14,7 +14,7 @@ from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import Unlooked, reason
 from sdindex.arguments import choice
 from sdindex.errors import ArchiveUnavailableError, ReadingError
-from sdindex.hashing.methods import METHODS, Method
+from sdindex.hashing.methods import METHODS, Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import refuse_to_run_modules_here
 from sdindex.indexing.outcomes import Refused, outcome, submitted
@@ -124,14 +124,16 @@ def read_listed(
 def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions) -> Submit:
     """Return what gives a file to a worker."""
     pool: Any = reading.executor  # or what takes a call as it does
+    how: dict[str, Any] = {"whole": True} if reading.verify else {}
     if pool is None:
         pool = stack.enter_context(_pool(part, workers, reading.timeout))
-    whole = {"whole": True} if reading.verify else {}
+        if part.root.is_far:
+            how["head"] = head_of(part.archive.method, whole=reading.verify)
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
         method = part.archive.method
-        return submitted(partial(pool.submit, read_image, part.root, file.path, method, **whole))
+        return submitted(partial(pool.submit, read_image, part.root, file.path, method, **how))
 
     return read
 
@@ -141,7 +143,7 @@ def _pool(part: Part, workers: int, timeout: float) -> "Fetching | Workers":
     if part.root.is_far:
         from sdindex.indexing.fetching import Fetching
 
-        return Fetching(workers, timeout)
+        return Fetching(workers, timeout, preload=PRELOAD, initializer=get_ready)
     from sdindex.workers import Workers
 
     return Workers(workers, timeout, preload=PRELOAD, initializer=get_ready)

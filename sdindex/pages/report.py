@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +26,7 @@ from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
 from sdindex.hashing.picture import get_ready
+from sdindex.indexing.fetching import Fetching
 from sdindex.pages import charts
 from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
 from sdindex.progress import bar
@@ -48,6 +49,7 @@ MAP_KEPT, MAP_LEFT = 2000, 4000
 CHART_CAMERAS = 30
 CHART_BUCKETS = 64
 CHART_DAYS = 400
+_REQUESTS = 16  # for pictures that are far, at once
 
 _Key = tuple[str, str]  # an image: its archive's root and its path
 
@@ -178,6 +180,14 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     )
 
 
+def _pool(archives: Iterable[str], workers: int) -> Fetching | Workers:
+    """Return processes that make thumbnails, fed by threads where files are far."""
+    if any(root_of(archive).is_far for archive in archives):
+        many = max(workers, _REQUESTS)
+        return Fetching(many, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready)
+    return Workers(workers, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready)
+
+
 def _pictures(
     wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
 ) -> list[Thumbnail]:
@@ -186,7 +196,7 @@ def _pictures(
     if not wanted:
         return made
     with (
-        Workers(workers, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready) as pool,
+        _pool({image.archive for image, _ in wanted}, workers) as pool,
         bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 

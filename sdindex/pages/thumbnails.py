@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image, ImageOps
 
-from sdindex.archive.roots import Root
+from sdindex.archive.roots import Files
 from sdindex.hashing.blame import decoded
 from sdindex.hashing.image import FORMATS, refuse_if_huge
 
@@ -20,7 +20,7 @@ class Thumbnail(NamedTuple):
     error: str | None
 
 
-def thumbnail(root: Root, path: str, side: int) -> Thumbnail:
+def thumbnail(root: Files, path: str, side: int) -> Thumbnail:
     """Return an image as a JPEG of at most `side` pixels each way, upright.
 
     Raises

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
 from sdindex.archive.natural import sort_key
+from sdindex.archive.state import FoundFile
 from sdindex.hashing.methods import stored_name
 from sdindex.hashing.picture import ImageRead
 from sdindex.progress import counter
@@ -99,6 +100,25 @@ def shift_times(session: Session, ids: sa.Select[tuple[int]], by_ns: int) -> tup
     ).rowcount
     unreadable = session.scalar(sa.select(sa.func.count()).where(chosen, image.c.dhash.is_(None)))
     return shifted, unreadable or 0
+
+
+def take_states(session: Session, archive: "Archive", files: Iterable[FoundFile]) -> None:
+    """Take files of an archive that lies elsewhere now for those that are known, by their sizes.
+
+    Their states are stored: by these, other kinds of roots tell what changed.
+    """
+    for chunk in batched(files, PARAMETERS):
+        there = {file.path: file for file in chunk}
+        known = sa.select(image.c.id, image.c.path, image.c.size).where(
+            image.c.archive_id == archive.id, image.c.path.in_(there)
+        )
+        same = [
+            {"row": row.id} | there[row.path].state._asdict()
+            for row in session.execute(known)
+            if row.size == there[row.path].size
+        ]
+        if same:
+            _change(session, same)
 
 
 def find_cameras(session: Session, archive: "Archive") -> None:

@@ -3,6 +3,8 @@
 import json
 import shlex
 from collections.abc import Sequence
+from itertools import chain
+from typing import TypeGuard
 
 import sqlalchemy as sa
 
@@ -11,7 +13,8 @@ from sdindex.archive.changes import same_files
 from sdindex.archive.names import printable
 from sdindex.archive.natural import SORT_RULE
 from sdindex.archive.roots import root_at, root_of
-from sdindex.archive.scan import reason
+from sdindex.archive.scan import Found, reason
+from sdindex.archive.state import FoundFile
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import Method
 from sdindex.store import images
@@ -61,7 +64,8 @@ def relocate(session: Session, old: str, new: str) -> None:
     """Give an archive its new root; no image is read.
 
     What is stored of its images changes where their camera is the root's own, and that has
-    another name now.
+    another name now; and between a disk and a store, which tell in other ways what changed:
+    there, the files of the names and sizes that are known are taken for those that were read.
 
     Raises
     ------
@@ -87,6 +91,9 @@ def relocate(session: Session, old: str, new: str) -> None:
         archive_table.update().where(archive_table.c.id == moved.id).values(**named(root))
     )
     there = moved._replace(root=root)
+    if root_of(root).is_far != root_of(moved.root).is_far:
+        found = root_of(root).scan(excluded=moved.excluded)
+        images.take_states(session, there, chain.from_iterable(filter(_is_run, found)))
     own = (image.c.archive_id == moved.id) & (image.c.camera == moved.own_camera)
     if there.own_camera != moved.own_camera and session.scalar(sa.select(sa.exists().where(own))):
         images.find_cameras(session, there)
@@ -280,7 +287,13 @@ def _probe(session: Session, archive: Archive, root: str) -> tuple[int, int]:
     known = {
         file.path: (file.size, file.mtime_ns) for file in images.spread(session, archive, _PROBES)
     }
-    return same_files(root_of(root).look_at(known), known), len(known)
+    there = root_of(root)
+    by_time = not there.is_far and not root_of(archive.root).is_far  # a copy there has its own
+    return same_files(there.look_at(known), known, by_time=by_time), len(known)
+
+
+def _is_run(found: Found) -> TypeGuard[list[FoundFile]]:
+    return isinstance(found, list)
 
 
 def _quoted(path: str) -> str:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from io import BytesIO
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
 
-from sdindex import ArchiveUnavailableError, Index, ReadingError
+from sdindex import ArchiveError, ArchiveUnavailableError, Index, OutputError, ReadingError
 from sdindex.archive import stores
 from tests.conftest import make_image
 from tests.support.archives import encode
@@ -286,3 +287,44 @@ def test_so_many_requests_as_workers_are_under_way(index: Index, bucket: Bucket)
     bucket.latency = 0.1
     index.update(URL, workers=64)
     assert 40 <= bucket.most_under_way <= 64
+
+
+def test_it_moves_between_a_disk_and_a_bucket_and_nothing_is_read_again(
+    index: Index, bucket: Bucket, archive: Path
+) -> None:
+    index.update(archive)
+    make_image(archive / "cam0/IMG_1.JPG", 55, (100, 80))
+    with pytest.raises(ArchiveError, match="does not hold the images"):
+        index.relocate(archive, "s3://bucket")
+    index.relocate(archive, URL)
+    assert counts(index.update(URL)) == {"unchanged": 12}
+    assert bucket.requests["get"] == 0
+    assert index.select(12)[0].path == f"{URL}/cam0/IMG_1.JPG"
+    index.relocate(URL, archive)
+    assert counts(index.update(archive)) == {"unchanged": 11, "changed": 1, "read": 1}
+
+
+def test_a_report_and_copies_have_its_pictures(
+    index: Index, bucket: Bucket, tmp_path: Path
+) -> None:
+    index.update(URL)
+    assert index.report(6).count("data:image/jpeg") >= 6
+    sample = index.select(4)
+    bucket.forget()
+    assert index.put_files(sample, tmp_path / "copies").new == 4
+    assert bucket.requests["get"] == 4
+    assert index.put_files(sample, tmp_path / "copies").kept == 4
+    for image in sample:
+        copy = tmp_path / "copies" / image.relative_path
+        assert copy.read_bytes() == bucket.objects[f"season 1/{image.relative_path}"]
+        assert copy.stat().st_mtime == 1704164645  # as the store says: LastModified
+
+
+@pytest.mark.parametrize("how", ["link", "symlink"])
+def test_nothing_can_link_to_an_object(
+    index: Index, bucket: Bucket, tmp_path: Path, how: Literal["link", "symlink"]
+) -> None:
+    index.update(URL)
+    with pytest.raises(OutputError, match="lie in a store, to which no link leads; use --copy-to"):
+        index.put_files(index.select(4), tmp_path / "copies", how=how)
+    assert not (tmp_path / "copies").exists()
