@@ -92,7 +92,7 @@ class Index(Labelling):
         ['cam0/IMG_3.JPG', 'cam0/IMG_7.JPG']
         >>> index.select(2, balance="colour")
         Traceback (most recent call last):
-        sdindex.errors.SampleError: balance is camera, label, folder:K with K from 1 on, day, ...
+        sdindex.errors.SampleError: balance is camera, label, label:RANK ...
         """
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)

@@ -135,4 +135,7 @@ def _plain(value: object) -> object:
 
 
 def _listed(options: Mapping[str, object]) -> str:
-    return "; ".join(f"{name}={value}" for name, value in options.items())
+    return "; ".join(
+        f"{name}={', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in options.items()
+    )

@@ -69,8 +69,8 @@ def kind_of(name: str, text: str) -> Kind:
     found = _KIND.fullmatch(text)
     if found is None:
         raise SampleError(
-            f"{name} is camera, label, folder:K with K from 1 on, day, month, hour, night or "
-            f"motion; of labels with a taxonomy label:{'|'.join(RANKS)}; not {text!r}"
+            f"{name} is camera, label, label:RANK such as label:genus, folder:K with K from 1 on, "
+            f"day, month, hour, night or motion, not {text!r}"
         )
     return _kind(found)
 

@@ -54,7 +54,7 @@ def test_none_is_not_given() -> None:
         ({"bits": 4.0}, "bits must be a whole number"),
         ({"burst_distance": -1}, "burst_distance must be a whole number from 0 to 64, not -1"),
         ({"unit": "herd"}, "unit must be one of image, burst, event, not 'herd'"),
-        ({"balance": "colour"}, "balance is camera, label, folder:K"),
+        ({"balance": "colour"}, "balance is camera, label, label:RANK"),
         ({"balance": 3}, "balance must be"),
         ({"balance": ["day", "camera", "day"]}, "balance has the same twice: day, camera, day"),
         ({"balance": "folder:0"}, "balance is camera"),

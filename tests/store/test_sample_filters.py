@@ -92,7 +92,7 @@ def test_cameras_are_balanced_and_listed(index: Index, cameras: Path) -> None:
         ("cam1", 60), ("cam2", 12), ("cam10", 4),
     ]  # fmt: skip
     for wrong in ("cameras", "folder", "folder:", "folder:0", "folder:x"):
-        with pytest.raises(SampleError, match="balance is camera, label, folder:K"):
+        with pytest.raises(SampleError, match="balance is camera, label, label:RANK"):
             index.select(9, balance=wrong)
 
 
