@@ -98,7 +98,7 @@ class Index(Labelling):
         name = optional(text, "save", save)
         told = flag("with_bursts", with_bursts)
         say = optional(function, "when_drawn", when_drawn)
-        with self._store.reading() if name is None else self._store.writing() as session:
+        with self._store.reading() if name is None else self._store.writing(saving=True) as session:
             listed = lists.resolve(session, chosen)
             sample = selection.select(
                 session, wanted, chosen, listed, save=name, told=told, when_drawn=say
@@ -139,7 +139,7 @@ class Index(Labelling):
         say = optional(function, "when_drawn", when_drawn)
         if name is None:
             return self._paths_drawn(wanted, chosen, say, relative=is_relative)
-        with self._store.writing() as session:
+        with self._store.writing(saving=True) as session:
             listed = lists.resolve(session, chosen)
             found = selection.drawn_ids(session, wanted, chosen, listed, save=name, when_drawn=say)
             session.commit()
@@ -204,6 +204,6 @@ class Index(Labelling):
         SampleError
             When there is none of that name.
         """
-        with self._store.writing() as session:
+        with self._store.writing(saving=True) as session:
             samples.drop(session, text("name", name))
             session.commit()

@@ -43,6 +43,7 @@ def update(
     outermost = _outermost(paths)
 
     def parts(session: Session) -> Iterator[Part]:
+        archives.hold_those_of(session, outermost)
         for path in outermost:
             if accept_loss:
                 _require_there_or_known(session, path)
@@ -164,7 +165,9 @@ def _known(session: Session, method: Method | None, away: list[str]) -> Iterator
     known = archives.all_archives(session)
     if not known:
         raise ArchiveError("the index knows no archive; name its folder: sdindex index FOLDER")
-    for archive in known:
+    for archive in sorted(known):
+        session.hold(archive.id, archive.root)
+    for archive in archives.all_archives(session):
         if not registry.is_there(archive.root):
             away.append(archive.root)
             continue
@@ -202,7 +205,14 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
     """Return the part of an archive that a path names: a new archive where it lies in none."""
     part = archives.locate(path, archives.all_archives(session))
     if part is None:
-        return Part(registry.add(session, path, method), "")
+        session.lock_archives()
+        part = archives.locate(path, archives.all_archives(session))
+        if part is None:
+            added = registry.add(session, path, method)
+            session.hold(added.id, added.root)
+            return Part(added, "")
+        session.commit()  # another program has just added it, and may take hours to read it
+    part = part._replace(archive=archives.held(session, part.archive))
     if part.archive.listed and not part.under:
         part = Part(registry.set_whole(session, part.archive), "")
     if method is None or method == part.archive.method:

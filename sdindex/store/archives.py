@@ -118,6 +118,32 @@ def all_archives(session: Session) -> list[Archive]:
     ]
 
 
+def held(session: Session, archive: Archive) -> Archive:
+    """Return an archive as it is when this program alone may change it.
+
+    Raises
+    ------
+    ArchiveError
+        When another program has forgotten or moved it meanwhile.
+    """
+    session.hold(archive.id, archive.root)
+    for known in all_archives(session):
+        if (known.id, known.root) == (archive.id, archive.root):
+            return known
+    raise ArchiveError(
+        f"another program has forgotten or moved {printable(archive.root)} meanwhile: nothing "
+        "was changed; run it again"
+    )
+
+
+def hold_those_of(session: Session, paths: Iterable[str]) -> None:
+    """Have this program alone change the known archives in which paths lie."""
+    archives = all_archives(session)
+    parts = filter(None, (locate(path, archives) for path in paths))
+    for archive_id, root in sorted({(part.archive.id, part.archive.root) for part in parts}):
+        session.hold(archive_id, root)
+
+
 def locate(path: str, archives: Iterable[Archive]) -> Part | None:
     """Return the archive that a path lies in, by its name or through links.
 
@@ -178,10 +204,16 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
 
     Files that lie in no archive become one of their own, whose root is that of the disk.
     """
+    hold_those_of(session, files)
     archives = all_archives(session)
     listed: dict[Archive, set[str]] = defaultdict(set)
+    is_locked = False
     for file in files:
         part = locate(file, archives)
+        if part is None and not is_locked:
+            session.lock_archives()
+            is_locked, archives = True, all_archives(session)
+            part = locate(file, archives)
         if part is None:
             named = root_at(file)
             root = root_of(named.outermost())
@@ -190,6 +222,8 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
             )
             part = Part(archives[-1], f"{root.within(named.location())}/")
         listed[part.archive].add(part.under[:-1])
+    for archive in listed:
+        session.hold(archive.id, archive.root)
     return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
 
 

@@ -2,36 +2,40 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import Any, Literal, Protocol, overload
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
 from sdindex.store.damage import damaged
 from sdindex.store.kinds import Found, checked, kinds_of, require
+from sdindex.store.postgresql import backend_of as server_backend
 from sdindex.store.query import Answer, WhenStuck
-from sdindex.store.sqlite import SqliteBackend
+from sdindex.store.sqlite import SqliteBackend, temporary
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 _CHUNK = 10_000  # rows fetched at once
 _FEW = 1000  # of them while their values are in the processor's cache
 
+Purpose = Literal["read", "write", "save"]
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Backend(Protocol):
     """A database that keeps an index: everything in which databases differ.
 
-    `file` is the index's own, None where it is no file. The text of a backend names the index
-    to the user, without a password.
+    `file` is the index's own, None where it is no file. `locks_archives` says that programs
+    write at the same time, each to the archives that it holds. The text of a backend names the
+    index to the user, without a password.
     """
 
     file: Path | None
+    locks_archives: bool
 
     def is_new(self) -> bool:
         """Say whether the index is still to be made."""
@@ -39,14 +43,38 @@ class Backend(Protocol):
     def require(self) -> None:
         """Raise IndexMissingError or IndexUnusableError where there is nothing to open."""
 
+    def missing(self) -> SdindexError:
+        """Return the error of a database that is no index."""
+
     def check(self, connection: sa.Connection, *, write: bool) -> None:
         """Raise IndexUnusableError where the index is damaged, as far as that is cheap to see."""
 
-    def engine(self, *, write: bool) -> sa.Engine:
-        """Return what makes connections, which each see one state of the index."""
+    def connecting(self, purpose: Purpose) -> AbstractContextManager[sa.Connection]:
+        """Connect: what reads sees one state of the index, and so does what saves a sample."""
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Let one program write at a time: another one waits, and says so."""
+
+    def begin(self, connection: sa.Connection, *, saving: bool) -> None:
+        """Take the locks that every writer needs, and one that saves a sample."""
+
+    def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
+        """Keep other programs from changing an archive: another one waits, and says so."""
+
+    def release(self, connection: sa.Connection, archive_id: int) -> None:
+        """Let other programs change an archive again."""
+
+    def lock_archives(self, connection: sa.Connection) -> None:
+        """Keep other programs from adding or moving archives until this transaction ends."""
+
+    def lock_samples(self, connection: sa.Connection) -> None:
+        """Keep other programs from saving samples until this transaction ends."""
+
+    def lock_labels(self, connection: sa.Connection) -> None:
+        """Keep other programs from storing labels until the connection ends."""
+
+    def lock_frame(self, connection: sa.Connection, archive_id: int) -> None:
+        """Keep other programs from making an archive's frame until this transaction ends."""
 
     def create(self) -> None:
         """Make a new index, whole or not at all."""
@@ -54,14 +82,17 @@ class Backend(Protocol):
     def discard(self) -> None:
         """Delete a new index in which nothing was stored."""
 
-    def before_upgrade(self, revision: str) -> None:
-        """Keep the index as it is, where an upgrade could not be rolled back."""
+    def upgrade(self, connection: sa.Connection, revision: str) -> None:
+        """Upgrade the tables; keep the index as it is where that could not be rolled back."""
 
     def after_open(self, connection: sa.Connection) -> None:
         """Undo what other programs have set, outside a transaction."""
 
-    def explain(self, problem: DBAPIError) -> str:
-        """Return what a database error means for the person who meets it, and what to do."""
+    def explain(self, problem: DBAPIError) -> str | None:
+        """Return what a database error means for the person who meets it, and what to do.
+
+        None for what is a fault of this program, unless the index is damaged.
+        """
 
     def damage(self) -> str | None:
         """Return what is wrong with the index, and what to do; None when nothing is found.
@@ -92,12 +123,66 @@ class Session:
         Those of the connection.
     """
 
-    def __init__(self, db: str, backend: Backend, connection: sa.Connection) -> None:
+    def __init__(
+        self, db: str, backend: Backend, connection: sa.Connection, *, whole: bool = False
+    ) -> None:
         self.db = db if backend.file is None else str(backend.file.absolute())
         self.connection = connection
         self.commit = connection.commit
         self.rollback = connection.rollback
         self._backend = backend
+        self._local: Session | None = None
+        self._closing = ExitStack()
+        # The archives that this program alone may change; None where that is all of them.
+        self._held: set[int] | None = set() if backend.locks_archives and not whole else None
+
+    @property
+    def local(self) -> "Session":
+        """Return a session on a database of this one's own, on this machine's disk."""
+        if self._local is None:
+            connection = self._closing.enter_context(temporary())
+            self._local = Session(self.db, self._backend, connection, whole=True)
+        return self._local
+
+    def close(self) -> None:
+        """Forget what is kept on this machine."""
+        self._closing.close()
+
+    def hold(self, archive_id: int, root: str) -> None:
+        """Keep other programs from changing an archive, until it is released or the session ends.
+
+        Another one that holds it is waited for. What was read of the archive before is to be
+        read again.
+        """
+        if self._held is not None and archive_id not in self._held:
+            self._backend.hold(self.connection, archive_id, root)
+            self._held.add(archive_id)
+
+    def release(self, archive_id: int) -> None:
+        """Let other programs change an archive again; what was changed is committed."""
+        if self._held is not None and archive_id in self._held:
+            self._backend.release(self.connection, archive_id)
+            self._held.remove(archive_id)
+
+    def held(self, archive_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Return the condition that this program may change an archive."""
+        return sa.true() if self._held is None else archive_id.in_(sorted(self._held))
+
+    def lock_archives(self) -> None:
+        """Keep other programs from adding or moving archives until this transaction ends."""
+        self._backend.lock_archives(self.connection)
+
+    def lock_samples(self) -> None:
+        """Keep other programs from saving samples until this transaction ends."""
+        self._backend.lock_samples(self.connection)
+
+    def lock_labels(self) -> None:
+        """Keep other programs from storing labels until the session ends."""
+        self._backend.lock_labels(self.connection)
+
+    def lock_frame(self, archive_id: int) -> None:
+        """Keep other programs from making an archive's frame until this transaction ends."""
+        self._backend.lock_frame(self.connection, archive_id)
 
     @overload
     def execute(self, statement: sa.SelectBase, values: Values | None = None) -> Found: ...
@@ -147,8 +232,9 @@ class Session:
 
     def columns(self, statement: sa.Select[Any]) -> Iterator[list[Sequence[Any]]]:
         """Yield the columns of up to a thousand rows at a time: of millions, sooner than `rows`."""
-        kinds, convert = kinds_of(statement.selected_columns), self._conversions(statement)
-        for rows in self._fetched(statement, _FEW):
+        kinds, result = kinds_of(statement.selected_columns), self._streamed(statement, _FEW)
+        convert = self._conversions(statement, result)
+        for rows in _fetched(result, _FEW):
             columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
             require(columns, kinds)
             for number, each in convert.items():
@@ -156,30 +242,36 @@ class Session:
             yield columns
 
     def _chunks(self, statement: sa.Select[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
-        kinds, convert = kinds_of(statement.selected_columns), self._conversions(statement)
+        kinds, result = kinds_of(statement.selected_columns), self._streamed(statement, chunk)
+        convert = self._conversions(statement, result)
         each = [convert.get(number, _as_it_is) for number in range(len(kinds))]
-        for rows in self._fetched(statement, chunk):
+        for rows in _fetched(result, chunk):
             require(zip(*rows, strict=True), kinds)
             yield [tuple(_converted(row, each)) for row in rows] if convert else rows
 
-    def _conversions(self, statement: sa.Select[Any]) -> dict[int, Callable[[Any], Any]]:
+    def _streamed(self, statement: sa.Select[Any], chunk: int) -> sa.CursorResult[Any]:
+        """Run a query whose rows stay with the server, where there is one, until they are asked."""
+        return self.connection.execute(
+            statement.execution_options(stream_results=True, max_row_buffer=chunk)
+        )
+
+    def _conversions(
+        self, statement: sa.Select[Any], result: sa.CursorResult[Any]
+    ) -> dict[int, Callable[[Any], Any]]:
         """Return what makes SQLAlchemy's value of the driver's, by the number of the column."""
-        dialect = self.connection.dialect
+        dialect, described = self.connection.dialect, result.cursor.description
         processors = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None)
-            for column in statement.selected_columns
+            column.type.dialect_impl(dialect).result_processor(dialect, kind)
+            for column, (_, kind, *_) in zip(statement.selected_columns, described, strict=True)
         ]
         return {number: each for number, each in enumerate(processors) if each is not None}
 
-    def _fetched(
-        self, statement: sa.Select[Any], chunk: int
-    ) -> Iterator[Sequence[tuple[Any, ...]]]:
-        cursor = self.connection.execute(statement).cursor
-        try:
-            while rows := cursor.fetchmany(chunk):
-                yield rows
-        except self.connection.dialect.loaded_dbapi.Error as problem:  # as SQLAlchemy says it
-            raise DatabaseError(str(statement), None, problem) from problem
+
+def _fetched(result: sa.CursorResult[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Yield rows as the driver gives them, those that SQLAlchemy has fetched already, too."""
+    cursor = result.cursor_strategy
+    while rows := cursor.fetchmany(result, result.cursor, chunk):
+        yield rows
 
 
 def _converted(values: Iterable[Any], conversions: Iterable[Callable[[Any], Any]]) -> list[Any]:
@@ -230,17 +322,18 @@ class Store:
         IndexMissingError, IndexUnusableError
             When there is no index, or none that this program can use.
         """
-        with self._connection(write=False) as connection:
+        with self._connection("read") as connection:
             self._check_revision(connection)
             self.backend.check(connection, write=False)
             yield Session(self.db, self.backend, connection)
 
     @contextmanager
-    def writing(self, *, create: bool = False) -> Iterator[Session]:
+    def writing(self, *, create: bool = False, saving: bool = False) -> Iterator[Session]:
         """Give a session for changes, in an index brought up to the newest schema.
 
-        One program at a time: another one waits, and says so. What is not committed when
-        the block ends is rolled back.
+        One program at a time, or one for an archive, see `Session.hold`: another one waits, and
+        says so. What is not committed when the block ends is rolled back. A session for `saving`
+        a sample sees one state of the index.
 
         Raises
         ------
@@ -254,9 +347,11 @@ class Store:
             if is_made:
                 self.backend.create()
             try:
-                with self._connection(write=True) as connection:
+                with self._connection("save" if saving else "write") as connection:
+                    self.backend.begin(connection, saving=saving)
                     self._upgrade(connection)
-                    yield Session(self.db, self.backend, connection)
+                    with closing(Session(self.db, self.backend, connection)) as session:
+                        yield session
             except BaseException:
                 if is_made and self._is_empty():
                     self.backend.discard()
@@ -268,8 +363,7 @@ class Store:
             self._check_revision(connection, may_upgrade=True)
         self.backend.check(connection, write=True)
         if stored != SCHEMA_REVISION:
-            self.backend.before_upgrade(str(stored))
-            schema.upgrade(connection)
+            self.backend.upgrade(connection, str(stored))
             self._make_frame(connection)
         connection.commit()
         self.backend.after_open(connection)
@@ -278,10 +372,10 @@ class Store:
         """Make the sampling frame of an upgraded index, which older programs did not keep."""
         from sdindex.store import images  # which knows sessions
 
-        images.frame_up_to_date(Session(self.db, self.backend, connection))
+        images.frame_up_to_date(Session(self.db, self.backend, connection, whole=True))
 
     def _is_empty(self) -> bool:
-        with self._connection(write=False) as connection:
+        with self._connection("read") as connection:
             return connection.scalar(sa.select(sa.exists().where(archive.c.id.is_not(None)))) == 0
 
     def asking(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
@@ -295,29 +389,28 @@ class Store:
         self.backend.close()
 
     @contextmanager
-    def _connection(self, *, write: bool) -> Iterator[sa.Connection]:
+    def _connection(self, purpose: Purpose) -> Iterator[sa.Connection]:
         self.backend.require()
         try:
-            with self.backend.engine(write=write).connect() as connection:
+            with self.backend.connecting(purpose) as connection:
                 yield connection
         except SdindexError:
             raise
         except WrongValueError as problem:
             raise IndexUnusableError(f"{self}: {damaged(str(problem))}") from problem
-        except (IntegrityError, ProgrammingError, UnicodeDecodeError) as problem:
-            # A fault of this program, unless the index is damaged, so that SQLite's own words
+        except (DatabaseError, UnicodeDecodeError) as problem:
+            why = self.backend.explain(problem) if isinstance(problem, DatabaseError) else None
+            # Else a fault of this program, unless the index is damaged, so that SQLite's own words
             # may be no text. Python's other errors are faults: what is read was looked at.
-            damage = self.backend.damage()
-            if damage is None:
+            why = self.backend.damage() if why is None else why
+            if why is None:
                 raise
-            raise IndexUnusableError(f"{self}: {damage}") from problem
-        except DatabaseError as problem:
-            raise IndexUnusableError(f"{self}: {self.backend.explain(problem)}") from problem
+            raise IndexUnusableError(f"{self}: {why}") from problem
 
     def _check_revision(self, connection: sa.Connection, *, may_upgrade: bool = False) -> None:
         revision = schema.stored_revision(connection)
         if revision is None or not schema.is_index(connection):
-            raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
+            raise self.backend.missing()
         if revision > SCHEMA_REVISION and revision.isdecimal():
             raise IndexUnusableError(
                 f"{self} was made by a newer sdindex (schema {revision}, this program knows "
@@ -341,10 +434,7 @@ def _backend_of(db: str, when_stuck: WhenStuck | None) -> Backend:
     except (sa.exc.ArgumentError, ValueError) as problem:
         raise IndexUnusableError(f"{db} is not a database URL: {problem}") from problem
     if url.get_backend_name() != "sqlite":
-        raise IndexUnusableError(
-            f"{url.render_as_string(hide_password=True)}: an index is an SQLite file for now, "
-            "and no other database; name it by its path"
-        )
+        return server_backend(url)
     if not url.database or url.database == ":memory:" or url.query:
         raise IndexUnusableError(f"{db}: name an SQLite index by its path alone")
     return SqliteBackend(Path(url.database), when_stuck)

@@ -51,6 +51,11 @@ def connect(file: Path, *, mode: str, seconds: float) -> Connection:
     )
 
 
+def connect_temporary() -> Connection:
+    """Make a database that lies on the disk, and is gone when it is closed."""
+    return sqlite3.connect("", isolation_level=None, factory=Connection)
+
+
 def driver_of(connection: sa.Connection) -> sqlite3.Connection:
     """Return the driver's own connection."""
     own = connection.connection.driver_connection

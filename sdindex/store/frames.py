@@ -109,6 +109,7 @@ def expect(session: Session, archive_id: int, changes: int) -> None:
 
 def forget(session: Session, archive_id: int) -> None:
     """Forget an archive's frame: it is made anew from all its images."""
+    session.lock_frame(archive_id)
     of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
     for table in (frame_column, frame_bucket):
         session.execute(table.delete().where(table.c.block.in_(of_archive)))
@@ -119,6 +120,7 @@ def forget(session: Session, archive_id: int) -> None:
 
 def forget_cameras(session: Session, archive_id: int) -> None:
     """Forget an archive's column of cameras: it is made anew for the blocks that there are."""
+    session.lock_frame(archive_id)
     of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
     session.execute(
         frame_column.delete().where(
@@ -129,6 +131,7 @@ def forget_cameras(session: Session, archive_id: int) -> None:
 
 def forget_labels(session: Session, ids: Iterable[int]) -> None:
     """Forget the column of labels of the blocks with these images: it is made anew."""
+    _lock(session, sa.true())
     stored = _by_archive(_stored(session))
     touched: set[int] = set()
     for chunk in batched(ids, PARAMETERS):
@@ -150,7 +153,9 @@ def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda
 
     `counted` is called with the number of images in each block that is made.
     """
-    repairs = [found for found in arranged(session) if isinstance(found, Repair)]
+    held = session.held(archive.c.id)
+    _lock(session, held)
+    repairs = [found for found in arranged(session, held) if isinstance(found, Repair)]
     for repair in repairs:  # all before the first new one: an image may begin another block
         if repair.ids is None:
             forget(session, repair.archive_id)
@@ -159,16 +164,33 @@ def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda
         for made in remade(session, repair):
             _insert(session, repair.archive_id, made)
             counted(made.images)
-    session.execute(frame_change.delete())
+    session.execute(frame_change.delete().where(session.held(frame_change.c.archive_id)))
     session.execute(
         archive.update()
-        .where(archive.c.frame_version.is_distinct_from(FRAME_VERSION))
+        .where(held, archive.c.frame_version.is_distinct_from(FRAME_VERSION))
         .values(frame_version=FRAME_VERSION)
     )
     for name in (*COLUMNS, LABELS):
-        for block_id in _lacking(session, name):
-            data = column_of(session, block_id, name)
-            session.execute(frame_column.insert().values(block=block_id, name=name, data=data))
+        _complete(session, name, session.held(frame_block.c.archive_id))
+
+
+def complete_labels(session: Session) -> None:
+    """Store the column of labels of the blocks that lack it; the caller commits."""
+    _lock(session, sa.true())
+    _complete(session, LABELS, sa.true())
+
+
+def _lock(session: Session, of_archives: sa.ColumnElement[bool]) -> None:
+    """Keep other programs from making the frame of archives until this transaction ends."""
+    ids = sa.select(archive.c.id).where(of_archives).order_by(archive.c.id)
+    for archive_id in session.scalars(ids).all():
+        session.lock_frame(archive_id)
+
+
+def _complete(session: Session, name: str, of_archives: sa.ColumnElement[bool]) -> None:
+    for block_id in _lacking(session, name, of_archives):
+        data = column_of(session, block_id, name)
+        session.execute(frame_column.insert().values(block=block_id, name=name, data=data))
 
 
 def is_current(session: Session) -> bool:
@@ -181,8 +203,13 @@ def is_current(session: Session) -> bool:
     return not session.scalar(sa.select(sa.exists(sa.select(archive.c.id).where(other))))
 
 
-def arranged(session: Session) -> list[StoredBlock | Repair]:
-    """Return the blocks of the frame in natural order, and those that are to be made anew."""
+def arranged(
+    session: Session, of_archives: sa.ColumnElement[bool] | None = None
+) -> list[StoredBlock | Repair]:
+    """Return the blocks of the frame in natural order, and those that are to be made anew.
+
+    Of all archives, or of those of which a condition is true.
+    """
     stored = _by_archive(_stored(session))
     noted: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
     changes = sa.select(frame_change.c.archive_id, frame_change.c.sort_key, frame_change.c.image_id)
@@ -190,7 +217,9 @@ def arranged(session: Session) -> list[StoredBlock | Repair]:
         noted[archive_id].append((key, image_id))
     found: list[StoredBlock | Repair] = []
     for archive_id, version in session.execute(
-        sa.select(archive.c.id, archive.c.frame_version).order_by(archive.c.sort_key)
+        sa.select(archive.c.id, archive.c.frame_version)
+        .where(sa.true() if of_archives is None else of_archives)
+        .order_by(archive.c.sort_key)
     ):
         there, changed = stored[archive_id], noted[archive_id]
         images = sum(block.images for block in there)
@@ -319,12 +348,12 @@ def _labels(session: Session, ids: Sequence[int]) -> Labels:
     return found
 
 
-def _lacking(session: Session, name: str) -> list[int]:
-    """Return the blocks that have no column of that name."""
+def _lacking(session: Session, name: str, of_archives: sa.ColumnElement[bool]) -> list[int]:
+    """Return the blocks of some archives that have no column of that name."""
     has_it = sa.exists().where(
         frame_column.c.block == frame_block.c.id, frame_column.c.name == name
     )
-    return list(session.scalars(sa.select(frame_block.c.id).where(~has_it)))
+    return list(session.scalars(sa.select(frame_block.c.id).where(of_archives, ~has_it)))
 
 
 def _stored(session: Session) -> Iterator[StoredBlock]:

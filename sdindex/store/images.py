@@ -21,6 +21,7 @@ from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image, sample_image
 
 if TYPE_CHECKING:
@@ -88,18 +89,20 @@ def move(session: Session, archive: "Archive", moves: Iterable[tuple[int, str]])
         _set(session, named)
 
 
-def shift_times(session: Session, ids: sa.Select[tuple[int]], by_ns: int) -> tuple[int, int]:
+def shift_times(session: Session, ids: Iterable[int], by_ns: int) -> tuple[int, int]:
     """Take the times of files that are there as shifted by so many nanoseconds.
 
     Return how many images have them, and how many of these could not be read.
     """
-    chosen = image.c.id.in_(ids)
-    frames.note(session, chosen & image.c.missing_since.is_not(None))
-    shifted = session.execute(
-        image.update().where(chosen).values(mtime_ns=image.c.mtime_ns + by_ns, missing_since=None)
-    ).rowcount
-    unreadable = session.scalar(sa.select(sa.func.count()).where(chosen, image.c.dhash.is_(None)))
-    return shifted, unreadable or 0
+    shifted = unreadable = 0
+    times = {"mtime_ns": image.c.mtime_ns + by_ns, "missing_since": None}
+    for chunk in batched(ids, PARAMETERS):
+        chosen = has_id(image.c.id, chunk)
+        frames.note(session, chosen & image.c.missing_since.is_not(None))
+        shifted += session.execute(image.update().where(chosen).values(times)).rowcount
+        unread = sa.select(sa.func.count()).where(chosen, image.c.dhash.is_(None))
+        unreadable += session.scalar(unread) or 0
+    return shifted, unreadable
 
 
 def take_states(session: Session, archive: "Archive", files: Iterable[FoundFile]) -> None:
@@ -135,6 +138,11 @@ def sort_anew(session: Session, archive: "Archive") -> None:
 
 def delete_missing(session: Session) -> int:
     """Delete the rows of images that are missing, and in no saved sample; return how many."""
+    for archive_id, root in session.execute(
+        sa.select(archive_table.c.id, archive_table.c.root).order_by(archive_table.c.id)
+    ).all():
+        session.hold(archive_id, root)
+    session.lock_samples()
     missing = image.c.missing_since.is_not(None)
     return session.execute(image.delete().where(missing, ~_is_saved())).rowcount
 
@@ -145,6 +153,8 @@ def forget(session: Session, ids: Iterable[int], since: datetime) -> tuple[int, 
     Return how many are deleted, and how many were not missing and now are.
     """
     deleted = kept = 0
+    if ids := list(ids):
+        session.lock_samples()
     for chunk in batched(ids, PARAMETERS):
         chosen = has_id(image.c.id, chunk)
         frames.note(session, chosen)

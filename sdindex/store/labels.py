@@ -11,7 +11,6 @@ from sdindex.errors import SampleError
 from sdindex.store import frames, results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.images import frame_up_to_date
 from sdindex.store.inserting import insert
 from sdindex.store.tables import label, sample_image
 
@@ -67,6 +66,7 @@ class LabelWriter:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        session.lock_labels()
         newest = session.scalar(sa.select(sa.func.max(label.c.id))) or 0
         self._first = self._next = newest + 1  # what has a smaller id was said before
 
@@ -90,7 +90,7 @@ class LabelWriter:
 
     def finish(self) -> Stored:
         """Bring the frame up to date when all is said; return what is stored."""
-        frame_up_to_date(self._session)
+        frames.complete_labels(self._session)
         new = label.c.id >= self._first
         distinct = sa.select(label.c.image_id, label.c.label, label.c.source).distinct()
         labels = distinct.where(new, label.c.label.is_not(None)).subquery()
@@ -150,12 +150,13 @@ def drop(session: Session, source: str) -> int:
     SampleError
         When there is no such source.
     """
+    session.lock_labels()
     of_source = label.c.source == source
     frames.forget_labels(session, session.scalars(sa.select(label.c.image_id).where(of_source)))
     dropped = session.execute(label.delete().where(of_source)).rowcount
     results.drop(session, source)
     taxa.forget_unused(session)
-    frame_up_to_date(session)
+    frames.complete_labels(session)
     if not dropped:
         require_sources(session, [source])
     return dropped

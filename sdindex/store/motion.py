@@ -46,9 +46,13 @@ def changes(session: Session) -> Iterator[list[Change]]:
     """Yield which images are to have another motion than they have, some at a time.
 
     All archives are looked at whose frame is to be made from nothing, or whose motion was made
-    by another rule; of the others, the folders in which something changed.
+    by another rule; of the others, the folders in which something changed. Archives that other
+    programs may change are left to these.
     """
-    known = session.execute(sa.select(archive.c.id, archive.c.frame_version, archive.c.motion_rule))
+    held = session.held(archive.c.id)
+    known = session.execute(
+        sa.select(archive.c.id, archive.c.frame_version, archive.c.motion_rule).where(held)
+    )
     for archive_id, version, rule in known.all():
         if version != FRAME_VERSION or rule != MOTION_RULE:
             of_archive = _ROWS.where(image.c.archive_id == archive_id)
@@ -64,7 +68,7 @@ def changes(session: Session) -> Iterator[list[Change]]:
         for some in _together(folders):
             if changed := _changed(some):
                 yield changed
-    session.execute(archive.update().values(motion_rule=MOTION_RULE))
+    session.execute(archive.update().where(held).values(motion_rule=MOTION_RULE))
 
 
 def _folder(path: str) -> str:

@@ -21,6 +21,7 @@ from sdindex.store import images
 from sdindex.store.archives import (
     Archive,
     all_archives,
+    held,
     insert,
     listing,
     method_for_new,
@@ -46,6 +47,7 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
         When an archive of this index is in the folder, or the folder is one that was moved.
     """
     root = root_at(folder).location()
+    session.lock_archives()
     archives = all_archives(session)
     _refuse_overlap(root, archives)
     for archive in archives:
@@ -73,8 +75,9 @@ def relocate(session: Session, old: str, new: str) -> None:
         When `old` is no archive's root, or `new` is not a folder that holds its images: most
         of those looked for, of the size and the time that are known.
     """
+    moved = held(session, _by_root(old, all_archives(session)))
+    session.lock_archives()
     archives = all_archives(session)
-    moved = _by_root(old, archives)
     root = root_at(new).location()
     if not is_there(root):
         require_folder(root)
@@ -185,12 +188,12 @@ def named_or_only(session: Session, root: str | None) -> Archive:
     """
     archives = all_archives(session)
     if root is not None:
-        return _by_root(root, archives)
+        return held(session, _by_root(root, archives))
     if len(archives) != 1:
         raise ArchiveError(
             f"name the archive, as --archive ROOT does; the index holds: {listing(archives)}"
         )
-    return archives[0]
+    return held(session, archives[0])
 
 
 def forget(session: Session, root: str) -> int:
@@ -201,7 +204,8 @@ def forget(session: Session, root: str) -> int:
     ArchiveError
         When no archive has that root, or a saved sample holds images of it.
     """
-    archive = _by_root(root, all_archives(session))
+    archive = held(session, _by_root(root, all_archives(session)))
+    session.lock_samples()
     saved = session.scalars(
         sa.select(sample.c.name)
         .where(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
 from sdindex.store import damage, query, schema
-from sdindex.store.driver import connect, driver_of
+from sdindex.store.driver import connect, connect_temporary, driver_of
 from sdindex.store.locks import locked, may_write
 from sdindex.store.query import Answer
 from sdindex.store.tables import SCHEMA_REVISION
@@ -32,6 +32,8 @@ log = logging.getLogger("sdindex")
 
 class SqliteBackend:
     """An SQLite file as what keeps an index; see `sdindex.store.database.Backend`."""
+
+    locks_archives = False
 
     def __init__(self, file: Path, when_stuck: query.WhenStuck | None = None) -> None:
         self.file: Path | None = file
@@ -71,7 +73,11 @@ class SqliteBackend:
                 f"cannot read {self}: {problem.strerror or problem}"
             ) from problem
         if not size or not self._file.is_file():
-            raise IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
+            raise self.missing()
+
+    def missing(self) -> IndexUnusableError:
+        """Return the error of a file that is no index."""
+        return IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
 
     def check(self, connection: sa.Connection, *, write: bool) -> None:
         """Refuse a damaged file: whoever writes looks for it, and a reader of a small one.
@@ -91,11 +97,35 @@ class SqliteBackend:
         if found is not None:
             raise IndexUnusableError(f"{self}: {found}")
 
-    def engine(self, *, write: bool) -> sa.Engine:
-        """Return what makes connections, which each see one state of the file."""
+    @contextmanager
+    def connecting(self, purpose: str) -> Iterator[sa.Connection]:
+        """Connect: in a transaction, what reads sees one state of the file, as what writes does."""
+        write = purpose != "read"
         if write not in self._engines:
             self._engines[write] = _engine(self._file, write=write)
-        return self._engines[write]
+        with self._engines[write].connect() as connection:
+            yield connection
+
+    def begin(self, connection: sa.Connection, *, saving: bool) -> None:
+        """Do nothing, as in the next six: who writes has locked the whole file."""
+
+    def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
+        """Do nothing."""
+
+    def release(self, connection: sa.Connection, archive_id: int) -> None:
+        """Do nothing."""
+
+    def lock_archives(self, connection: sa.Connection) -> None:
+        """Do nothing."""
+
+    def lock_samples(self, connection: sa.Connection) -> None:
+        """Do nothing."""
+
+    def lock_labels(self, connection: sa.Connection) -> None:
+        """Do nothing."""
+
+    def lock_frame(self, connection: sa.Connection, archive_id: int) -> None:
+        """Do nothing."""
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -142,8 +172,12 @@ class SqliteBackend:
         """Delete a new index in which nothing was stored."""
         self._file.unlink(missing_ok=True)
 
-    def before_upgrade(self, revision: str) -> None:
-        """Copy an index as it is before its schema is upgraded."""
+    def upgrade(self, connection: sa.Connection, revision: str) -> None:
+        """Copy the index as it is, then upgrade its tables."""
+        self._keep_aside(revision)
+        schema.upgrade(connection)
+
+    def _keep_aside(self, revision: str) -> None:
         aside = _free_name(f"{self._file}.schema-{revision}")
         try:
             with (
@@ -179,13 +213,14 @@ class SqliteBackend:
                 "it is an ordinary file again", self,
             )  # fmt: skip
 
-    def explain(self, problem: DBAPIError) -> str:
-        """Return what a database error means for the person who meets it, and what to do."""
-        return damage.explain(problem.orig)
+    def explain(self, problem: DBAPIError) -> str | None:
+        """Return what a database error means; None for what may be a fault of this program."""
+        is_fault = isinstance(problem, IntegrityError | ProgrammingError)
+        return None if is_fault else damage.explain(problem.orig)
 
     def damage(self) -> str | None:
         """Return what is wrong with the file; None when nothing is found in a few seconds."""
-        with self.engine(write=False).connect() as connection:
+        with self.connecting("read") as connection:
             return damage.find(connection)
 
     def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
@@ -201,6 +236,15 @@ class SqliteBackend:
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
+
+
+@contextmanager
+def temporary() -> Iterator[sa.Connection]:
+    """Connect to a new database, in a file without a name: it is gone with the connection."""
+    engine = sa.create_engine("sqlite://", creator=connect_temporary, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")  # for good: nothing is ever to be kept
+        yield connection
 
 
 @contextmanager

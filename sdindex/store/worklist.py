@@ -1,6 +1,6 @@
-"""The files that a survey lists to be read, in temporary tables: there may be millions.
+"""The files that a survey lists to be read, in tables of their own: there may be millions.
 
-They lie on disk, not in memory, and are gone when the session is.
+They lie on this machine's disk, not in memory, and are gone when the session is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,10 +17,9 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import image
 
-# Their names are those of no table that a user could have.
 _temporary = sa.MetaData()
 _to_read = sa.Table(
-    "sdindex_to_read",
+    "to_read",
     _temporary,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("path", image.c.path.type, nullable=False),
@@ -28,26 +27,23 @@ _to_read = sa.Table(
     sa.Column("image_id", sa.BigInteger),
     sa.Column("reason", sa.Text, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
-    prefixes=["TEMPORARY"],
 )
 # With all that is asked of them, so that a database is not led to go through the images.
 _gone = sa.Table(
-    "sdindex_gone",
+    "gone",
     _temporary,
     sa.Column("image_id", sa.BigInteger, primary_key=True),
     sa.Column("name", image.c.path.type, nullable=False),
     sa.Column("was_there", sa.Boolean, nullable=False),
     sa.Column("usable", sa.Boolean, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
-    prefixes=["TEMPORARY"],
 )
 _moved = sa.Table(
-    "sdindex_moved",
+    "moved",
     _temporary,
     sa.Column("image_id", sa.BigInteger, primary_key=True),
     sa.Column("to_read_id", sa.BigInteger, nullable=False),
     sa.Column("path", image.c.path.type, nullable=False),
-    prefixes=["TEMPORARY"],
 )
 
 
@@ -62,21 +58,21 @@ class FileToRead(NamedTuple):
 
 def begin(session: Session) -> None:
     """Make an empty list."""
-    _temporary.drop_all(session.connection)
-    _temporary.create_all(session.connection)
+    _temporary.drop_all(session.local.connection)
+    _temporary.create_all(session.local.connection)
 
 
 def add(session: Session, files: Iterable[ToRead]) -> None:
     """List files to be read."""
     for chunk in batched(files, PARAMETERS):
-        session.execute(_to_read.insert(), [_row(listed) for listed in chunk])
+        session.local.execute(_to_read.insert(), [_row(listed) for listed in chunk])
 
 
 def files(session: Session) -> Iterator[FileToRead]:
     """Yield the files that are listed; the caller may commit in between."""
     last = 0
     while True:
-        rows = session.execute(
+        rows = session.local.execute(
             sa.select(_to_read)
             .where(_to_read.c.id > last)
             .order_by(_to_read.c.id)
@@ -92,7 +88,7 @@ def files(session: Session) -> Iterator[FileToRead]:
 
 def drop_below(session: Session, folder: str) -> int:
     """Take the files below a folder off the list; return how many."""
-    return session.execute(_to_read.delete().where(below(_to_read.c.path, folder))).rowcount
+    return session.local.execute(_to_read.delete().where(below(_to_read.c.path, folder))).rowcount
 
 
 def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, int]:
@@ -101,9 +97,9 @@ def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, in
     Return how many they were, and how many of these could not be read when they were.
     """
     is_shifted = _to_read.c.reason == shifted.value
-    of_image = sa.select(_to_read.c.image_id).where(is_shifted)
+    of_image = session.local.scalars(sa.select(_to_read.c.image_id).where(is_shifted)).all()
     accepted = images.shift_times(session, of_image, by_ns)
-    session.execute(_to_read.delete().where(is_shifted))
+    session.local.execute(_to_read.delete().where(is_shifted))
     return accepted
 
 
@@ -115,7 +111,7 @@ def list_gone(
     Return those gone that have the base name and `fields` of a new file. Where several have
     them, nobody can say which has moved, but none is lost.
     """
-    if not session.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
+    if not session.local.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return set()
     missing = (image.c.archive_id == archive.id) & image.c.missing_since.is_not(None)
     _list_as_gone(session, archive, missing)
@@ -123,7 +119,7 @@ def list_gone(
         _list_as_gone(session, archive, has_id(image.c.id, chunk))
     alike_in = ("name", *fields)
     new = sa.select(*(_to_read.c[name] for name in alike_in))
-    alike = session.scalars(
+    alike = session.local.scalars(
         sa.select(_gone.c.image_id).where(
             _gone.c.was_there,
             sa.tuple_(*(_gone.c[name] for name in alike_in)).in_(
@@ -141,11 +137,11 @@ def record_moves(session: Session, archive: Archive, fields: Sequence[str]) -> s
     them, and of no other new file. It is taken off the list. Return the images that moved.
     """
     moved = sa.select(_moved.c.image_id, _moved.c.path)
-    session.execute(_moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(fields)))
-    images.move(session, archive, session.rows(moved))
+    session.local.execute(_moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(fields)))
+    images.move(session, archive, session.local.rows(moved))
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
-    session.execute(_to_read.delete().where(is_moved))
-    return set(session.scalars(sa.select(_moved.c.image_id)))
+    session.local.execute(_to_read.delete().where(is_moved))
+    return set(session.local.scalars(sa.select(_moved.c.image_id)))
 
 
 def _row(listed: ToRead) -> dict[str, Any]:
@@ -176,7 +172,7 @@ def _list_as_gone(session: Session, archive: Archive, images: sa.ColumnElement[b
             | FileState(*state)._asdict()
             for row_id, path, there, usable, *state in chunk
         ]
-        session.execute(_gone.insert(), rows)
+        session.local.execute(_gone.insert(), rows)
 
 
 def _moves(compared: Sequence[str]) -> sa.Select[Any]:

@@ -1,0 +1,280 @@
+"""An index in a schema of a PostgreSQL database, which many may read, and several write."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
+from sqlalchemy.exc import DBAPIError
+
+from sdindex.archive.names import printable
+from sdindex.errors import IndexMissingError, IndexUnusableError
+from sdindex.store import schema, server_errors, server_locks, server_query
+from sdindex.store.query import Answer
+from sdindex.store.server_functions import FUNCTIONS
+
+SCHEMA = "sdindex"
+DRIVERS = ("postgresql", "postgresql+psycopg")
+OLDEST = 14  # of PostgreSQL: what it takes to count bits
+_INSTALL = "pip install 'sdindex[postgresql]'"
+_SECRET = {"password", "sslpassword"}
+_CONNECT_SECONDS = 10
+# A host that vanished is noticed within a minute, and its locks are free.
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_SETTINGS = {
+    "search_path": f"{SCHEMA}, pg_temp",
+    "standard_conforming_strings": "on",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO",
+    **{f"tcp_{name}": str(value) for name, value in _ALIVE.items()},
+}
+# Lists of ids do not compress; rows whose new versions find place on their page stay in order.
+_STORAGE = (
+    "ALTER TABLE frame_column ALTER COLUMN data SET STORAGE EXTERNAL",
+    "ALTER TABLE image SET (fillfactor = 90, autovacuum_vacuum_insert_scale_factor = 0.02)",
+)
+
+
+class PostgresqlBackend:
+    """A PostgreSQL database as what keeps an index; see `sdindex.store.database.Backend`."""
+
+    file: Path | None = None
+    locks_archives = True
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url = url.set(drivername=DRIVERS[-1])
+        shown = url.set(
+            query={name: value for name, value in url.query.items() if name not in _SECRET}
+        )
+        self._shown = printable(shown.render_as_string(hide_password=True))
+        self._engines: dict[str, sa.Engine] = {}
+        self._made_schema = False
+
+    def __str__(self) -> str:
+        return self._shown
+
+    def is_new(self) -> bool:
+        """Say whether the index is still to be made."""
+        with self.connecting("read") as connection:
+            return schema.stored_revision(connection) is None
+
+    def require(self) -> None:
+        """Do nothing: whoever connects finds out, see `missing`."""
+
+    def missing(self) -> IndexMissingError | IndexUnusableError:
+        """Return the error of a database without an index."""
+        return IndexMissingError(
+            f"no index at {self}; make one with: sdindex index FOLDER, or name another with --db"
+        )
+
+    def check(self, connection: sa.Connection, *, write: bool) -> None:
+        """Do nothing: the server has checksums of its own."""
+
+    @contextmanager
+    def connecting(self, purpose: str) -> Iterator[sa.Connection]:
+        """Connect to the server; see `_engine` for what the purposes are.
+
+        Raises
+        ------
+        IndexUnusableError
+            When there is no connection.
+        """
+        if purpose not in self._engines:
+            self._engines[purpose] = self._engine(purpose)
+        try:
+            connection = self._engines[purpose].connect()
+        except DBAPIError as problem:
+            why = server_errors.explain_refusal(problem.orig)
+            raise IndexUnusableError(f"{self}: {why}") from problem
+        with connection:
+            yield connection
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Do nothing: the connection that writes has the locks."""
+        yield
+
+    def begin(self, connection: sa.Connection, *, saving: bool) -> None:
+        """Have no other program upgrade the index, and, when saving, save a sample."""
+        server_locks.share(connection, server_locks.SCHEMA, f"upgrades {self}")
+        if saving:
+            server_locks.take(connection, server_locks.SAMPLES, 0, "saves or drops a sample")
+        connection.commit()
+
+    def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
+        """Keep other programs from changing an archive until it is released."""
+        what = f"is writing to the archive {printable(root)}"
+        server_locks.take(connection, server_locks.ARCHIVE, archive_id, what)
+
+    def release(self, connection: sa.Connection, archive_id: int) -> None:
+        """Let other programs change an archive again."""
+        server_locks.release(connection, server_locks.ARCHIVE, archive_id)
+
+    def lock_archives(self, connection: sa.Connection) -> None:
+        """Keep other programs from adding or moving archives until this transaction ends."""
+        what = "is adding or moving an archive"
+        server_locks.take_until_commit(connection, server_locks.ARCHIVES, 0, what)
+
+    def lock_samples(self, connection: sa.Connection) -> None:
+        """Keep other programs from saving samples until this transaction ends."""
+        what = "saves or drops a sample"
+        server_locks.take_until_commit(connection, server_locks.SAMPLES, 0, what)
+
+    def lock_labels(self, connection: sa.Connection) -> None:
+        """Keep other programs from storing labels until the connection ends."""
+        server_locks.take(connection, server_locks.LABELS, 0, "stores or drops labels")
+
+    def lock_frame(self, connection: sa.Connection, archive_id: int) -> None:
+        """Keep other programs from making an archive's frame until this transaction ends."""
+        what = "stores labels or makes the sampling frame"
+        server_locks.take_until_commit(connection, server_locks.FRAME, archive_id, what)
+
+    def create(self) -> None:
+        """Make a new index, unless another program just made it."""
+        try:
+            with self.connecting("define") as connection, connection.begin():
+                what = f"makes {self}"
+                server_locks.take_until_commit(connection, server_locks.SCHEMA, 0, what)
+                if schema.stored_revision(connection) is not None:
+                    return
+                if not sa.inspect(connection).has_schema(SCHEMA):
+                    connection.execute(sa.schema.CreateSchema(SCHEMA))
+                    self._made_schema = True
+                schema.upgrade(connection)
+                _define(connection)
+        except DBAPIError as problem:
+            why = server_errors.explain(problem.orig)
+            if why is None:
+                raise
+            raise IndexUnusableError(f"cannot make {self}: {why}") from problem
+
+    def discard(self) -> None:
+        """Delete a new index in which nothing was stored, unless another program has it open."""
+        if self._made_schema:
+            with self.connecting("define") as connection, connection.begin():
+                if server_locks.is_free(connection, server_locks.SCHEMA):
+                    connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True))
+
+    def upgrade(self, connection: sa.Connection, revision: str) -> None:
+        """Upgrade the schema, when no other program writes; a failure takes all of it back."""
+        server_locks.release_shared(connection, server_locks.SCHEMA)
+        connection.commit()
+        server_locks.take(connection, server_locks.SCHEMA, 0, f"is writing to {self}")
+        if schema.stored_revision(connection) == revision:  # and no other program upgraded it
+            compiler = connection.dialect.type_compiler_instance
+            connection.dialect.type_compiler_instance = _InBytes(connection.dialect)
+            try:
+                schema.upgrade(connection)
+            finally:
+                connection.dialect.type_compiler_instance = compiler
+            _define(connection)
+
+    def after_open(self, connection: sa.Connection) -> None:
+        """Let others write who waited for an upgrade."""
+        server_locks.share(connection, server_locks.SCHEMA, f"upgrades {self}")
+        server_locks.release(connection, server_locks.SCHEMA)
+
+    def explain(self, problem: DBAPIError) -> str | None:
+        """Return what a database error means; None for a fault of this program."""
+        return server_errors.explain(problem.orig)
+
+    def damage(self) -> str | None:
+        """Return None: a server looks after its files itself."""
+        return None
+
+    def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
+        """Run one query on a connection of its own; see `sdindex.Index.sql`."""
+        return server_query.ask(self.connecting("read"), question, seconds=seconds)
+
+    def matching(self, connection: sa.Connection, expression: str) -> set[int]:
+        """Return the ids of the images for which an expression is true, in SQL from outside."""
+        return server_query.matching(connection, expression)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for engine in self._engines.values():
+            engine.dispose()
+        self._engines.clear()
+
+    def _engine(self, purpose: str) -> sa.Engine:
+        """Return what connects: to ``read`` or ``save`` (one state), ``write`` or ``define``."""
+        options = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE, "application_name": _who()}
+        given = {name: value for name, value in options.items() if name not in self._url.query}
+        try:
+            engine = sa.create_engine(
+                self._url,
+                poolclass=sa.NullPool,
+                isolation_level="REPEATABLE READ" if purpose in ("read", "save") else None,
+                connect_args=given,
+            )
+        except ImportError as problem:
+            raise IndexUnusableError(f"{self} needs the driver psycopg: {_INSTALL}") from problem
+        if purpose == "define":
+            engine.dialect.type_compiler_instance = _InBytes(engine.dialect)
+
+        @sa.event.listens_for(engine, "connect")
+        def set_up(connection: Any, _: object) -> None:
+            _set_up(connection, read_only=purpose == "read")
+
+        return engine
+
+
+class _InBytes(PGTypeCompiler):
+    """Has every column of text compare by its bytes, as SQLite does, whatever the server's way."""
+
+    def visit_TEXT(self, type_: sa.Text, **words: Any) -> str:  # noqa: N802  (SQLAlchemy's)
+        """Return the type, for the definition of a column."""
+        in_bytes = "" if type_.collation else ' COLLATE "C"'
+        return f"{super().visit_TEXT(type_, **words)}{in_bytes}"
+
+
+def backend_of(url: sa.URL) -> PostgresqlBackend:
+    """Return what keeps the index that a URL names.
+
+    Raises
+    ------
+    IndexUnusableError
+        When it names another driver than this program has.
+    """
+    backend = PostgresqlBackend(url)
+    if url.drivername not in DRIVERS:
+        raise IndexUnusableError(f"{backend}: the URL of an index begins with postgresql://")
+    return backend
+
+
+def _set_up(connection: Any, *, read_only: bool) -> None:
+    from psycopg.adapt import Loader
+
+    class Number(Loader):
+        """Gives numbers as SQLite does: sums as integers."""
+
+        def load(self, data: Any) -> int | float:
+            text = bytes(data)
+            return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
+    connection.adapters.register_loader("numeric", Number)
+    settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
+    chosen = ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
+    )
+    connection.execute(f"SELECT {chosen}")
+    connection.commit()
+
+
+def _define(connection: sa.Connection) -> None:
+    """Define what is PostgreSQL's own, anew with each revision."""
+    for statement in (*FUNCTIONS, *_STORAGE):
+        connection.exec_driver_sql(statement)
+
+
+def _who() -> str:
+    """Return what other programs are told of who is connected."""
+    user = "somebody"
+    with suppress(OSError, KeyError, ImportError):  # a number without a name
+        user = getpass.getuser()
+    return f"sdindex of {user} on {socket.gethostname()} (process {os.getpid()})"[:63]
