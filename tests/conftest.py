@@ -14,6 +14,7 @@ from PIL import Image
 
 import sdindex
 from sdindex import Index
+from tests.support import servers
 
 settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
 settings.load_profile("sdindex")
@@ -74,6 +75,16 @@ def real_archive() -> Path:
     if not (REAL_DATA / "archive").is_dir():
         pytest.skip("the real images are not on this machine")
     return REAL_DATA / "archive"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.Server]:
+    """Return a PostgreSQL server, where there is one: there is in CI."""
+    missing = servers.missing()
+    if missing and os.environ.get("CI") != "true":
+        pytest.skip(missing)
+    with servers.running() as server:
+        yield server
 
 
 _watchers: list[Callable[[str], None]] = []

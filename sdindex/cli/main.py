@@ -38,8 +38,8 @@ class Commands(click.Group):
     envvar="SDINDEX_DB",
     default=DEFAULT_INDEX,
     show_default=True,
-    metavar="FILE",
-    help="Use this index. [env: SDINDEX_DB]",
+    metavar="FILE_OR_URL",
+    help="Use this index: a file, or a postgresql:// URL. [env: SDINDEX_DB]",
 )
 @click.version_option(package_name="sdindex")
 @click.pass_context

@@ -25,8 +25,6 @@ from sdindex.sampling.blocks import (
     MOTION_RULE,
     Block,
     FrameColumns,
-    Labels,
-    SaidLabel,
     blocks,
     ids_column,
     ids_in_order,
@@ -34,6 +32,7 @@ from sdindex.sampling.blocks import (
 )
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.frame_labels import labels_of
 from sdindex.store.in_order import Columns, in_order, sorted_by_key
 from sdindex.store.tables import (
     WrongValueError,
@@ -44,7 +43,6 @@ from sdindex.store.tables import (
     frame_column,
     from_json,
     image,
-    label,
 )
 
 _MOST_CHANGED = 8  # where more than one in so many images changed, all blocks are made anew
@@ -135,11 +133,14 @@ def forget_labels(session: Session, ids: Iterable[int]) -> None:
     stored = _by_archive(_stored(session))
     touched: set[int] = set()
     for chunk in batched(ids, PARAMETERS):
-        spans = sa.select(
-            image.c.archive_id, sa.func.min(image.c.sort_key), sa.func.max(image.c.sort_key)
-        ).where(has_id(image.c.id, chunk))
-        for archive_id, first, last in session.execute(spans.group_by(image.c.archive_id)):
-            touched.update(block.id for block in _blocks_between(stored[archive_id], first, last))
+        keys: dict[int, list[bytes]] = defaultdict(list)  # not every server finds the least bytes
+        for archive_id, key in session.rows(
+            sa.select(image.c.archive_id, image.c.sort_key).where(has_id(image.c.id, chunk))
+        ):
+            keys[archive_id].append(key)
+        for archive_id, of_images in keys.items():
+            between = _blocks_between(stored[archive_id], min(of_images), max(of_images))
+            touched.update(block.id for block in between)
     for chunk in batched(sorted(touched), PARAMETERS):
         session.execute(
             frame_column.delete().where(
@@ -296,7 +297,7 @@ def remade(session: Session, repair: Repair) -> Iterator[Block]:
     else:
         found = iter([sorted_by_key(_columns_of(session, sorted(repair.ids)))])
     yield from blocks(
-        map(FrameColumns._make, filter(None, found)), lambda ids: _labels(session, ids)
+        map(FrameColumns._make, filter(None, found)), lambda ids: labels_of(session, ids)
     )
 
 
@@ -309,7 +310,7 @@ def column_of(session: Session, block_id: int, name: str) -> bytes:
     """Return a column of a stored block as it is to be, made from its images."""
     ids = _ids_of(session, block_id)
     if name == LABELS:
-        return labels_column(ids, _labels(session, ids))
+        return labels_column(ids, labels_of(session, ids))
     return COLUMNS[name](FrameColumns._make(sorted_by_key(_columns_of(session, ids))))
 
 
@@ -327,25 +328,6 @@ def _ids_of(session: Session, block_id: int) -> list[int]:
         return ids_in_order(columns)
     except (LookupError, StopIteration) as problem:
         raise WrongValueError(f"a block of the frame lacks a column: {problem}") from problem
-
-
-def _labels(session: Session, ids: Sequence[int]) -> Labels:
-    """Return the labels of images: the surest first (one without a confidence is), then by name."""
-    if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
-        return {}
-    found: Labels = defaultdict(list)
-    confidence = sa.func.max(sa.func.coalesce(label.c.confidence, 1.0))
-    said = label.c.image_id, label.c.label, label.c.source
-    for chunk in batched(ids, PARAMETERS):
-        statement = (
-            sa.select(label.c.image_id, label.c.label, confidence, label.c.source)
-            .where(label.c.label.is_not(None), has_id(label.c.image_id, chunk))
-            .group_by(*said)
-            .order_by(confidence.desc(), label.c.label, label.c.source)
-        )
-        for image_id, *of_image in session.rows(statement):
-            found[image_id].append(SaidLabel(*of_image))
-    return found
 
 
 def _lacking(session: Session, name: str, of_archives: sa.ColumnElement[bool]) -> list[int]:

@@ -41,7 +41,7 @@ _STORAGE = (
 
 
 class PostgresqlBackend:
-    """A PostgreSQL database as what keeps an index; see `sdindex.store.database.Backend`."""
+    """A PostgreSQL database as what keeps an index; see `sdindex.store.backend.Backend`."""
 
     file: Path | None = None
     locks_archives = True
@@ -243,12 +243,22 @@ def backend_of(url: sa.URL) -> PostgresqlBackend:
     """
     backend = PostgresqlBackend(url)
     if url.drivername not in DRIVERS:
-        raise IndexUnusableError(f"{backend}: the URL of an index begins with postgresql://")
+        raise IndexUnusableError(
+            f"{backend}: an index is an SQLite file, named by its path, or a PostgreSQL database, "
+            "named by a URL that begins with postgresql://"
+        )
     return backend
 
 
 def _set_up(connection: Any, *, read_only: bool) -> None:
+    from psycopg import ServerCursor
     from psycopg.adapt import Loader
+
+    class Cursor(ServerCursor[Any]):
+        """One that may be left: it ends with its transaction."""
+
+        def __del__(self, _warn: Any = None, /) -> None:
+            """Say nothing of that."""
 
     class Number(Loader):
         """Gives numbers as SQLite does: sums as integers."""
@@ -257,6 +267,7 @@ def _set_up(connection: Any, *, read_only: bool) -> None:
             text = bytes(data)
             return int(text) if text.lstrip(b"-").isdigit() else float(text)
 
+    connection.server_cursor_factory = Cursor
     connection.adapters.register_loader("numeric", Number)
     settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
     chosen = ", ".join(

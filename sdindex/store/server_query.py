@@ -22,7 +22,7 @@ _MORE = "the query would do more than read, which is all that is allowed here"
 _SCHEMA = "sdindex"  # whose tables a query may read, beside what describes them
 _DESCRIBING = {
     "pg_attrdef", "pg_attribute", "pg_class", "pg_collation", "pg_constraint", "pg_depend",
-    "pg_index", "pg_namespace", "pg_type",
+    "pg_index", "pg_namespace", "pg_sequence", "pg_type",
 }  # fmt: skip
 _DENIED = ("25006", "42501", "34000")
 

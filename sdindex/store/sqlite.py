@@ -31,7 +31,7 @@ log = logging.getLogger("sdindex")
 
 
 class SqliteBackend:
-    """An SQLite file as what keeps an index; see `sdindex.store.database.Backend`."""
+    """An SQLite file as what keeps an index; see `sdindex.store.backend.Backend`."""
 
     locks_archives = False
 

@@ -137,7 +137,9 @@ def record_moves(session: Session, archive: Archive, fields: Sequence[str]) -> s
     them, and of no other new file. It is taken off the list. Return the images that moved.
     """
     moved = sa.select(_moved.c.image_id, _moved.c.path)
-    session.local.execute(_moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(fields)))
+    session.local.execute(
+        _moved.insert().from_select(["to_read_id", "image_id", "path"], _moves(fields))
+    )
     images.move(session, archive, session.local.rows(moved))
     is_moved = _to_read.c.id.in_(sa.select(_moved.c.to_read_id))
     session.local.execute(_to_read.delete().where(is_moved))

@@ -3,32 +3,38 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from sdindex import IndexMissingError, IndexUnusableError, QueryError
 from sdindex.store import sqlite
-from sdindex.store.database import Backend, Session, Store
+from sdindex.store.backend import Backend
+from sdindex.store.database import Session, Store
 from sdindex.store.tables import archive, image, utc_now
+from tests.support.servers import Server
 
-# What names a new index, given a folder of its own.
-Kind = Callable[[Path], str]
-
-
-def sqlite_file(folder: Path) -> str:
-    return str(folder / "index.db")
+# What names a new index.
+Kind = Callable[[pytest.FixtureRequest], str]
 
 
-def sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{(folder / 'index.db').as_posix()}"
+def sqlite_file(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("tmp_path") / "index.db")
 
 
-@pytest.fixture(params=[sqlite_file, sqlite_url])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def sqlite_url(request: pytest.FixtureRequest) -> str:
+    return f"sqlite:///{(request.getfixturevalue('tmp_path') / 'index.db').as_posix()}"
+
+
+def postgresql_url(request: pytest.FixtureRequest) -> str:
+    server: Server = request.getfixturevalue("server")
+    return server.database()
+
+
+@pytest.fixture(params=[sqlite_file, sqlite_url, postgresql_url])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     kind: Kind = request.param
-    store = Store(kind(tmp_path))
+    store = Store(kind(request))
     yield store
     store.close()
 
@@ -140,11 +146,13 @@ def test_writers_come_one_after_the_other(store: Store) -> None:
 
     def write(number: int) -> None:
         with store.writing() as session:
+            session.hold(1, "/a")
             under_way.append(number)
             session.execute(image.insert(), [row(number)])
             session.commit()
             assert under_way == [number]
             under_way.clear()
+            session.release(1)
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
     for writer in writers:

@@ -1,0 +1,30 @@
+"""The labels of images, as the sampling frame has them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sdindex.sampling.blocks import Labels, SaidLabel
+from sdindex.store.database import Session
+from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.tables import label
+
+
+def labels_of(session: Session, ids: Sequence[int]) -> Labels:
+    """Return the labels of images: the surest first (one without a confidence is), then by name."""
+    if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
+        return {}
+    found: Labels = defaultdict(list)
+    confidence = sa.func.max(sa.func.coalesce(label.c.confidence, 1.0))
+    said = label.c.image_id, label.c.label, label.c.source
+    for chunk in batched(ids, PARAMETERS):
+        statement = (
+            sa.select(label.c.image_id, label.c.label, confidence, label.c.source)
+            .where(label.c.label.is_not(None), has_id(label.c.image_id, chunk))
+            .group_by(*said)
+            .order_by(confidence.desc(), label.c.label, label.c.source)
+        )
+        for image_id, *of_image in session.rows(statement):
+            found[image_id].append(SaidLabel(*of_image))
+    return found
