@@ -21,6 +21,7 @@ DESCRIPTIONS = "classification_category_descriptions"
 HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # all but the images
 
 _LONGEST_FAILURE = 1000  # characters
+_DIGITS = 10  # of a category's number; a longer one is a name
 
 Header = dict[str, dict[str, Any]]
 
@@ -71,7 +72,7 @@ def header_of(file: IO[bytes]) -> Header:
     try:
         for name, found in pieces(file, HEADER):
             if isinstance(found, dict):
-                header[name] = found
+                header[name] = found if name == INFO else _names(found)
             if len(header) == len(HEADER):  # the images are not gone through
                 break
     except JsonError:
@@ -148,7 +149,8 @@ def _joined(
 ) -> tuple[dict[str, _What], dict[str, str]]:
     both, changed = dict(known), {}
     numbers = {what: number for number, what in known.items()}
-    free = 1 + max((int(number) for number in [*known, *new] if number.isdecimal()), default=0)
+    numbered = (number for number in [*known, *new] if number.isdecimal())
+    free = 1 + max((int(number) for number in numbered if len(number) < _DIGITS), default=0)
     for number, what in new.items():
         as_known = number if known.get(number, what) == what else numbers.get(what, str(free))
         free += as_known == str(free)
