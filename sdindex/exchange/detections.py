@@ -72,7 +72,9 @@ def header_of(file: IO[bytes]) -> Header:
     try:
         for name, found in pieces(file, HEADER):
             if isinstance(found, dict):
-                header[name] = found if name == INFO else _names(found)
+                header[name] = (
+                    found if name == INFO else {key: str(what) for key, what in found.items()}
+                )
             if len(header) == len(HEADER):  # the images are not gone through
                 break
     except JsonError:

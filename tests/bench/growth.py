@@ -9,7 +9,7 @@ from tests.bench.made import index_of
 from tests.bench.rows import Row
 from tests.bench.sizes import Sizes
 
-_WIDTH = 40  # characters of the longest bar
+_WIDTH = 18  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
