@@ -191,7 +191,8 @@ class _Stretches:
 def _even(tree: _Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Order:
     """Return the positions that are kept of each group, even along natural order."""
     starts, sizes, fixed = tree.starts[-1], tree.sizes(-1), tree.fixed(-1)
-    free, some = (fixed == 0) & (keeps > 0), (fixed > 0) & (keeps > fixed)
+    is_whole = keeps == sizes
+    free, some = (fixed == 0) & (keeps > 0) & ~is_whole, (fixed > 0) & (keeps > fixed) & ~is_whole
     gaps = _gaps(tree, np.flatnonzero(some), keeps - fixed)
     stretches = _Stretches(
         np.concatenate([starts[free], gaps.starts]),
@@ -200,7 +201,8 @@ def _even(tree: _Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Orde
         np.concatenate([np.zeros(np.count_nonzero(free), bool), gaps.is_gap]),
     )
     new = stretches.even() if moved is None else stretches.most_moved(moved, tree.order)
-    positions: Order = tree.order[np.concatenate([np.flatnonzero(tree.is_fixed), new])]
+    sure = np.flatnonzero(tree.is_fixed | np.repeat(is_whole, sizes))
+    positions: Order = tree.order[np.concatenate([sure, new])]
     return positions
 
 

@@ -139,10 +139,13 @@ def _draw_units(
     balanced and trimmed; then, with an image of each unit taken, images.
     """
     fixed = candidates.fixed
-    taken = np.unique(units.unit_of[fixed])
+    taken = _in_order(len(units), units.unit_of[fixed])
     room = count - len(fixed) + len(taken)
     chosen = _in_turn(candidates, shown, taken, room)
-    positions = np.union1d(shown[np.setdiff1d(chosen, taken, assume_unique=True)], fixed)
+    is_new = np.zeros(len(units), bool)
+    is_new[chosen] = True
+    is_new[taken] = False
+    positions = _in_order(len(candidates), shown[is_new], fixed)
     keys = _at(candidates.keys, shown)
     if room <= len(units):
         _require_shares(candidates, _at(keys, chosen), room, "units")
@@ -168,7 +171,7 @@ def _in_turn(
         later[taken] = USUAL
     buckets = candidates.frame.buckets(candidates.leading)
     chosen = taken
-    for turn in np.unique(later):
+    for turn in np.flatnonzero(np.bincount(later)):
         if len(chosen) >= room:
             break
         offered = np.flatnonzero(later <= turn)
@@ -208,6 +211,14 @@ def _require_shares(candidates: Candidates, keys: Sequence[Key], count: int, thi
             f"what share does not name is to be {asked:,} of {count:,} {things}, and there are "
             f"{rest:,}"
         )
+
+
+def _in_order(size: int, *positions: NDArray[Any]) -> Numbers:
+    """Return positions below a size in order, each once."""
+    is_there = np.zeros(size, bool)
+    for some in positions:
+        is_there[some] = True
+    return np.flatnonzero(is_there)
 
 
 def _at(keys: Iterable[Key], positions: NDArray[Any]) -> list[Key]:
