@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, overload
@@ -270,8 +270,9 @@ class Store:
                     with closing(Session(self.db, self.backend, connection)) as session:
                         yield session
             except BaseException:
-                if is_made and self._is_empty():
-                    self.backend.discard()
+                with suppress(SdindexError):  # it cannot be reached: the first error says why
+                    if is_made and self._is_empty():
+                        self.backend.discard()
                 raise
 
     def _upgrade(self, connection: sa.Connection) -> None:

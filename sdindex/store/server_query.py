@@ -14,7 +14,7 @@ from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.errors import QueryError
 from sdindex.store import server_errors
 from sdindex.store.query import Answer, stopped
-from sdindex.store.server_words import ForbiddenError, looked_at
+from sdindex.store.server_words import ForbiddenError, looked_at, may_call
 
 _MOST_BYTES = 16 << 20  # of the rows that are fetched at once
 _MOST_ROWS = 1000
@@ -103,8 +103,11 @@ def _look_at_plan(plan: Any) -> None:
     elif isinstance(plan, dict):
         table = plan.get("Relation Name", "")
         is_known = plan.get("Schema") == _SCHEMA or table in _DESCRIBING
+        function = plan.get("Function Name", "count")
         if plan.get("Node Type") == "Foreign Scan" or (table and not is_known):
             raise QueryError(f"{_MORE}: it reads {printable(table)}")
+        if not may_call(function):
+            raise QueryError(f"{_MORE}: it calls {printable(function)}")
         for each in plan.values():
             if isinstance(each, dict | list):
                 _look_at_plan(each)

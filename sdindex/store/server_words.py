@@ -56,6 +56,11 @@ class ForbiddenError(ValueError):
     """A query that would do more than read, or that cannot be told from one."""
 
 
+def may_call(function: str) -> bool:
+    """Say whether a query may call a function."""
+    return function in _FUNCTIONS.split()
+
+
 def looked_at(query: str) -> str:
     """Return a query that calls nothing but what is listed here, without what ends it.
 
@@ -90,7 +95,7 @@ def _look_at_call(words: list[tuple[str, str]]) -> None:
             raise ForbiddenError(f"the function {name} is not allowed here")
     elif (is_word and name in _WORDS.split()) or (before and before[-1].lower() in _NAMES_COLUMNS):
         return
-    if name not in _FUNCTIONS.split():
+    if not may_call(name):
         raise ForbiddenError(f"the function {name} is not allowed here")
 
 
