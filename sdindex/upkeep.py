@@ -23,7 +23,8 @@ from sdindex.indexing import cameras, update
 from sdindex.indexing.ingest import ReadingOptions
 from sdindex.indexing.summary import Summary
 from sdindex.questions import Questions
-from sdindex.store import images, registry
+from sdindex.store import copying, images, registry
+from sdindex.store.database import Store
 
 
 class Upkeep(Questions):
@@ -180,6 +181,27 @@ class Upkeep(Questions):
         with self._store.writing() as session:
             registry.relocate(session, path("old", old), path("new", new))
             session.commit()
+
+    def copy(self, target: AnyPath, *, progress: bool | None = False) -> None:
+        """Copy the index into a new one, with its samples and labels.
+
+        Parameters
+        ----------
+        target
+            A file or a URL, as of `sdindex.Index`. A copy that fails leaves no index there.
+        progress
+            As for `update`.
+
+        Raises
+        ------
+        IndexMissingError, IndexUnusableError
+            When there is no index to be copied, or `target` has archives already.
+        """
+        new = Store(path("target", target))
+        try:
+            copying.copy(self._store, new, progress=optional(flag, "progress", progress))
+        finally:
+            new.close()
 
     def prune(self, archive: AnyPath | None = None) -> int:
         """Forget the images that are missing, or a whole archive; return how many images.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -51,8 +52,17 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql", action="store_true", help="keep the indexes of tests in a PostgreSQL server"
+    )
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
+def db(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    if request.config.getoption("--postgresql"):
+        server: servers.Server = request.getfixturevalue("server")
+        return cast("Path", server.database())  # a name of an index, too
     return tmp_path / "sdindex.db"
 
 

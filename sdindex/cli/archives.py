@@ -159,6 +159,21 @@ def prune(index: "Index", *, archive: str | None) -> None:
     click.echo(f"removed {index.prune(archive):,} images from the index", err=True)
 
 
+@click.command()
+@click.argument("source", metavar="INDEX", type=PATH)
+@click.argument("target", metavar="NEW_INDEX", type=PATH)
+@progress_option
+def copy(source: str, target: str, *, progress: bool | None) -> None:
+    """Copy an index into a new one, with its samples and labels.
+
+    Each is a file or a postgresql:// URL. No image is read.
+    """
+    from sdindex.api import Index
+
+    with Index(source) as index:
+        index.copy(target, progress=progress)
+
+
 @contextmanager
 def _reasons_on_stderr() -> Iterator[None]:
     """Show what the library logs, without breaking a progress bar."""

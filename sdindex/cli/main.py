@@ -67,6 +67,7 @@ for command in (
     ask.sql,
     archives.relocate,
     archives.prune,
+    archives.copy,
     topics.show_help,
 ):
     cli.add_command(command)

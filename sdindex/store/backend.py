@@ -69,6 +69,9 @@ class Backend(Protocol):
     def discard(self) -> None:
         """Delete a new index in which nothing was stored."""
 
+    def number_on(self, connection: sa.Connection) -> None:
+        """Have new rows numbered behind those that were stored with their numbers."""
+
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
         """Upgrade the tables; keep the index as it is where that could not be rolled back."""
 

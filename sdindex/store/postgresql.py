@@ -17,6 +17,7 @@ from sdindex.errors import IndexMissingError, IndexUnusableError
 from sdindex.store import schema, server_errors, server_locks, server_query
 from sdindex.store.query import Answer
 from sdindex.store.server_functions import FUNCTIONS
+from sdindex.store.tables import metadata
 
 SCHEMA = "sdindex"
 DRIVERS = ("postgresql", "postgresql+psycopg")
@@ -159,6 +160,14 @@ class PostgresqlBackend:
             with self.connecting("define") as connection, connection.begin():
                 if server_locks.is_free(connection, server_locks.SCHEMA):
                     connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True))
+
+    def number_on(self, connection: sa.Connection) -> None:
+        """Have new rows numbered behind those that were stored with their numbers."""
+        for table in metadata.sorted_tables:
+            if table.autoincrement_column is not None:
+                name, column = f"{SCHEMA}.{table.name}", table.autoincrement_column
+                sequence = sa.func.pg_get_serial_sequence(name, column.name)
+                connection.execute(sa.select(sa.func.setval(sequence, sa.func.max(column))))
 
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
         """Upgrade the schema, when no other program writes; a failure takes all of it back."""

@@ -53,7 +53,9 @@ def explain(problem: BaseException | None) -> str | None:
     why = words(problem)
     code = getattr(problem, "sqlstate", None)
     if code is None:
-        return _LOST.format(why=why) if _is_operational(problem) else None
+        if _is(problem, "DataError"):  # the driver's, of text that the server does not take
+            return why
+        return _LOST.format(why=why) if _is(problem, "OperationalError") else None
     if code in _LACKS:
         return damaged(why)
     for length in (5, 3, 2):
@@ -78,5 +80,5 @@ def words(problem: BaseException | None) -> str:
     return printable(first.rpartition("FATAL: ")[2].strip() or type(problem).__name__)
 
 
-def _is_operational(problem: BaseException | None) -> bool:
-    return any(kind.__name__ == "OperationalError" for kind in type(problem).__mro__)
+def _is(problem: BaseException | None, name: str) -> bool:
+    return any(kind.__name__ == name for kind in type(problem).__mro__)

@@ -172,6 +172,9 @@ class SqliteBackend:
         """Delete a new index in which nothing was stored."""
         self._file.unlink(missing_ok=True)
 
+    def number_on(self, connection: sa.Connection) -> None:
+        """Do nothing: SQLite does so."""
+
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
         """Copy the index as it is, then upgrade its tables."""
         self._keep_aside(revision)

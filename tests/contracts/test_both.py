@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from sdindex import Index
+from sdindex import Index, IndexMissingError, IndexUnusableError
 from sdindex.cli.main import cli
+from sdindex.store.database import Store
+from sdindex.store.tables import label
 from tests.conftest import make_image
 from tests.support.servers import Server
 
@@ -148,3 +150,49 @@ def test_every_query_gives_the_same(photographs: Path, server: Server) -> None:
                     answers[-1].append(list(answer.rows))
     assert answers[0] == answers[1]
     assert all(answers[0])
+
+
+AFTERWARDS = (
+    "status", "select -n 6", "select -n 6 --unit burst --balance label --format csv", "cameras",
+    "samples show some", "labels list", "errors", "buckets", "index --workers 1 ARCHIVE",
+    "select -n 6 --extend some", "select -n 5 --save new", "samples list", "duplicates",
+)  # fmt: skip
+
+
+def test_an_index_is_copied_there_and_back(photographs: Path, server: Server) -> None:
+    first, back = (str(photographs.parent / name) for name in ("index.db", "back.db"))
+    there = server.database()
+    setting_up = ("index --workers 1 ARCHIVE", "labels import LABELS", "select -n 4 --save some")
+    assert [status for _, status, _ in done(first, photographs, setting_up)] == [0, 0, 0]
+    for source, target in ((first, there), (there, back)):
+        assert CliRunner().invoke(cli, ["copy", source, target]).exit_code == 0
+    (photographs / "cam0/IMG_3.JPG").unlink()
+    make_image(photographs / "new/1.jpg", 123)
+    copy = copied(photographs)
+    expected = list(done(first, photographs, AFTERWARDS))
+    for db in (there, back):
+        restored(photographs, copy)
+        copy = copied(photographs)
+        assert list(done(db, photographs, AFTERWARDS)) == expected
+    assert not any(status for _, status, _ in expected)
+
+
+def test_a_copy_replaces_nothing_and_a_failed_one_leaves_nothing(
+    photographs: Path, server: Server
+) -> None:
+    first, there = str(photographs.parent / "index.db"), server.database()
+    with Index(first) as index, Index(there) as other:
+        index.update(photographs)
+        other.update(photographs / "cam1")
+        with pytest.raises(IndexUnusableError, match="has archives already"):
+            index.copy(there)
+        assert len(other.select(99)) == 12
+        with Store(first).writing() as session:  # which a server does not take
+            session.execute(label.insert(), {"image_id": 1, "source": "a\0b", "label": "deer"})
+            session.commit()
+        empty = server.database()
+        with pytest.raises(IndexUnusableError) as caught:
+            index.copy(empty)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(IndexMissingError):
+            Index(empty).status()
