@@ -1,9 +1,10 @@
 """Stores of objects, asked through fsspec: pages of a listing, an object's bytes, its state.
 
-fsspec, not obstore: it knows every store that people name (and their ways to log in), and keys
-such as ``a//b.jpg`` or ``../c.jpg``, on one of which obstore's listing fails as a whole. S3 is
-asked for pages and bytes by fsspec's own client, as fsspec's files tell neither an object's
-ETag nor take ``If-Match``, and its listings are kept in memory as a whole.
+fsspec, and not obstore alone: it knows every store that people name (and their ways to log in),
+and keys such as ``a//b.jpg`` or ``../c.jpg``, on one of which obstore's listing fails as a
+whole. S3 is asked for pages and bytes by fsspec's own client, as fsspec's files tell neither an
+object's ETag nor take ``If-Match``, and its listings are kept in memory as a whole. Objects of
+plain names are read through obstore where it is there: see `sdindex.archive.quick`.
 """
 
 import time
@@ -11,9 +12,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from errno import EACCES, EBUSY, EIO, ENOENT, ETIMEDOUT
 from functools import lru_cache
+from importlib.util import find_spec
+from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sdindex.archive.names import printable
+from sdindex.archive.quick import QuickReads
 from sdindex.errors import ArchiveError
 
 # What brings the package for each kind of URL; others are named by fsspec itself.
@@ -126,6 +130,9 @@ class S3:
     def __init__(self, files: Any, bucket: str) -> None:
         self._files = files
         self._bucket = bucket
+        self._beginning = Lock()
+        self._begun = False
+        self._quick_reads: QuickReads | None = None
 
     def level(self, prefix: str) -> Iterator[Page]:
         """Yield what lies in a folder, in pages in order."""
@@ -143,6 +150,10 @@ class S3:
 
     def get(self, key: str, start: int, end: int | None, version: str) -> tuple[bytes, Object]:
         """Return an object's bytes from `start` up to `end`."""
+        quick = self._quick()
+        read = quick and quick.get(key, start, end, version)
+        if read:
+            return read[0], _of_s3(key, read[1])
         asked = {"IfMatch": version} if version else {}
         if start or end is not None:
             asked["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
@@ -151,6 +162,16 @@ class S3:
         except _EmptyError:  # it has no first byte
             answer = self._ask("get_object", Key=key)
         return answer["Body"], _of_s3(key, answer)
+
+    def _quick(self) -> QuickReads | None:
+        with self._beginning:
+            if not self._begun:
+                self._begun = True
+                # Without obstore, all is read by s3fs.
+                if find_spec("obstore") is not None:
+                    seconds = (CONNECT_SECONDS, ANSWER_SECONDS)
+                    self._quick_reads = QuickReads(self._files, self._bucket, *seconds)
+            return self._quick_reads
 
     def _pages(self, where: dict[str, str]) -> Iterator[Page]:
         last = ""

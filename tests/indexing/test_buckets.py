@@ -69,6 +69,8 @@ def test_each_object_is_read_once_and_never_again(index: Index, bucket: Bucket) 
     assert counts(index.update(URL, workers=8)) == {"new": 12, "read": 12}
     assert bucket.requests["get"] == 12
     assert bucket.requests["head"] == 0
+    readers = {it.headers["user-agent"] for it in bucket.asked if it.verb == "get"}
+    assert all(reader.startswith("object_store") for reader in readers)
     bucket.forget()
     assert counts(index.update(URL)) == {"unchanged": 12}
     assert set(bucket.requests) == {"list"}
@@ -328,3 +330,12 @@ def test_nothing_can_link_to_an_object(
     with pytest.raises(OutputError, match="lie in a store, to which no link leads; use --copy-to"):
         index.put_files(index.select(4), tmp_path / "copies", how=how)
     assert not (tmp_path / "copies").exists()
+
+
+def test_keys_that_obstore_does_not_take_are_read_all_the_same(
+    index: Index, bucket: Bucket
+) -> None:
+    for number, name in enumerate(["a//b.jpg", "../c.jpg", "new\nline.jpg", "#.jpg", "%41.jpg"]):
+        bucket.put(f"season 1/{name}", bucket.objects[f"season 1/cam0/IMG_{2 * number + 1}.JPG"])
+    assert counts(index.update(URL)) == {"new": 17, "read": 17}
+    assert counts(index.update(URL)) == {"unchanged": 17}
