@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from typing import cast
 
+from sdindex.archive.shards import Shard
 from sdindex.arguments import (
     DEFAULT_TIMEOUT,
     DEFAULT_WORKERS,
@@ -19,7 +20,7 @@ from sdindex.arguments import (
 )
 from sdindex.errors import UsageError
 from sdindex.hashing.methods import Method
-from sdindex.indexing import cameras, update
+from sdindex.indexing import cameras, merge, update
 from sdindex.indexing.ingest import ReadingOptions
 from sdindex.indexing.summary import Summary
 from sdindex.questions import Questions
@@ -45,6 +46,7 @@ class Upkeep(Questions):
         verify: bool = False,
         regrey: bool = False,
         exclude: str | Sequence[str] | None = None,
+        shard: str | None = None,
     ) -> Summary:
         """Bring the index up to date with folders of images, reading only what changed.
 
@@ -96,6 +98,13 @@ class Upkeep(Questions):
             Read the images again that were indexed before their greys were kept, and no others
             that did not change: for their motion, and whether they were taken at night. Until
             then motion comes from their hashes.
+        exclude
+            Globs of what is left out, relative to the folder and by the rules of .gitignore; kept
+            with the archive, instead of those before.
+        shard
+            Read only the files of one shard, such as ``"3/64"``, number 3 of 64; kept with the
+            archive. Each file is in one shard, whatever the order, and no shard needs to know of
+            another. Each has an index of its own; `merge` joins them.
 
         Raises
         ------
@@ -122,10 +131,12 @@ class Upkeep(Questions):
                 accept_shift=is_shift,
                 accept_loss=flag("accept_loss", accept_loss),
                 exclude=optional(texts, "exclude", exclude),
+                shard=None if shard is None else Shard.named(text("shard", shard)),
             )
-        if camera_pattern is not None or exclude is not None or accept_loss:
+        if camera_pattern is not None or exclude is not None or shard is not None or accept_loss:
             raise UsageError(
-                "camera_pattern, exclude and accept_loss are meant for one archive: name its folder"
+                "camera_pattern, exclude, shard and accept_loss are meant for one archive: name "
+                "its folder"
             )
         return update.update_known(self._store, reading, strict=is_strict, accept_shift=is_shift)
 
@@ -149,6 +160,44 @@ class Upkeep(Questions):
             raise UsageError("update_files needs a file, or several")
         reading = _reading(workers, method, timeout, executor, progress)
         return update.update_files(self._store, named, reading)
+
+    def merge(
+        self,
+        *shards: AnyPath,
+        accept_loss: bool = False,
+        progress: bool | None = False,
+    ) -> Summary:
+        """Merge the indexes of all shards of an archive, or of several, into this one.
+
+        The result is that of one run over the archive, but for the times of indexing. What the
+        index knows and no shard has is missing from then on; to merge the same shards again
+        changes nothing. The archive itself is not looked at. Labels and saved samples of the
+        shards stay where they are.
+
+        Parameters
+        ----------
+        shards
+            The indexes that `update` made with its `shard`, all of them.
+        accept_loss, progress
+            As for `update`.
+
+        Raises
+        ------
+        ArchiveError
+            When a shard is missing, was not read to its end, is older than this index, or does
+            not belong to the others. Nothing is changed.
+        IndexUnusableError
+            When an index cannot be read, or this one cannot be written.
+        """
+        named = paths("shards", shards)
+        if not named:
+            raise UsageError("merge needs the indexes of all shards")
+        return merge.merge(
+            self._store,
+            named,
+            accept_loss=flag("accept_loss", accept_loss),
+            progress=optional(flag, "progress", progress),
+        )
 
     def set_camera_pattern(self, pattern: str, archive: AnyPath | None = None) -> None:
         """Find an archive's cameras by another pattern, as `update` does; the disk may be away.

@@ -20,7 +20,7 @@ html_title = f"sdindex {release}"
 
 TOPICS = (
     "changes", "sampling", "growing", "quality", "alike", "formats", "sql", "python", "moving",
-    "cloud", "team", "performance", "promises", "reference", "design", "news",
+    "cloud", "team", "cluster", "performance", "promises", "reference", "design", "news",
 )  # fmt: skip
 CONTENTS = "\n".join(
     ["```{toctree}", ":hidden:", *(f"/sdindex/help/{topic}" for topic in TOPICS),

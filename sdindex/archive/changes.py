@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from sdindex.archive.beside import Beside
-from sdindex.archive.scan import Found, Linked, Mounted, Passed, TooLong, Unlooked
+from sdindex.archive.scan import Found, Linked, Mounted, OfOthers, Passed, TooLong, Unlooked
 from sdindex.archive.state import BY_TIME, FileState, FoundFile
 
 
@@ -98,7 +98,7 @@ class PassedOver(NamedTuple):
 
 Change = (
     ToRead | Unchanged | AllUnchanged | Vanished | PassedOver | Unlooked | TooLong | Linked
-    | Mounted | Beside
+    | Mounted | Beside | OfOthers
 )  # fmt: skip
 
 _doubts = itemgetter(KnownImage._fields.index("doubts"))
@@ -126,7 +126,7 @@ def compare(
     rows = _Rows(known)
     compared = itemgetter(*map(FoundFile._fields.index, ("path", *fields)))
     for item in found:
-        if isinstance(item, Mounted | Beside):
+        if isinstance(item, Mounted | Beside | OfOthers):
             yield item
             continue
         if not isinstance(item, list):

@@ -80,6 +80,12 @@ class Passed(NamedTuple):
     path: str
 
 
+class OfOthers(NamedTuple):
+    """So many files that are there, and are read by other jobs: see `sdindex.archive.shards`."""
+
+    files: int
+
+
 class Span(NamedTuple):
     """The stored paths from `start` up to, without it, `end`; without an end where it is None."""
 
@@ -126,7 +132,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
-Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted | Passed | Beside
+Found = list[FoundFile] | Unlooked | TooLong | Linked | Mounted | Passed | Beside | OfOthers
 
 
 def scan(

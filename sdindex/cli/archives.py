@@ -17,6 +17,18 @@ from sdindex.hashing.methods import METHODS, Method
 
 if TYPE_CHECKING:
     from sdindex.api import Index
+    from sdindex.indexing.summary import Summary
+
+
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors."
+)
+accept_loss_option = click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Take images that are gone as deleted, also where a folder lost most of them at once. "
+    "Without it such a folder is kept as it was, as its disk may be away.",
+)
 
 
 def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
@@ -65,12 +77,7 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     help="If all times differ by exactly one hour, as on exFAT after daylight saving, store the "
     "new times and read nothing.",
 )
-@click.option(
-    "--accept-loss",
-    is_flag=True,
-    help="Take images that are gone as deleted, also where a folder lost most of them at once. "
-    "Without it such a folder is kept as it was, as its disk may be away.",
-)
+@accept_loss_option
 @click.option(
     "--timeout",
     type=SECONDS,
@@ -93,8 +100,14 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     "as 'test/', '/site1/setup' or '*_thumb.jpg'; repeatable. Stored with the archive, instead "
     "of those before; '' leaves nothing out.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Read only the files of shard I of N, into an index of its own; join all with sdindex "
+    "merge. Which file is in which shard is told from its path alone.",
+)
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
+@quiet_option
 @click.option("-v", "--verbose", is_flag=True, help="Say why each file is read.")
 @with_readers_ahead
 @with_index
@@ -123,6 +136,35 @@ def index(
             exclude=exclude or None,
             **options,
         )
+    _tell(summary, quiet=quiet)
+
+
+@click.command()
+@click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=PATH)
+@accept_loss_option
+@progress_option
+@quiet_option
+@with_index
+def merge(
+    index: "Index",
+    shards: tuple[str, ...],
+    *,
+    accept_loss: bool,
+    quiet: bool,
+    progress: bool | None,
+) -> None:
+    """Join the indexes of all shards of an archive into this index.
+
+    Each SHARD was made by sdindex index --shard. The result is that of one run over the whole
+    archive, which is not looked at itself. The index may be new, or know the archive; to merge
+    again does no harm.
+    """
+    shown = False if quiet else progress
+    _tell(index.merge(*shards, accept_loss=accept_loss, progress=shown), quiet=quiet)
+
+
+def _tell(summary: "Summary", *, quiet: bool) -> None:
+    """Say what was done, and what could not be."""
     if not quiet and (summary.found or not summary.away):
         click.echo(str(summary), err=True)
     for damaged in summary.damaged:

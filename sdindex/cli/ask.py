@@ -73,12 +73,15 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
             return
         print_table(
             ["archive", "method", "images", "unreadable", "missing", "last update (UTC)"],
-            [astuple(archive)[:-1] for archive in found.archives],
+            [astuple(archive)[:-2] for archive in found.archives],
         )
         for archive in found.archives:
             if archive.excluded:
                 globs = printable(shlex.join(archive.excluded))
                 click.echo(f"excluded from {printable(archive.root)}: {globs}")
+            if archive.shard:
+                root = printable(archive.root)
+                click.echo(f"only shard {archive.shard} of {root}: join all with sdindex merge")
         size = "" if found.size is None else f", {found.size / 1e6:,.1f} MB"
         click.echo(f"index: {found.index}{size}, schema {found.schema}")
 

@@ -53,6 +53,7 @@ def cli(ctx: click.Context, db: str) -> None:
 
 for command in (
     archives.index,
+    archives.merge,
     samples.select,
     look.report,
     look.buckets,

@@ -109,6 +109,8 @@ def _compared(
     fields = root.compared(strict=strict)
     rows = known.files(session, part, span, fields)
     if part.files is not None:
-        return compare(root.look_at(part.files), rows, fields=fields)
-    found = root.scan(part.under, span=span, links=links, excluded=part.archive.excluded)
-    return compare(found, rows, fields=fields)
+        found = root.look_at(part.files)
+    else:
+        found = root.scan(part.under, span=span, links=links, excluded=part.archive.excluded)
+    shard = part.archive.shard
+    return compare(found if shard is None else shard.own(found), rows, fields=fields)

@@ -26,7 +26,15 @@ from sdindex.archive.changes import (
 )
 from sdindex.archive.names import printable
 from sdindex.archive.roots import Identity
-from sdindex.archive.scan import IMAGE_SUFFIXES, Linked, Mounted, TooLong, Unlooked, reason
+from sdindex.archive.scan import (
+    IMAGE_SUFFIXES,
+    Linked,
+    Mounted,
+    OfOthers,
+    TooLong,
+    Unlooked,
+    reason,
+)
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.indexing.losses import Losses, confirmation, is_there
 from sdindex.indexing.sections import changes
@@ -55,7 +63,7 @@ class Survey:
     system does not open; `devices` tells where disks are mounted; `reasons` counts the files to
     be read by theirs. `passed` are ids of images that are no longer looked at: `forgotten` is how
     many of them were deleted from the index, `kept` how many stay as missing, for the saved
-    samples that have them. `beside` counts what else is there.
+    samples that have them. `beside` counts what else is there; `others` are files of other shards.
     """
 
     unchanged: int = 0
@@ -73,6 +81,7 @@ class Survey:
     forgotten: int = 0
     kept: int = 0
     beside: Beside = field(default_factory=Beside)
+    others: int = 0
 
     @property
     def found(self) -> int:
@@ -113,7 +122,8 @@ def survey(
     if folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
     whole = part.files is None  # single files say nothing of a disk
-    if whole and not result.found and not result.unlooked and not (part.under and accept_loss):
+    is_empty = not (result.found or result.others or result.unlooked)
+    if whole and is_empty and not (part.under and accept_loss):
         raise _empty(session, part, result.beside)
     if result.too_long:
         _tell_too_long(part, result.too_long)
@@ -204,7 +214,10 @@ def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[
 
 
 def _note(
-    change: Unlooked | TooLong | Linked | Mounted | Beside, failed: int, part: Part, result: Survey
+    change: Unlooked | TooLong | Linked | Mounted | Beside | OfOthers,
+    failed: int,
+    part: Part,
+    result: Survey,
 ) -> None:
     """Note what is no file; `failed` is how many in a row could not be looked at."""
     match change:
@@ -220,6 +233,8 @@ def _note(
             result.devices[path] = device
         case Beside():
             result.beside.add(change)
+        case OfOthers(files):
+            result.others += files
 
 
 def _tell_too_long(part: Part, paths: list[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
 from sdindex.archive.roots import root_at
+from sdindex.archive.shards import Shard
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing.cameras import tell_if_nothing
@@ -31,6 +32,7 @@ def update(
     accept_shift: bool = False,
     accept_loss: bool = False,
     exclude: Sequence[str] | None = None,
+    shard: Shard | None = None,
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
@@ -47,7 +49,10 @@ def update(
         for path in outermost:
             if accept_loss:
                 _require_there_or_known(session, path)
-            part = leaving_out(session, _part(session, path, reading.method), globs)
+            part = _part(session, path, reading.method)
+            if shard is not None:
+                part = part._replace(archive=registry.set_shard(session, part.archive, shard))
+            part = leaving_out(session, part, globs)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
             yield _by_these_rules(session, part, pattern)
@@ -110,7 +115,7 @@ def _update(
     with store.writing(create=away is None) as session:
         for part in (part._replace(again=reading.again) for part in parts(session)):
             try:
-                _bring(
+                bring(
                     session,
                     part,
                     reading,
@@ -132,16 +137,17 @@ def _update(
     return summary
 
 
-def _bring(
+def bring(
     session: Session,
     part: Part,
     reading: ReadingOptions,
     summary: Summary,
     *,
-    strict: bool,
-    accept_shift: bool,
-    accept_loss: bool,
+    strict: bool = False,
+    accept_shift: bool = False,
+    accept_loss: bool = False,
 ) -> None:
+    """Bring part of an archive up to date; what is found and read is committed."""
     surveyed = survey(
         session,
         part,
@@ -156,7 +162,8 @@ def _bring(
     if surveyed.to_read:
         images.expect(session, part.archive, surveyed.to_read)
         read_listed(session, part, surveyed.to_read, reading, summary)
-    registry.stamp(session, part.archive)
+    if part.archive.shard is None or not surveyed.unlooked:  # or it is not to be merged yet
+        registry.stamp(session, part.archive)
     session.commit()
 
 

@@ -11,7 +11,8 @@ from sdindex.archive.cameras import CAMERA_RULE, camera_of, camera_pattern, root
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.natural import SORT_RULE, sort_key
 from sdindex.archive.roots import Root, root_at, root_of, stored_root
-from sdindex.errors import ArchiveError, IndexUnusableError
+from sdindex.archive.shards import Shard
+from sdindex.errors import ArchiveError, IndexUnusableError, UsageError
 from sdindex.hashing.methods import DEFAULT_METHOD, METHODS, Method
 from sdindex.store.database import Session
 from sdindex.store.tables import WrongValueError, from_json, image, utc_now
@@ -23,7 +24,8 @@ class Archive(NamedTuple):
 
     `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by, and
     `sort_rule`, a version, is what the stored sort keys were made by. `excluded` are globs of
-    what is left out; `listed` says that it is made of single files.
+    what is left out; `listed` says that it is made of single files. Where the index has a `shard`
+    of it alone, that is which.
     """
 
     id: int
@@ -34,6 +36,7 @@ class Archive(NamedTuple):
     sort_rule: int = SORT_RULE
     excluded: tuple[str, ...] = ()
     listed: bool = False
+    shard: Shard | None = None
 
     def camera_of(self, path: str) -> str:
         """Return the camera of one of its images, by the path in stored form."""
@@ -59,18 +62,20 @@ class Part(NamedTuple):
 
     `under` is relative, in stored form, and ends with a slash; it is empty for the whole.
     `files` are paths in stored form, or None for all there are. `again` says which images are
-    read again though they did not change: all, or those without greys.
+    read again though they did not change: all, or those without greys. `seen_at` is where the
+    images are looked for, if not at the archive's root.
     """
 
     archive: Archive
     under: str
     files: frozenset[str] | None = None
     again: Again | None = None
+    seen_at: Root | None = None
 
     @property
     def root(self) -> Root:
         """Return where its images are."""
-        return root_of(self.archive.root)
+        return self.seen_at or root_of(self.archive.root)
 
     @property
     def folder(self) -> str:
@@ -101,6 +106,7 @@ def all_archives(session: Session) -> list[Archive]:
             archive_table.c.sort_rule,
             archive_table.c.excluded,
             archive_table.c.listed,
+            archive_table.c.shard,
         ).order_by(archive_table.c.sort_key)
     )
     return [
@@ -113,6 +119,7 @@ def all_archives(session: Session) -> list[Archive]:
             row.sort_rule,
             globs_of(row.excluded),
             row.listed,
+            shard_of(row.shard),
         )
         for row in rows
     ]
@@ -250,6 +257,16 @@ def globs_of(stored: str | None) -> tuple[str, ...]:
     if not all(isinstance(glob, str) for glob in globs):
         raise WrongValueError(f"{stored!r} are no globs")
     return globs
+
+
+def shard_of(stored: str | None) -> Shard | None:
+    """Return the shard that is stored with an archive."""
+    if stored is None:
+        return None
+    try:
+        return Shard.named(stored)
+    except UsageError as problem:
+        raise WrongValueError(str(problem)) from problem
 
 
 def method_for_new(archives: Sequence[Archive], asked: Method | None) -> Method:

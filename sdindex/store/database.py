@@ -2,7 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, overload
@@ -59,6 +66,15 @@ class Session:
             connection = self._closing.enter_context(temporary())
             self._local = Session(self.db, self._backend, connection, whole=True)
         return self._local
+
+    def seeing(self, other: "Session") -> AbstractContextManager[str | None]:
+        """Have this session, with nothing to commit, see the tables of another index.
+
+        Give the name of their schema; None where it cannot.
+        """
+        self.commit()
+        file = other._backend.file
+        return nullcontext() if file is None else self._backend.seeing(self.connection, file)
 
     def close(self) -> None:
         """Forget what is kept on this machine."""

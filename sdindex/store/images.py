@@ -21,14 +21,22 @@ from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
+from sdindex.store.inserting import set_column
+from sdindex.store.tables import RowId, image, sample_image
 from sdindex.store.tables import archive as archive_table
-from sdindex.store.tables import image, sample_image
 
 if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
 
 # What is stored of a `Picture`; nothing of an image that could not be read.
 _OF_PICTURE = ("dhash", "brightness", "grey", "colour", "width", "height", "taken_at")
+
+
+# What an index has of an image, and another one of the same archive can take as it is: all but
+# what its neighbours give it.
+_OWN = {"id", "archive_id", "motion", "missing_since"}
+_TAKEN = 50_000  # rows that are stored together
+COPIED = tuple(column.name for column in image.columns if column.name not in _OWN)
 
 
 class KnownFile(NamedTuple):
@@ -48,6 +56,33 @@ def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> 
     if rows:
         session.execute(image.insert(), rows)
         frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
+
+
+def take(
+    session: Session, archive: "Archive", other: Session, other_archive: "Archive"
+) -> Iterator[int]:
+    """Store the images that are present in another index of an archive, where none is known.
+
+    Yield how many are stored, some at a time: the caller commits.
+    """
+    frames.forget(session, archive.id)
+    named, last = ["archive_id", *COPIED], other.scalar(sa.select(sa.func.max(image.c.id))) or 0
+    with session.seeing(other) as schema:
+        theirs = image if schema is None else image.to_metadata(sa.MetaData(), schema=schema)
+        columns = [theirs.c[name] for name in COPIED]
+        there = (theirs.c.archive_id == other_archive.id) & theirs.c.missing_since.is_(None)
+        for start in range(0, last, _TAKEN):
+            span = there & theirs.c.id.between(start + 1, start + _TAKEN)
+            if schema is None:
+                found = other.rows(sa.select(*columns).where(span))
+                values = [dict(zip(named, (archive.id, *row), strict=True)) for row in found]
+                if values:
+                    session.execute(image.insert(), values)
+                yield len(values)
+            else:
+                of_archive = sa.literal(archive.id, RowId)
+                found_there = sa.select(of_archive, *columns).where(span)
+                yield session.execute(image.insert().from_select(named, found_there)).rowcount
 
 
 def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead]) -> None:
@@ -192,7 +227,8 @@ def _set_motion(session: Session) -> None:
 
     for changed in motion.changes(session):
         for chunk in batched(changed, PARAMETERS):
-            _set(session, [{"row": row, "motion": moved} for row, moved in chunk])
+            frames.note(session, has_id(image.c.id, (row for row, _ in chunk)))
+            set_column(session, image, "motion", chunk)
 
 
 def present(session: Session, part: "Part", most: int) -> int:

@@ -19,7 +19,7 @@ class ArchiveStatus:
     """One archive in numbers of images: `images` are present, `unreadable` ones included.
 
     `updated_at` is when it was last brought up to date, in UTC. `excluded` are the globs of what
-    is left out.
+    is left out. `shard`, such as ``3/64``, is the only one of the archive's that the index has.
     """
 
     root: str
@@ -29,6 +29,7 @@ class ArchiveStatus:
     missing: int
     updated_at: datetime | None
     excluded: tuple[str, ...] = ()
+    shard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def status(session: Session, name: str, file: Path | None) -> Status:
             sa.func.count(image.c.missing_since),
             archive.c.updated_at,
             archive.c.excluded,
+            archive.c.shard,
         )
         .outerjoin(image, image.c.archive_id == archive.c.id)
         .group_by(archive.c.id)
@@ -110,8 +112,9 @@ def status(session: Session, name: str, file: Path | None) -> Status:
                 missing,
                 updated,
                 globs_of(excluded),
+                shard,
             )
-            for root, method, images, unreadable, missing, updated, excluded in rows
+            for root, method, images, unreadable, missing, updated, excluded, shard in rows
         ],
     )
 

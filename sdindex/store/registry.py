@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain
 from typing import TypeGuard
 
@@ -14,14 +15,17 @@ from sdindex.archive.names import printable
 from sdindex.archive.natural import SORT_RULE
 from sdindex.archive.roots import root_at, root_of
 from sdindex.archive.scan import Found, reason
+from sdindex.archive.shards import Shard
 from sdindex.archive.state import FoundFile
 from sdindex.errors import ArchiveError, ArchiveUnavailableError
 from sdindex.hashing.methods import Method
 from sdindex.store import images
 from sdindex.store.archives import (
     Archive,
+    Part,
     all_archives,
     held,
+    hold_any,
     insert,
     listing,
     method_for_new,
@@ -111,11 +115,21 @@ def set_method(session: Session, archive: Archive, method: Method) -> Archive:
     return archive._replace(method=method)
 
 
-def stamp(session: Session, archive: Archive) -> None:
-    """Record that an archive was brought up to date now."""
+def stamp(session: Session, archive: Archive, when: datetime | None = None) -> None:
+    """Record when an archive was brought up to date: now, by default."""
     session.execute(
-        archive_table.update().where(archive_table.c.id == archive.id).values(updated_at=utc_now())
+        archive_table.update()
+        .where(archive_table.c.id == archive.id)
+        .values(updated_at=when or utc_now())
     )
+
+
+def stamped(session: Session, archive: Archive) -> datetime | None:
+    """Return when an archive was brought up to date; None where that never ended."""
+    stamp: datetime | None = session.scalar(
+        sa.select(archive_table.c.updated_at).where(archive_table.c.id == archive.id)
+    )
+    return stamp
 
 
 def set_camera_rule(session: Session, archive: Archive, pattern: str | None) -> Archive:
@@ -157,6 +171,28 @@ def set_excluded(session: Session, archive: Archive, globs: tuple[str, ...]) -> 
         .values(excluded=json.dumps(globs) if globs else None)
     )
     return archive._replace(excluded=globs)
+
+
+def set_shard(session: Session, archive: Archive, shard: Shard) -> Archive:
+    """Record that this index has one shard of an archive.
+
+    Raises
+    ------
+    ArchiveError
+        When it has all of it, or another shard.
+    """
+    if archive.shard == shard:
+        return archive
+    if archive.shard is not None or hold_any(session, Part(archive, "")):
+        has = f"shard {archive.shard}" if archive.shard else "the whole"
+        raise ArchiveError(
+            f"this index has {has} of {printable(archive.root)}; give shard {shard} an index of "
+            f"its own, such as --db shard-{shard.number}.db"
+        )
+    session.execute(
+        archive_table.update().where(archive_table.c.id == archive.id).values(shard=str(shard))
+    )
+    return archive._replace(shard=shard)
 
 
 def set_whole(session: Session, archive: Archive) -> Archive:

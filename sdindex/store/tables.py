@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -97,6 +97,7 @@ archive = Table(
     Column("motion_rule", Integer),
     Column("excluded", Text),
     Column("listed", Boolean, nullable=False, server_default="0"),
+    Column("shard", Text),
 )
 
 # See sdindex.store.devices.

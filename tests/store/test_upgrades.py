@@ -22,7 +22,8 @@ from sdindex.store.schema import known_revisions, migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION
 
 FROZEN = sorted((Path(__file__).parent / "frozen").glob("*.sql"))
-UNRELEASED = {"0003", "0004", "0005", "0006", "0007", "0008"}  # whoever releases one freezes it
+# Whoever releases one freezes it.
+UNRELEASED = {"0003", "0004", "0005", "0006", "0007", "0008", "0009"}
 OLD = [file.stem for file in FROZEN]
 
 Rows = dict[str, list[dict[str, object]]]

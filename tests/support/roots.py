@@ -11,7 +11,7 @@ from typing import BinaryIO
 from sdindex.archive.beside import Beside
 from sdindex.archive.names import from_text, to_text
 from sdindex.archive.roots import Identity, LocalRoot
-from sdindex.archive.scan import ALL_PATHS, Found, Links, Span, Unlooked
+from sdindex.archive.scan import ALL_PATHS, Found, Links, OfOthers, Span, Unlooked
 from sdindex.archive.state import FileState
 
 
@@ -60,14 +60,14 @@ class FailingRoot(LocalRoot):
     def _without_refused(self, found: Iterator[Found]) -> Iterator[Found]:
         told: set[str] = set()
         for item in found:
-            if isinstance(item, Beside):
+            if isinstance(item, Beside | OfOthers):
                 yield item
                 continue
             one_by_one: list[Found] = [item]
             if isinstance(item, list):
                 one_by_one = [[file] for file in item]
             for one in one_by_one:
-                assert not isinstance(one, Beside)
+                assert not isinstance(one, Beside | OfOthers)
                 refused = self._refused(one[0].path if isinstance(one, list) else one.path)
                 if refused is None:
                     yield one

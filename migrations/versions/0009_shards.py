@@ -1,0 +1,17 @@
+"""Which shard of an archive an index has.
+
+Revision ID: 0009
+Revises: 0008
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("archive", sa.Column("shard", sa.Text))
