@@ -84,12 +84,20 @@ class Sampled(InArchive, Protocol):
         """Where those of the labels are that have boxes."""
 
     @property
-    def burst(self) -> int | None:
-        """The same number for the images of one burst, and for no others."""
+    def burst(self) -> str | None:
+        """The path in the archive of the first image of its burst."""
 
     @property
-    def event(self) -> int | None:
-        """The same number for the images of one event, and for no others."""
+    def event(self) -> str | None:
+        """The path in the archive of the first image of its event."""
+
+    @property
+    def frame(self) -> int | None:
+        """Which of its burst's images it is, from 1."""
+
+    @property
+    def frames(self) -> int | None:
+        """How many images its burst has."""
 
 
 class Naming:
@@ -120,9 +128,11 @@ class Naming:
         It is relative to the archive or, where there are several, to a folder that contains each
         archive in a folder of its own.
         """
-        if len(self._archives) == 1:
-            return image.relative_path
-        return f"{self._archives[image.archive]}/{image.relative_path}"
+        return self.path_of(image.archive, image.relative_path)
+
+    def path_of(self, archive: str, path: str) -> str:
+        """Return such a path, given the archive's root and the path that is relative to it."""
+        return path if len(self._archives) == 1 else f"{self._archives[archive]}/{path}"
 
     def camera(self, image: Sampled) -> str:
         """Return the camera's name: see `camera_name`."""

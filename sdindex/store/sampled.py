@@ -69,8 +69,10 @@ class SampledImage:
     labels
         Each once, in alphabetical order.
     burst, event
-        The id of the first image of the burst, and of the event, that it is of; None where none
-        were looked for.
+        The path, relative to the archive, of the first image of the burst, and of the event, that
+        it is of; None where none were looked for.
+    frame, frames
+        Which of its burst's images it is, from 1, and how many these are; None as `burst`.
     boxes
         Where labels are that have boxes; several of one label are several boxes.
     """
@@ -87,8 +89,10 @@ class SampledImage:
     motion: float | None
     camera: str
     labels: tuple[str, ...]
-    burst: int | None
-    event: int | None
+    burst: str | None
+    event: str | None
+    frame: int | None = None
+    frames: int | None = None
     boxes: tuple[Box, ...] = ()
 
     def __fspath__(self) -> str:
@@ -96,10 +100,19 @@ class SampledImage:
 
 
 class UnitsTold(NamedTuple):
-    """The burst and the event of each image, by its id, where these are known."""
+    """What is known of the burst and the event of each image, by its id.
+
+    Attributes
+    ----------
+    bursts, events
+        The id of the first image of each.
+    places
+        Which of its burst's images it is, from 1, and how many these are.
+    """
 
     bursts: Mapping[int, int | None] = MappingProxyType({})
     events: Mapping[int, int | None] = MappingProxyType({})
+    places: Mapping[int, tuple[int, int]] = MappingProxyType({})
 
 
 NOTHING_TOLD = UnitsTold()
@@ -172,6 +185,7 @@ def by_id(
     """Return the images of those ids, in their order; these bits of a hash make the bucket."""
     found: list[SampledImage] = []
     root_from = cache(stored_root)
+    path_of = _paths(session, {*units.bursts.values(), *units.events.values()})
     for chunk in batched(ids, PARAMETERS):
         labels, boxes = _labels(session, chunk), _boxes(session, chunk)
         rows = session.rows(
@@ -185,8 +199,9 @@ def by_id(
                 row,
                 leading,
                 labels=labels.get(row_id, ()),
-                burst=units.bursts.get(row_id),
-                event=units.events.get(row_id),
+                burst=path_of.get(units.bursts.get(row_id)),
+                event=path_of.get(units.events.get(row_id)),
+                place=units.places.get(row_id, (None, None)),
                 boxes=tuple(boxes.get(row_id, ())),
             )
             for row_id, root, *row in rows
@@ -232,7 +247,26 @@ def _boxes(session: Session, ids: Sequence[int]) -> dict[int, list[Box]]:
     return boxes
 
 
-def _image(root: Root, row: Sequence[Any], leading: Sequence[int], **known: Any) -> SampledImage:
+def _paths(session: Session, ids: Iterable[int | None]) -> dict[int | None, str]:
+    """Return the relative paths of images, by their ids."""
+    known = (row_id for row_id in ids if row_id is not None)
+    return {
+        row_id: from_text(path)
+        for chunk in batched(known, PARAMETERS)
+        for row_id, path in session.rows(
+            sa.select(image.c.id, image.c.path).where(has_id(image.c.id, chunk))
+        )
+    }
+
+
+def _image(
+    root: Root,
+    row: Sequence[Any],
+    leading: Sequence[int],
+    *,
+    place: tuple[int | None, int | None],
+    **known: Any,
+) -> SampledImage:
     stored_path, dhash, taken_at, width, height, brightness, motion, camera = row
     return SampledImage(
         path=root.location(stored_path),
@@ -246,5 +280,7 @@ def _image(root: Root, row: Sequence[Any], leading: Sequence[int], **known: Any)
         brightness=brightness,
         motion=motion,
         camera=from_text(camera),
+        frame=place[0],
+        frames=place[1],
         **known,
     )

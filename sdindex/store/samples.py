@@ -149,6 +149,14 @@ def _options(stored: str) -> dict[str, Any]:
     return from_json(stored, dict)
 
 
+def has_ids_of_bursts(session: Session, name: str) -> bool:
+    """Say whether what is kept as a burst is the id of its first image: once it was a number."""
+    rule = session.scalar(
+        sa.select(sample.c.burst_rule).where(sample.c.id == _id_of(session, name))
+    )
+    return rule is not None and rule > 1
+
+
 def bursts_of(session: Session, name: str) -> dict[int, int | None]:
     """Return the burst of each image of a saved sample, by the image's id.
 

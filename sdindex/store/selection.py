@@ -19,7 +19,6 @@ from sdindex.store.sampled import SampledImage, UnitsTold, by_id, paths_by_id
 from sdindex.store.tables import archive, image
 
 _PLAIN = 20_000  # images of a plain sample that are quicker looked up than taken from the frame
-_UNITS = ("burst", "event")
 # The options of a saved sample that say how its images are grouped.
 _GROUPING = ("bits", "order", "unit", "burst_seconds", "burst_distance", "event_minutes")
 
@@ -93,6 +92,8 @@ def saved(session: Session, name: str, *, told: bool = False) -> list[SampledIma
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     units = samples.bursts_of(session, name)
     ids = _in_order(session, samples.present(session, units))
+    if not samples.has_ids_of_bursts(session, name):
+        units = {}
     return _images(session, ids, _grouped_as(session, name), units, told=told)
 
 
@@ -122,7 +123,10 @@ def _images(
 
         found = units_told(session, ids, options.clock)
     else:
-        found = UnitsTold(**{f"{options.unit}s": units} if units and options.unit in _UNITS else {})
+        found = UnitsTold(
+            bursts=units if options.unit == "burst" else {},
+            events=units if options.unit == "event" else {},
+        )
     return by_id(session, ids, known_bits(options) or (), found)
 
 

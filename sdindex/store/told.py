@@ -15,7 +15,7 @@ _MOST = 2_000_000  # images in which bursts are looked for, only to be spoken of
 
 
 def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
-    """Return the burst and the event of each of these images: the ids of their first images."""
+    """Return the burst and the event of each of these images, and its place in the burst."""
     frame = load(session, UNIT_COLUMNS)
     found, positions = taken(frame, clock), frame.positions_of(ids)
     rows = frame.ids[positions].tolist()
@@ -23,7 +23,10 @@ def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
         dict(zip(rows, frame.ids[firsts[positions]].tolist(), strict=True))
         for firsts in (found.bursts(), found.events(frame, clock))
     )
-    return UnitsTold(bursts, events)
+    burst = np.searchsorted(found.starts, positions, side="right") - 1
+    lengths = np.diff(found.starts, append=len(frame))[burst]
+    places = zip((positions - found.starts[burst] + 1).tolist(), lengths.tolist(), strict=True)
+    return UnitsTold(bursts, events, dict(zip(rows, places, strict=True)))
 
 
 def line(session: Session, ids: Sequence[int], images: int, options: SampleOptions) -> str:

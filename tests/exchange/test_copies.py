@@ -37,7 +37,13 @@ def original(root: Path, path: str, content: str = "", **more: object) -> Image:
 def images(tmp_path: Path) -> list[Image]:
     root = tmp_path / "archive"
     return [
-        original(root, "cam1/IMG_1.JPG", camera="cam1", burst=4, labels=("fox", "red deer")),
+        original(
+            root,
+            "cam1/IMG_1.JPG",
+            camera="cam1",
+            burst="cam1/IMG_0.JPG",
+            labels=("fox", "red deer"),
+        ),
         original(root, "cam1/IMG_2.JPG", camera="cam1"),
         original(root, "cam2/IMG_1.JPG", camera="cam2", labels=("empty",)),
     ]
@@ -82,7 +88,7 @@ def test_the_manifest_says_what_each_file_is(images: list[Image], tmp_path: Path
             "original": images[0].path,
             "hash": "3333333333333333",
             "bucket": "3",
-            "burst": "4",
+            "burst": "cam1/IMG_0.JPG",
             "camera": "cam1",
             "label": "fox|red deer",
             "sample": "spring",

@@ -62,8 +62,14 @@ CAMTRAP_DP_MEDIA = {
 
 
 SAMPLE = [
-    Image("cam1/DCIM/100RECNX/IMG_2.JPG", labels=("fox", "Red deer"), burst=7),
-    Image("cam1/DCIM/100RECNX/IMG_10.jpeg", labels=("empty",), burst=8),
+    Image(
+        "cam1/DCIM/100RECNX/IMG_2.JPG",
+        labels=("fox", "Red deer"),
+        burst="cam1/DCIM/100RECNX/IMG_2.JPG",
+        frame=1,
+        frames=3,
+    ),
+    Image("cam1/DCIM/100RECNX/IMG_10.jpeg", labels=("empty",), burst="8.JPG", frame=2, frames=2),
     Image('top, "é".webp', camera="", labels=("fox",)),
 ]
 TWO_ARCHIVES = [SAMPLE[0], replace(SAMPLE[0], archive="/mnt/other/archive")]
@@ -272,8 +278,8 @@ def test_coco_is_opened_by_pycocotools(tmp_path: Path) -> None:
             "height": 480,
             "location": "cam1",
             "datetime": "2024-05-01 23:59:58",
-            "seq_id": "7",
-            "seq_num_frames": 1,
+            "seq_id": "cam1/DCIM/100RECNX/IMG_2.JPG",
+            "seq_num_frames": 3,
             "frame_num": 1,
         }
     ]

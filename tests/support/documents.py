@@ -35,11 +35,9 @@ BLOCK = re.compile(
     r"^```(?P<kind>\w+)\n(?P<body>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
-# What differs from run to run and from machine to machine: times, the size of a file, and the ids
-# of images, which are read side by side: those of a burst and an event.
+# What differs from run to run and from machine to machine: times, and the size of a file.
 VARYING = re.compile(
     r"in \d+\.\d s( \([\d,]+ images/s\))?|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?=\n| {2})|, \d+\.\d MB"
-    r'|,\d+,\d+(?=\n)|"burst": \d+, "event": \d+'
 )
 
 

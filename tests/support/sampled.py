@@ -13,8 +13,10 @@ class Image:
     camera: str = "cam1"
     taken_at: datetime | None = datetime(2024, 5, 1, 23, 59, 58)  # noqa: DTZ001
     labels: tuple[str, ...] = ()
-    burst: int | None = None
-    event: int | None = None
+    burst: str | None = None
+    event: str | None = None
+    frame: int | None = None
+    frames: int | None = None
     motion: float | None = None
     boxes: tuple[Box, ...] = ()
     bucket: int = 3

@@ -78,13 +78,15 @@ def _rows(
         name = PurePosixPath(path)
         yield (
             path, naming.camera(image), None, _zoned(image.taken_at, utc_offset), path, "false",
-            name.name, _MEDIA_TYPES[name.suffix.lower()], None, None, _event(image),
+            name.name, _MEDIA_TYPES[name.suffix.lower()], None, None, _event(image, naming),
         )  # fmt: skip
 
 
-def _event(image: Sampled) -> str | None:
+def _event(image: Sampled, naming: Naming) -> str | None:
     """Return the event as a comment: only the observations of Camtrap DP have a field for it."""
-    return None if image.event is None else f"eventID={image.event}"
+    if image.event is None:
+        return None
+    return f"eventID={naming.path_of(image.archive, image.event)}"
 
 
 def _refuse(

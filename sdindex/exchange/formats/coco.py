@@ -1,7 +1,6 @@
 """A sample as a database of COCO Camera Traps, with the labels as annotations."""
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import count
 from typing import IO, Any
@@ -59,16 +58,13 @@ def _pixels(box: Boxed, image: Sampled) -> dict[str, Any]:
 
 
 def _images(images: Collection[Sampled], naming: Naming) -> Iterator[dict[str, Any]]:
-    """Yield the images, each with its burst, and where it stands in what the sample has of it."""
-    frames = Counter(image.burst for image in images)
-    before = Counter[int | None]()
+    """Yield the images, each with its burst, and where it stands in this."""
     for image in images:
         record = _image(image, naming)
         if image.burst is not None:
-            record["seq_id"] = str(image.burst)
-            record["seq_num_frames"] = frames[image.burst]
-            before[image.burst] += 1
-            record["frame_num"] = before[image.burst]
+            record["seq_id"] = naming.path_of(image.archive, image.burst)
+            record["seq_num_frames"] = image.frames
+            record["frame_num"] = image.frame
         yield record
 
 
