@@ -1,53 +1,107 @@
 """Timers: images that a camera took at even intervals, whether anything was there or not."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.bursts import ELSEWHERE, UNTIMED, Gaps
+from sdindex.sampling.frame import first_greatest, in_order, turns, within
 
 TIMER_IMAGES = 10  # the fewest of a series
 TIMER_SECONDS = 600  # from the first to the last, at least
+INTERVALS = 3, 100_000  # seconds: the shortest and the longest of a timer
+_CLOSE = 10  # seconds, or half an interval, in which an image next to another is not alone
 _UNEVEN = 1.5  # seconds from an even spacing, at most
 
-_PIECE = 1 << 20  # images
-
 Numbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-def timer_frames(times: Numbers, gaps: Gaps) -> NDArray[np.bool_]:
+def timer_frames(times: Numbers, gaps: Gaps) -> Mask:
     """Say of each image whether it is one of a series that a timer took.
 
-    A series is at least ten images in a row in one folder, over at least ten minutes. Each gap
-    is within a second of the one before, and each image within 1.5 seconds of an even spacing
-    from the first to the last.
+    A folder's interval is that gap between images next to each other which covers the most time,
+    of those that occur nine times. A series is of images that are alone: none next to them is
+    closer than ten seconds, or half the interval. Each comes an interval after the one before, to
+    within a second, whatever was taken between them. It has at least ten images, over at least
+    ten minutes, each within 1.5 seconds of an even spacing from the first to the last.
     """
     is_timer = np.zeros(len(times), bool)
-    firsts, ends = _series(gaps)
-    long = ends - firsts >= TIMER_IMAGES
-    firsts, ends = firsts[long], ends[long]
-    long = times[ends - 1] - times[firsts] >= TIMER_SECONDS
-    for first, end in _pieces(firsts[long], ends[long]):
-        lengths = end - first
-        positions, rank = _expanded(first, lengths)
-        steps = np.repeat(lengths - 1, lengths)
-        lasted = np.repeat(times[end - 1] - times[first], lengths)
-        since = times[positions] - np.repeat(times[first], lengths)
-        even = np.abs(since * steps - rank * lasted) <= _UNEVEN * steps
-        starts = np.cumsum(lengths) - lengths
-        is_even = np.logical_and.reduceat(even, starts)
-        is_timer[positions[np.repeat(is_even, lengths)]] = True
+    places = np.cumsum(gaps == ELSEWHERE, dtype=np.int32) - 1
+    intervals = _intervals(gaps, places)
+    alone = _alone(times, gaps, places, intervals)
+    if not len(alone):
+        return is_timer
+    since = times[alone] - times[alone].min()
+    begins = places[alone] * (since.max() + INTERVALS[1] + 2) + since  # each folder's behind
+    order = np.argsort(begins, kind="stable")
+    alone, begins = alone[order], begins[order]
+    chains = _chains(begins, intervals[places[alone]])
+    by_chain = in_order([chains])
+    starts = np.flatnonzero(turns(chains[by_chain]))
+    is_series = np.repeat(*_even(begins[by_chain], starts))
+    is_timer[alone[by_chain[is_series]]] = True
     return is_timer
 
 
-def timer_intervals(is_timer: NDArray[np.bool_], gaps: Gaps, cameras: Numbers) -> dict[int, int]:
+def _intervals(gaps: Gaps, places: NDArray[np.int32]) -> Numbers:
+    """Return the interval that the timer of each folder may have; 0 where there is none."""
+    intervals = np.zeros(int(places.max(initial=-1)) + 1, np.int64)
+    possible = np.flatnonzero((gaps >= INTERVALS[0]) & (gaps <= INTERVALS[1]))
+    order = possible[in_order([places[possible], gaps[possible]])]
+    begins = np.flatnonzero(turns(places[order]) | turns(gaps[order]))
+    counts = np.diff(begins, append=len(order))
+    often = counts >= TIMER_IMAGES - 1
+    some, counts = order[begins[often]], counts[often]
+    best = first_greatest(counts * gaps[some], np.flatnonzero(turns(places[some])))
+    intervals[places[some[best]]] = gaps[some[best]]
+    return intervals
+
+
+def _alone(times: Numbers, gaps: Gaps, places: NDArray[np.int32], intervals: Numbers) -> Numbers:
+    """Return the positions of the images that are alone, in folders with an interval."""
+    found = np.flatnonzero((intervals[places] > 0) & (times != NO_TIME))
+    close = np.minimum(_CLOSE, intervals / 2)[places[found]]
+    for after in (0, 1):  # the gap before an image, and the one after it
+        gap = np.append(gaps, np.int32(ELSEWHERE))[found + after]
+        is_alone = (np.abs(gap) > close) | (gap == UNTIMED)
+        found, close = found[is_alone], close[is_alone]
+    return found
+
+
+def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
+    """Return the number of the chain that each image is of, given times in order."""
+    following = np.searchsorted(begins, begins + intervals - 1)
+    reaches = np.append(begins, begins[-1] + 2 * INTERVALS[1])[following] <= begins + intervals + 1
+    before = np.flatnonzero(reaches)
+    before = before[turns(following[before])]  # of two that one may follow, it follows the first
+    chains = np.arange(len(begins))
+    chains[following[before]] = before
+    while True:  # the first of a chain is found in as many steps as its length has bits
+        earlier = chains[chains]
+        if (earlier == chains).all():
+            return chains
+        chains = earlier
+
+
+def _even(begins: Numbers, starts: Numbers) -> tuple[Mask, Numbers]:
+    """Return which chains are a timer's series, and how many images each chain has."""
+    lengths = np.diff(starts, append=len(begins))
+    lasted = begins[starts + lengths - 1] - begins[starts]
+    steps = np.repeat(lengths - 1, lengths)
+    since = begins - np.repeat(begins[starts], lengths)
+    unevenness = np.abs(since * steps - within(lengths) * np.repeat(lasted, lengths))
+    is_even = np.logical_and.reduceat(unevenness <= _UNEVEN * steps, starts)
+    return is_even & (lengths >= TIMER_IMAGES) & (lasted >= TIMER_SECONDS), lengths
+
+
+def timer_intervals(is_timer: Mask, gaps: Gaps, cameras: Numbers) -> dict[int, int]:
     """Return the usual seconds between a timer's images, by the number of the camera.
 
     A camera without a timer is left out.
     """
     inside = np.flatnonzero(is_timer[1:] & is_timer[:-1]) + 1
-    inside = inside[_has_gap(gaps[inside])]
+    inside = inside[(gaps[inside] != ELSEWHERE) & (gaps[inside] != UNTIMED)]
     of_camera, seconds = cameras[inside], gaps[inside]
     order = np.lexsort((seconds, of_camera))
     numbers, starts, images = np.unique(of_camera[order], return_index=True, return_counts=True)
@@ -55,38 +109,11 @@ def timer_intervals(is_timer: NDArray[np.bool_], gaps: Gaps, cameras: Numbers) -
     return dict(zip(numbers.tolist(), middle.tolist(), strict=True))
 
 
-def companions(is_timer: NDArray[np.bool_], cameras: Numbers) -> NDArray[np.bool_]:
+def companions(is_timer: Mask, cameras: Numbers) -> Mask:
     """Say of each image whether a timer took it beside what its camera took otherwise.
 
     A camera with nothing but a timer's images is a time-lapse camera: they are what it is for.
     """
     has_others = np.bincount(cameras[~is_timer], minlength=cameras.max(initial=0) + 1) > 0
-    beside: NDArray[np.bool_] = is_timer & has_others[cameras]
+    beside: Mask = is_timer & has_others[cameras]
     return beside
-
-
-def _has_gap(gaps: Gaps) -> NDArray[np.bool_]:
-    has_gap: NDArray[np.bool_] = (gaps != ELSEWHERE) & (gaps != UNTIMED)
-    return has_gap
-
-
-def _series(gaps: Gaps) -> tuple[Numbers, Numbers]:
-    """Return where images begin, and end, whose gaps are each within a second of the one before."""
-    has_gap = _has_gap(gaps)
-    is_alike = np.zeros(len(gaps) + 1, np.int8)  # the gap before is like the one before it
-    is_alike[1:-1] = has_gap[1:] & has_gap[:-1] & (np.abs(np.diff(gaps)) <= 1)
-    turns = np.diff(is_alike)
-    return np.flatnonzero(turns == 1) - 1, np.flatnonzero(turns == -1) + 1
-
-
-def _pieces(firsts: Numbers, ends: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield the series, a few with about a million images at a time."""
-    piece = np.cumsum(ends - firsts) // _PIECE
-    for number in np.unique(piece):
-        yield firsts[piece == number], ends[piece == number]
-
-
-def _expanded(firsts: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
-    """Return all positions of runs, and the rank of each in its run."""
-    rank = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(firsts, lengths) + rank, rank

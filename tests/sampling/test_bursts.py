@@ -41,6 +41,9 @@ def shots(draw: st.DrawFn) -> list[Shot]:
             for _ in range(draw(st.integers(2, 14))):
                 time += every + draw(st.sampled_from([0, 0, 0, 1, -1, 2]))
                 found.append(Shot(draw(hashes), time, folder, camera))
+                for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):  # a trigger between
+                    at = draw(st.sampled_from([None, time + 3, time + 20, time + 45]))
+                    found.append(Shot(draw(hashes), at, folder, camera))
         else:
             for _ in range(draw(st.integers(1, 9))):
                 step = draw(steps)
@@ -79,7 +82,6 @@ def test_bursts_and_events_are_those_of_a_plain_loop(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sdindex.sampling.bursts._FEW", few)  # side by side, or one after the other
         patch.setattr("sdindex.sampling.bursts._PIECE", 7)
-        patch.setattr("sdindex.sampling.timers._PIECE", 12)
         clock = Clock(seconds, distance, minutes)
         frame = as_frame(found)
         told = taken(frame, clock)
@@ -127,6 +129,18 @@ def test_a_timer_is_told_by_its_even_steps_and_its_interval() -> None:
     assert not timer_frames(times[:9], gaps[:9]).any()
     drifting = np.cumsum(np.arange(900, 930))
     assert not timer_frames(drifting, gaps_of(drifting)).any()
+
+
+def test_a_timer_goes_on_through_what_is_taken_between() -> None:
+    found: list[Shot] = []
+    for step in range(12):
+        found.append(Shot(0, 900 * step))
+        if step in (3, 7):  # a visit, of which a part has no time
+            found += [Shot(0, 900 * step + 400 + frame) for frame in range(3)]
+            found.append(Shot(0, None))
+    times = np.array([NO_TIME if s.time is None else s.time for s in found], np.int64)
+    of_timer = [at for at, s in enumerate(found) if s.time is not None and s.time % 900 == 0]
+    assert np.flatnonzero(timer_frames(times, gaps_of(times))).tolist() == of_timer
 
 
 def test_a_timer_beside_triggers_is_drawn_later_and_a_time_lapse_camera_is_not() -> None:

@@ -3,10 +3,11 @@
 Written from the documents alone: it shares nothing with the program.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 
 
 @dataclass(frozen=True)
@@ -59,36 +60,49 @@ def _goes_on(
 def timers(shots: Sequence[Shot]) -> list[bool]:
     """Say of each image whether it is one of a timer's."""
     is_timer = [False] * len(shots)
-    at = 0
-    while at < len(shots) - 2:
-        end = at + 2
-        while end < len(shots) and _is_even(shots, end - 2):
-            end += 1
-        # The longest run from here of gaps that are each like the one before.
-        if not _is_even(shots, at):
-            at += 1
-            continue
-        run = shots[at:end]
-        times = [shot.time for shot in run if shot.time is not None]
-        lasted, steps = times[-1] - times[0], len(times) - 1
-        even = all(
-            abs(time - times[0] - Fraction(lasted * rank, steps)) <= Fraction(3, 2)
-            for rank, time in enumerate(times)
-        )
-        if len(run) >= 10 and lasted >= 600 and even:
-            is_timer[at:end] = [True] * len(run)
-        at = end - 1
+    for _, part in groupby(range(len(shots)), lambda at: (shots[at].folder, shots[at].camera)):
+        for at in _series(shots, [*part]):
+            is_timer[at] = True
     return is_timer
 
 
-def _is_even(shots: Sequence[Shot], at: int) -> bool:
-    """Say whether the gaps between this image and the next two are alike."""
-    three = shots[at : at + 3]
-    times = [shot.time for shot in three]
-    if len({(shot.folder, shot.camera) for shot in three}) > 1 or None in times:
-        return False
-    first, second, third = (time for time in times if time is not None)
-    return abs((third - second) - (second - first)) <= 1
+def _series(shots: Sequence[Shot], folder: list[int]) -> Iterator[int]:
+    """Yield the images that a timer took of a folder."""
+    gaps = [_gap(shots, one, other) for one, other in pairwise(folder)]
+    often = Counter(gap for gap in gaps if gap is not None and 3 <= gap <= 100_000)
+    intervals = [gap for gap, count in sorted(often.items()) if count >= 9]
+    if not intervals:
+        return
+    interval = max(intervals, key=lambda gap: (often[gap] * gap, -gap))
+    near = min(Fraction(10), Fraction(interval, 2))
+    is_near = [gap is not None and abs(gap) <= near for gap in gaps]
+    alone = [
+        (time, at)
+        for at, before, after in zip(folder, [False, *is_near], [*is_near, False], strict=True)
+        if (time := shots[at].time) is not None and not before and not after
+    ]
+    alone.sort()
+    waiting: list[list[tuple[int, int]]] = []
+    for time, at in alone:
+        for chain in waiting:
+            if interval - 1 <= time - chain[-1][0] <= interval + 1:
+                chain.append((time, at))
+                break
+        else:
+            waiting.append([(time, at)])
+    for chain in waiting:
+        first, steps = chain[0][0], len(chain) - 1
+        lasted = chain[-1][0] - first
+        if steps >= 9 and lasted >= 600 and all(
+            abs(time - first - Fraction(lasted * rank, steps)) <= Fraction(3, 2)
+            for rank, (time, _) in enumerate(chain)
+        ):  # fmt: skip
+            yield from (at for _, at in chain)
+
+
+def _gap(shots: Sequence[Shot], one: int, other: int) -> int | None:
+    times = shots[one].time, shots[other].time
+    return None if times[0] is None or times[1] is None else times[1] - times[0]
 
 
 def events(
