@@ -42,6 +42,17 @@ class Server:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Stop it and delete its files at the end, also when this process is killed."""
+        end = '"$0/pg_ctl" -D data -m immediate stop; rm -rf "$1"'
+        with subprocess.Popen(
+            ["sh", "-c", f"read -r _; {end}", self._programs, self._folder],
+            cwd=self._folder, user=_owner(), group=_owner(), stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ):  # fmt: skip
+            yield  # and what it reads ends
+
     def make(self) -> None:
         """Make its files."""
         self._do("initdb", "-D", "data", "-U", _USER, "--auth=trust", "-E", "UTF8",
@@ -57,11 +68,10 @@ class Server:
         self._do("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
 
     def _do(self, program: str, *arguments: str) -> None:
-        """Run a program of the server's: not as root, who may not."""
-        owner = "postgres" if _is_root() else None
+        """Run a program of the server's."""
         subprocess.run(
             [self._programs / program, *arguments], cwd=self._folder, check=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, user=owner, group=owner,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, user=_owner(), group=_owner(),
         )  # fmt: skip
 
 
@@ -80,14 +90,10 @@ def running() -> Iterator[Server]:
     if _is_root():
         shutil.chown(folder, "postgres", "postgres")
     server = Server(programs, folder)
-    try:
+    with server.guarded():
         server.make()
         server.start()
         yield server
-    finally:
-        if (folder / "data" / "postmaster.pid").exists():
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _programs() -> Path | None:
@@ -97,6 +103,11 @@ def _programs() -> Path | None:
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name)
     )
     return Path(found).parent if found else versions[-1] if versions else None
+
+
+def _owner() -> str | None:
+    """Return as whom it runs: not as root, who may not."""
+    return "postgres" if _is_root() else None
 
 
 def _is_root() -> bool:
