@@ -112,9 +112,10 @@ class Questions:
     ) -> "Quality":
         """Measure how well a sample stands for the images that it is drawn from.
 
-        Count the buckets, cameras, days, labels and bursts that it reaches, and how near it comes
-        to every image, beside random samples and a plain stride of the same size. No image is
-        opened.
+        Count the labels, rare labels, cameras, bursts, events and days that it reaches, what it
+        has of one burst or event, and how near it comes to every image, beside random samples and
+        a plain stride of the same size; and the labels that samples of a quarter, of half and of
+        twice its size reach. No image is opened.
 
         Parameters
         ----------
@@ -151,13 +152,7 @@ class Questions:
                     "quality measures a sample of so many images (-n, and the options of select), "
                     "or a saved sample (its name alone)"
                 )
-        return quality(
-            found.frame,
-            found.groups["burst"],
-            sampled,
-            leading=found.leading,
-            distance=chosen.burst_distance,
-        )
+        return quality(found, sampled, distance=chosen.burst_distance, sizes=name is None)
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""

@@ -115,8 +115,9 @@ def quality(
     """Measure how well a sample stands for its archive.
 
     The sample is the saved sample NAME, or with -n the one that select would draw. Show how
-    many buckets, cameras, days, labels and bursts it reaches, and how near it comes to every
-    image, beside random samples (the mean of 30) and a plain stride of its size.
+    many labels, rare labels, cameras, bursts, events and days it reaches, what part of it shares
+    a burst or event with another image, and how near it comes to every image, beside random
+    samples (the mean of 30) and a plain stride of its size.
     """
     from sdindex.cli.terminal import write_quality
     from sdindex.exchange.output import STDOUT, writing

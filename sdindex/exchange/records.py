@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality
 
 QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
+_SHARES = ("evenness over cameras", "share a burst", "share an event", "near-duplicates")
 
 
 class Rows(NamedTuple):
@@ -63,7 +64,7 @@ def quality_for_people(quality: "Quality") -> Rows:
         QUALITY_COLUMNS,
         [
             (measure.measure, measure.of, *(f"{value:.0%}" for value in measure.values))
-            if measure.measure == "near-duplicates"
+            if measure.measure in _SHARES
             else astuple(measure)
             for measure in quality.measures
         ],

@@ -24,6 +24,20 @@ def bucket_bars(names: Sequence[str], kept: Sequence[int], left_out: Sequence[in
     return figure
 
 
+def label_curve(points: Sequence[tuple[int, int, float]]) -> go.Figure:
+    """Return the labels that samples reach by their size, and that random ones do on average."""
+    images, sample, random = zip(*points, strict=True)
+    figure = go.Figure()
+    for name, colour, reached in (("drawn so", KEPT, sample), ("random", LEFT_OUT, random)):
+        figure.add_scatter(
+            name=name, mode="lines+markers", x=images, y=reached, line_color=colour,
+            hovertemplate="%{y:.1f} labels at %{x:,} images<extra>" + name + "</extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="images drawn", type="log")
+    figure.update_yaxes(title="labels", rangemode="tozero")
+    return figure
+
+
 def time_bubbles(
     cameras: Sequence[str],
     cells: Sequence[tuple[int, str, int, int]],

@@ -35,7 +35,8 @@ from sdindex.sampling.count import Count, images_wanted
 from sdindex.sampling.frame import Frame, Numbers, as_date, days, needed
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.quality import QUALITY_COLUMNS, Quality, quality
-from sdindex.sampling.sample import draw
+from sdindex.sampling.reached import LabelsReached, labels_reached
+from sdindex.sampling.sample import Candidates, draw
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
@@ -49,6 +50,7 @@ MAP_KEPT, MAP_LEFT = 2000, 4000
 CHART_CAMERAS = 30
 CHART_BUCKETS = 64
 CHART_DAYS = 400
+CURVE_POINTS = 16
 _REQUESTS = 16  # for pictures that are far, at once
 
 _Key = tuple[str, str]  # an image: its archive's root and its path
@@ -72,6 +74,7 @@ class Gathered:
     sample: list[SampledImage]
     left_out: list[SampledImage]
     quality: Quality | None
+    labels: list[LabelsReached]
     buckets: list[_Bucket]
     undated: int
     cameras: "Counter[str]"
@@ -107,21 +110,28 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
         bits=options.bits,
         sample=sample,
         left_out=left_out,
-        quality=quality(
-            frame,
-            found.groups["burst"],
-            drawn,
-            leading=found.leading,
-            distance=options.burst_distance,
-        )
+        quality=quality(found, drawn, distance=options.burst_distance, sizes=False)
         if len(drawn)
         else None,
+        labels=_labels(found, len(drawn)),
         buckets=_buckets(frame, drawn, found.leading),
         undated=len(frame) - int(dated.sum()),
         cameras=+by_camera,
         cells=_cells(cameras.numbers[dated], on_days[dated], names),
         sampled_cells=_cells(cameras.numbers[dated_drawn], on_days[dated_drawn], names),
     )
+
+
+def _labels(found: Candidates, count: int) -> list[LabelsReached]:
+    """Return how many labels samples reach: smaller ones, this one, and up to four times larger.
+
+    In larger ones, what has fixed shares may not be there.
+    """
+    if not count or not len(needed(found.frame.labels).positions):
+        return []
+    largest = count if found.quotas else 4 * count
+    sizes = np.geomspace(1, min(largest, len(found)), CURVE_POINTS)
+    return labels_reached(found, [count, *map(int, np.rint(sizes))])
 
 
 def _buckets(frame: Frame, drawn: Numbers, leading: Sequence[int]) -> list[_Bucket]:
@@ -239,6 +249,7 @@ def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
             (f"{measure.sample:,}", f"of {measure.of:,}", measure.measure)
             for measure in measures
             if measure.measure in ("cameras", "days")
+            or (measure.measure == "labels" and measure.of)
         ),
     ]
 
@@ -306,6 +317,7 @@ def _charts(gathered: Gathered) -> dict[str, Any]:
     coordinates = charts.map_hashes(charts.hash_bits(hashes))
     kept = np.arange(len(points)) < len(points) - len(gathered.left_out)
     figures = {
+        **({"labels": charts.label_curve(gathered.labels)} if gathered.labels else {}),
         "buckets": bars,
         "time": _time_chart(gathered),
         "map": charts.hash_map(coordinates, kept),

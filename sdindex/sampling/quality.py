@@ -1,13 +1,14 @@
-"""How well a sample stands for what it was drawn from: what it reaches, and how near it comes.
+"""How well a sample serves: what it reaches, what is in it twice, and how near it comes to all.
 
 Distances are counted, not looked up: a pass over the images for each sampled one. For 20,000
 images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits takes 26 ms, that of
 usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64 dimensions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,18 @@ from sdindex.arguments import DEFAULT_DISTANCE
 from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME
-from sdindex.sampling.frame import Frame, Hashes, Numbers, days, distinct, needed
+from sdindex.sampling.frame import Frame, Hashes, Mask, Numbers, days, distinct, needed, turns
+from sdindex.sampling.reached import Kind, is_rare, labels_reached, reached
+from sdindex.sampling.sample import Candidates
 from sdindex.sampling.trim import stride
 
 DRAWS = 30  # random samples, with whose mean a sample is compared
 MOST = 20_000  # images, and sampled ones, between which distances are measured
 SEED = 1
-QUALITY_COLUMNS = ("time", "camera", LABELS, "burst")  # of the frame, and of its units
+# Of the frame, and of its units.
+QUALITY_COLUMNS = ("time", "camera", LABELS, "night", "burst", "event")
+
+Figure = Callable[[Numbers], float]  # of a sample, whose positions are in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,14 @@ class Measure:
     Attributes
     ----------
     measure
-        The name of the figure: how many buckets, cameras, days, labels or bursts have an image
-        in the sample; the mean and the greatest distance from an image to the nearest sampled one;
-        and near-duplicates, the share of the sample, 0 to 1, that has another one in it.
+        The name of the figure. How many labels, rare labels (which fewer than 3% of the labelled
+        images have), cameras, bursts, events, days and buckets have an image in the sample; how
+        many labels a sample of another size has. How many of its images were taken by day, and
+        by night. The evenness over cameras, from 0 to 1, where each gives as many images: Pielou's,
+        the entropy of the cameras' parts of the sample by the greatest that its size allows. The
+        share of the sample, 0 to 1, that is of one burst, or event, with another one in it. The
+        mean and the greatest distance from an image to the nearest sampled one; and
+        near-duplicates, the share of the sample that another one in it looks like.
     of
         How many there are; None where that has no meaning.
     sample, stride
@@ -99,28 +110,19 @@ class Quality:
         )
 
 
-def quality(
-    frame: Frame,
-    bursts: NDArray[Any],
-    sampled: Numbers,
-    *,
-    leading: Sequence[int],
-    distance: int | None,
-) -> Quality:
+def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes: bool) -> Quality:
     """Measure a sample, and others of its size.
 
     Parameters
     ----------
-    frame
-        The images that it stands for: with folders, cameras, times and labels.
-    bursts
-        The number of each image's burst.
+    found
+        The images that it stands for, with all `QUALITY_COLUMNS`.
     sampled
         The positions of its images, in order.
-    leading
-        The bits of the hash that make a bucket.
     distance
         In bits: images no further apart are near-duplicates; by default `DEFAULT_DISTANCE`.
+    sizes
+        Also draw samples of other sizes, to see how many labels they reach.
 
     Raises
     ------
@@ -131,55 +133,118 @@ def quality(
         raise SampleError("none of the sample's images is there now: nothing can be measured")
     distance = DEFAULT_DISTANCE if distance is None else distance
     random = np.random.default_rng(SEED)
-    count, images = len(sampled), len(frame)
-    kinds = _kinds(frame, leading, bursts)
-    measured = frame.hashes[_spread_at_random(images, random)]
+    count, images = len(sampled), len(found)
+    totals, figures = _figures(found)
+    measured = found.frame.hashes[_spread_at_random(images, random)]
 
-    def figures(chosen: Numbers) -> list[float]:
-        hashes = frame.hashes[chosen[stride(count, min(count, MOST))]]
+    def measures_of(chosen: Numbers) -> list[float]:
+        hashes = found.frame.hashes[chosen[stride(count, min(count, MOST))]]
         apart = nearest(measured, hashes)
-        return [
-            *(reached(kind, chosen) for kind in kinds.values()),
-            float(apart.mean()),
-            int(apart.max()),
-            near_duplicates(hashes, distance),
-        ]
+        near = float(apart.mean()), int(apart.max()), near_duplicates(hashes, distance)
+        return [*(figure(chosen) for figure in figures.values()), *near]
 
-    draws = [figures(np.sort(random.choice(images, count, replace=False))) for _ in range(DRAWS)]
-    names = [*kinds, "mean distance in bits", "greatest distance in bits", "near-duplicates"]
-    totals = [*(distinct(kind.numbers) for kind in kinds.values()), None, None, None]
-    columns = figures(sampled), np.mean(draws, axis=0).tolist(), figures(_even(images, count))
+    draws = [
+        measures_of(np.sort(random.choice(images, count, replace=False))) for _ in range(DRAWS)
+    ]
+    names = [*figures, "mean distance in bits", "greatest distance in bits", "near-duplicates"]
+    columns = (
+        measures_of(sampled),
+        np.mean(draws, axis=0).tolist(),
+        measures_of(_even(images, count)),
+    )
+    measures = [
+        Measure(name, totals.get(name), *row) for name, *row in zip(names, *columns, strict=True)
+    ]
+    others = _labels_at(found, count) if sizes else ()
     return Quality(
         images=images,
         sampled=count,
         measured_images=len(measured),
         measured_sampled=min(count, MOST),
         distance=distance,
-        measures=tuple(Measure(*row) for row in zip(names, totals, *columns, strict=True)),
+        measures=(*measures[:2], *others, *measures[2:]),
     )
 
 
-class Kind(NamedTuple):
-    """The groups of images: positions of images, in order, and the number of each one's group.
+def _figures(found: Candidates) -> tuple[dict[str, int], dict[str, Figure]]:
+    """Return how many there are of what is counted; and all figures but the distances."""
+    kinds, nights = _kinds(found), _nights(found.frame)
+    totals = {name: distinct(kind.numbers) for name, kind in kinds.items()}
+    totals |= {name: int(np.count_nonzero(taken)) for name, taken in nights.items()}
+    figures: dict[str, Figure] = {name: partial(reached, kind) for name, kind in kinds.items()}
+    figures |= {name: partial(_counted, taken) for name, taken in nights.items()}
+    cameras = needed(found.frame.cameras).numbers
+    figures["evenness over cameras"] = partial(evenness, cameras, totals["cameras"])
+    figures["share a burst"] = partial(share_one, found.groups["burst"])
+    figures["share an event"] = partial(share_one, found.groups["event"])
+    return totals, figures
 
-    Without positions there is a number for every image.
-    """
 
-    positions: Numbers | None
-    numbers: NDArray[Any]
-
-
-def _kinds(frame: Frame, leading: Sequence[int], bursts: NDArray[Any]) -> dict[str, Kind]:
+def _kinds(found: Candidates) -> dict[str, Kind]:
     """Return what a sample may reach."""
+    frame = found.frame
     times, labels = needed(frame.times), needed(frame.labels)
     dated = np.flatnonzero(times != NO_TIME)
+    rare = is_rare(labels)[labels.numbers]
     return {
-        "buckets": Kind(None, frame.buckets(leading)),
-        "cameras": Kind(None, needed(frame.cameras).numbers),
-        "days": Kind(dated, days(times[dated])),
         "labels": Kind(labels.positions, labels.numbers),
-        "bursts": Kind(None, bursts),
+        "rare labels": Kind(labels.positions[rare], labels.numbers[rare]),
+        "cameras": Kind(None, needed(frame.cameras).numbers),
+        "bursts": Kind(None, found.groups["burst"]),
+        "events": Kind(None, found.groups["event"]),
+        "days": Kind(dated, days(times[dated])),
+        "buckets": Kind(None, frame.buckets(found.leading)),
     }
+
+
+def _nights(frame: Frame) -> dict[str, Mask]:
+    """Say of each image whether it was taken by day, and by night."""
+    if frame.nights is None:
+        return {}
+    names = [name for _, name in frame.nights.names]
+    return {
+        f"images by {part}": np.array([name == part for name in names], bool)[frame.nights.numbers]
+        for part in ("day", "night")
+    }
+
+
+def _counted(taken: Mask, chosen: Numbers) -> int:
+    return int(np.count_nonzero(taken[chosen]))
+
+
+def evenness(cameras: NDArray[Any], of: int, chosen: Numbers) -> float:
+    """Return how evenly a sample is spread over so many cameras, 0 to 1.
+
+    Pielou's evenness, where a camera that gives no image counts: the entropy of the parts by that
+    of equal parts. A sample smaller than the cameras are many has equal parts at one image each.
+    """
+    most = min(of, len(chosen))
+    if most < 2:
+        return 1.0
+    parts = np.bincount(cameras[chosen]) / len(chosen)
+    parts = parts[parts > 0]
+    return max(0.0, float(-(parts * np.log(parts)).sum() / np.log(most)))
+
+
+def share_one(groups: NDArray[Any], chosen: Numbers) -> float:
+    """Return the share of a sample whose burst, or event, has another image in it."""
+    ordered = np.sort(groups[chosen])
+    sizes = np.diff(np.flatnonzero(turns(ordered)), append=len(ordered))
+    return float(sizes[sizes > 1].sum() / len(ordered))
+
+
+def _labels_at(found: Candidates, count: int) -> Iterator[Measure]:
+    """Yield how many labels samples of other sizes reach; nothing where there are none.
+
+    Fixed shares may ask for more than there is in a larger sample than the one that was asked for.
+    """
+    labels = needed(found.frame.labels)
+    kind, total = Kind(labels.positions, labels.numbers), distinct(labels.numbers)
+    larger = [] if found.quotas else [2 * count]
+    for point in labels_reached(found, [count // 4, count // 2, *larger] if total else []):
+        evenly = reached(kind, _even(len(found), point.images))
+        name = f"labels at {point.images:,} images"
+        yield Measure(name, total, point.sample, point.random, evenly)
 
 
 def nearest(images: Hashes, sample: Hashes) -> NDArray[np.uint8]:
@@ -199,21 +264,6 @@ def near_duplicates(sample: Hashes, distance: int) -> float:
             if np.count_nonzero(near) > 1:  # itself, and another
                 has_near |= near
     return float(has_near.mean())
-
-
-def reached(kind: Kind, sample: Numbers) -> int:
-    """Return how many of a kind have one of the sampled images, whose positions are in order."""
-    if kind.positions is None:
-        return distinct(kind.numbers[sample])
-    first = np.searchsorted(kind.positions, sample)
-    after = np.searchsorted(kind.positions, sample, side="right")
-    found = np.repeat(first, after - first) + _within(after - first)
-    return distinct(kind.numbers[found])
-
-
-def _within(lengths: Numbers) -> Numbers:
-    """Return 0, 1, .. up to each length in turn."""
-    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _even(images: int, count: int) -> Numbers:

@@ -148,8 +148,12 @@ def test_the_page_in_a_browser(
     table = [element.inner_text().split("\t") for element in page.query_selector_all("#quality tr")]
     good = index.quality(5).measures
     assert [row[0] for row in table[1:]] == [one.measure for one in good]
-    assert table[1][1:3] == [str(buckets), str(good[0].sample)]
-    assert table[6][2] == f"{good[5].sample:.1f}"
+    row_of = {row[0]: row for row in table}
+    measure_of = {one.measure: one for one in good}
+    kept = str(measure_of["buckets"].sample)
+    assert row_of["buckets"][1:3] == [str(buckets), kept]
+    mean = measure_of["mean distance in bits"].sample
+    assert row_of["mean distance in bits"][2] == f"{mean:.1f}"
     paths = [element.inner_text() for element in page.query_selector_all(".tile .path")]
     assert sorted(paths) == sorted(one.relative_path for one in index.select(5))
     assert page.evaluate(
@@ -297,6 +301,30 @@ def test_a_camera_whose_clock_is_out_stops_no_report(
     index.update(tmp_path / "archive", executor=threads)
     assert day.replace(":", "-") in index.report(1)
     assert "A sample of 1 image<" in index.report(1)
+
+
+def test_labels_by_the_number_of_images_are_drawn_where_there_are_labels(
+    show: Callable[..., Any], index: Index, archive: Path, threads: Executor, tmp_path: Path
+) -> None:
+    index.update(archive, executor=threads)
+    assert "chart-labels" not in re.sub("<script.*", "", index.report(4), flags=re.DOTALL)
+    file = tmp_path / "labels.csv"
+    names = ["deer", "fox", "fox", "owl"] * 3
+    every = index.select(12)
+    lines = [f"{one.relative_path},{name}" for one, name in zip(every, names, strict=True)]
+    file.write_text("\n".join(["path,label", *lines]))
+    index.import_labels(file)
+    html = index.report(4)
+    charts = json.loads(re.findall(r'id="data-charts">(.*?)</script>', html)[0])
+    ours, random = charts["labels"]["data"]
+    assert ours["x"] == sorted({1, 2, 3, 4, 5, 6, 7, 9, 10, 12} & set(ours["x"]))
+    assert {1, 4, 12} <= set(ours["x"])
+    label_of = dict(zip((one.path for one in every), names, strict=True))
+    for images, labels in zip(ours["x"], ours["y"], strict=True):
+        assert labels == len({label_of[one.path] for one in index.select(images)})
+    assert random["y"][0] == pytest.approx(1)
+    assert random["y"][-1] == pytest.approx(3)
+    assert show(html).locator("#chart-labels .points path").count() == 2 * len(ours["x"])
 
 
 def test_plotly_is_given_no_markup() -> None:

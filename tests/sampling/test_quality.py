@@ -30,6 +30,15 @@ def test_a_near_duplicate_is_another_image(sample: list[int], distance: int) -> 
     assert found == pytest.approx(sum(have) / len(sample))
 
 
+def test_evenness_is_1_where_all_give_alike_and_0_where_one_gives_all() -> None:
+    cameras, few = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 3, 5])
+    assert quality.evenness(cameras, 3, few) == pytest.approx(1)
+    assert quality.evenness(cameras, 3, np.array([0, 1, 2])) == 0
+    assert quality.evenness(cameras, 3, np.array([0, 3])) == pytest.approx(1), "as even as can be"
+    assert quality.evenness(cameras, 3, np.array([0])) == 1
+    assert 0.5 < quality.evenness(cameras, 3, np.arange(6)) < 1
+
+
 def test_the_subset_does_not_favour_the_plain_stride(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "MOST", 100)
     positions = [quality._spread_at_random(1000, np.random.default_rng(seed)) for seed in range(50)]

@@ -1,0 +1,79 @@
+"""What a sample reaches of what there is: labels, cameras, bursts; and labels by its size."""
+
+from collections.abc import Iterable
+from math import exp, lgamma
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdindex.sampling.frame import Labelled, Mask, Numbers, distinct, needed, within
+from sdindex.sampling.sample import Candidates, draw
+
+RARE = 0.03  # a label that fewer of the labelled images have is rare
+
+
+class Kind(NamedTuple):
+    """The groups of images: positions of images, in order, and the number of each one's group.
+
+    Without positions there is a number for every image.
+    """
+
+    positions: Numbers | None
+    numbers: NDArray[Any]
+
+
+def reached(kind: Kind, sample: Numbers) -> int:
+    """Return how many of a kind have one of the sampled images, whose positions are in order."""
+    if kind.positions is None:
+        return distinct(kind.numbers[sample])
+    first = np.searchsorted(kind.positions, sample)
+    after = np.searchsorted(kind.positions, sample, side="right")
+    found = np.repeat(first, after - first) + within(after - first)
+    return distinct(kind.numbers[found])
+
+
+def images_by_label(labels: Labelled) -> Numbers:
+    """Return how many images have each label, by its number: one twice from two sources once."""
+    kinds = max(len(labels.names), 1)
+    pairs = np.unique(labels.positions * kinds + labels.numbers)
+    return np.bincount(pairs % kinds, minlength=kinds)
+
+
+def is_rare(labels: Labelled) -> Mask:
+    """Say of each label, by its number, whether it is one that few of the images have."""
+    rare: Mask = images_by_label(labels) < RARE * distinct(labels.positions)
+    return rare
+
+
+class LabelsReached(NamedTuple):
+    """How many labels a sample of so many images reaches, and a random one on average."""
+
+    images: int
+    sample: int
+    random: float
+
+
+def labels_reached(found: Candidates, counts: Iterable[int]) -> list[LabelsReached]:
+    """Draw samples of several sizes, and return how many labels each reaches.
+
+    A size is left out where there are fewer images, or more are fixed.
+    """
+    labels, images = needed(found.frame.labels), len(found)
+    by_label = images_by_label(labels)
+    sizes, of_size = np.unique(by_label[by_label > 0], return_counts=True)
+    kind, points = Kind(labels.positions, labels.numbers), []
+    for count in sorted(set(counts)):
+        if max(len(found.fixed), 1) <= count <= images:
+            missed = [_chance_of_none(images, size, count) for size in sizes.tolist()]
+            random = float(of_size @ (1 - np.array(missed)))
+            points.append(LabelsReached(count, reached(kind, draw(found, count).positions), random))
+    return points
+
+
+def _chance_of_none(images: int, size: int, count: int) -> float:
+    """Return how likely a random sample has none of so many of the images."""
+    if size + count > images:
+        return 0.0
+    less = lgamma(images - size + 1) - lgamma(images - size - count + 1)
+    return exp(less - lgamma(images + 1) + lgamma(images - count + 1))
