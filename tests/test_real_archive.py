@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -222,3 +223,23 @@ def drawn(
     )
     places = draw(found, round(len(there) / 10)).positions.tolist()
     return {there[place] for place in places}
+
+
+@pytest.mark.parametrize("count", [14, 27, 40, 60, 81, 86])
+def test_no_camera_gets_less_than_half_its_even_share_while_it_has_unseen_bursts(
+    real_archive: Path, index: Index, threads: Executor, count: int
+) -> None:
+    index.update(real_archive, executor=threads)
+
+    def camera(one: SampledImage) -> tuple[str, str]:
+        return one.archive, one.camera
+
+    every = index.select(1000, with_bursts=True)
+    there = Counter(camera for camera, _ in {(camera(one), one.burst) for one in every})
+    sample = index.select(count, unit="burst", balance="camera", with_bursts=True)
+    assert len({one.burst for one in sample}) == min(count, sum(there.values()))
+    got = Counter(map(camera, sample))
+    even = count // len(there)
+    assert all(got[one] >= min(bursts, even / 2) for one, bursts in there.items())
+    if even:
+        assert len(got) == len(there)

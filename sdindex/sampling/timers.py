@@ -17,23 +17,24 @@ Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def timer_frames(times: Numbers, gaps: Gaps) -> Mask:
+def timer_frames(times: Numbers, gaps: Gaps, cameras: NDArray[np.signedinteger]) -> Mask:
     """Say of each image whether it is one of a series that a timer took.
 
-    A folder's interval is that gap between images next to each other which covers the most time,
+    A camera's interval is that gap between images next to each other which covers the most time,
     of those that occur nine times. A series is of images that are alone: none next to them is
     closer than ten seconds, or half the interval. Each comes an interval after the one before, to
-    within a second, whatever was taken between them. It has at least ten images, over at least
-    ten minutes, each within 1.5 seconds of an even spacing from the first to the last.
+    within a second, whatever was taken between them, in this folder of the camera or the next. It
+    has at least ten images, over at least ten minutes, each within 1.5 seconds of an even spacing
+    from the first to the last.
     """
     is_timer = np.zeros(len(times), bool)
-    places = np.cumsum(gaps == ELSEWHERE, dtype=np.int32) - 1
+    places = np.cumsum(turns(cameras), dtype=np.int32) - 1
     intervals = _intervals(gaps, places)
     alone = _alone(times, gaps, places, intervals)
     if not len(alone):
         return is_timer
     since = times[alone] - times[alone].min()
-    begins = places[alone] * (since.max() + INTERVALS[1] + 2) + since  # each folder's behind
+    begins = places[alone] * (since.max() + INTERVALS[1] + 2) + since  # each camera's behind
     order = np.argsort(begins, kind="stable")
     alone, begins = alone[order], begins[order]
     chains = _chains(begins, intervals[places[alone]])
@@ -45,7 +46,7 @@ def timer_frames(times: Numbers, gaps: Gaps) -> Mask:
 
 
 def _intervals(gaps: Gaps, places: NDArray[np.int32]) -> Numbers:
-    """Return the interval that the timer of each folder may have; 0 where there is none."""
+    """Return the interval that the timer of each camera may have; 0 where there is none."""
     intervals = np.zeros(int(places.max(initial=-1)) + 1, np.int64)
     possible = np.flatnonzero((gaps >= INTERVALS[0]) & (gaps <= INTERVALS[1]))
     order = possible[in_order([places[possible], gaps[possible]])]
@@ -59,7 +60,7 @@ def _intervals(gaps: Gaps, places: NDArray[np.int32]) -> Numbers:
 
 
 def _alone(times: Numbers, gaps: Gaps, places: NDArray[np.int32], intervals: Numbers) -> Numbers:
-    """Return the positions of the images that are alone, in folders with an interval."""
+    """Return the positions of the images that are alone, of cameras with an interval."""
     found = np.flatnonzero((intervals[places] > 0) & (times != NO_TIME))
     close = np.minimum(_CLOSE, intervals / 2)[places[found]]
     for after in (0, 1):  # the gap before an image, and the one after it

@@ -60,15 +60,15 @@ def _goes_on(
 def timers(shots: Sequence[Shot]) -> list[bool]:
     """Say of each image whether it is one of a timer's."""
     is_timer = [False] * len(shots)
-    for _, part in groupby(range(len(shots)), lambda at: (shots[at].folder, shots[at].camera)):
+    for _, part in groupby(range(len(shots)), lambda at: shots[at].camera):
         for at in _series(shots, [*part]):
             is_timer[at] = True
     return is_timer
 
 
-def _series(shots: Sequence[Shot], folder: list[int]) -> Iterator[int]:
-    """Yield the images that a timer took of a folder."""
-    gaps = [_gap(shots, one, other) for one, other in pairwise(folder)]
+def _series(shots: Sequence[Shot], camera: list[int]) -> Iterator[int]:
+    """Yield the images that a timer took of a camera."""
+    gaps = [_gap(shots, one, other) for one, other in pairwise(camera)]
     often = Counter(gap for gap in gaps if gap is not None and 3 <= gap <= 100_000)
     intervals = [gap for gap, count in sorted(often.items()) if count >= 9]
     if not intervals:
@@ -78,7 +78,7 @@ def _series(shots: Sequence[Shot], folder: list[int]) -> Iterator[int]:
     is_near = [gap is not None and abs(gap) <= near for gap in gaps]
     alone = [
         (time, at)
-        for at, before, after in zip(folder, [False, *is_near], [*is_near, False], strict=True)
+        for at, before, after in zip(camera, [False, *is_near], [*is_near, False], strict=True)
         if (time := shots[at].time) is not None and not before and not after
     ]
     alone.sort()
@@ -102,7 +102,9 @@ def _series(shots: Sequence[Shot], folder: list[int]) -> Iterator[int]:
 
 def _gap(shots: Sequence[Shot], one: int, other: int) -> int | None:
     times = shots[one].time, shots[other].time
-    return None if times[0] is None or times[1] is None else times[1] - times[0]
+    if times[0] is None or times[1] is None or shots[one].folder != shots[other].folder:
+        return None
+    return times[1] - times[0]
 
 
 def events(
