@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from sdindex import Index
+from tests.bench.ways import OTHERS, OURS, PEER
 from tests.conftest import CHECKOUT
 
 
@@ -49,16 +50,22 @@ def test_the_archive_has_what_a_real_one_has(tmp_path: Path) -> None:
 def test_compare_holds_samples_against_each_other(tmp_path: Path) -> None:
     script, page = CHECKOUT / "scripts" / "compare", tmp_path / "compare.html"
     archive = make(tmp_path / "archive", *SMALL, "--broken", "0")
-    command = [sys.executable, str(script), "--here", str(archive), "--page", str(page)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    header, _, *rows = (line.strip("| ").split(" | ") for line in done.stdout.splitlines())
-    assert header[2:5] == ["mean distance in bits", "greatest distance in bits", "near-duplicates"]
-    assert header[6] == "cameras of 3"
-    ways = list(dict.fromkeys(row[1] for row in rows))
-    assert {"sdindex --unit image", "sdindex --unit burst", "greedy k-centre"} < set(ways)
-    sizes = ["1", "3", "5", "11", "16"]
-    assert [row[:2] for row in rows] == [[size, way] for size in sizes for way in ways]
+    command = [sys.executable, str(script), "--here", str(archive), str(archive / "labels.csv")]
+    done = subprocess.run(
+        [*command, "--splits", "2", "--page", str(page)], check=True, capture_output=True, text=True
+    )
+    first, *lines = done.stdout.splitlines()
+    assert first.startswith("54 images in 19 bursts; 54 labelled, ")
+    assert first.endswith("; 2 splits.")
+    cells = [line.strip("| ").split(" | ") for line in lines if line.strip("|-")]
+    figures = ["labels reached", "recall by what the index holds"]
+    assert [row[0] for row in cells if row[1] == "2%"] == figures, "none of the labels is rare"
+    ways = list(dict.fromkeys(row[0] for row in cells if row[1] != "2%"))
+    assert {*OURS, *OTHERS, PEER} == set(ways)
+    values = [float(cell.split(" ± ")[0]) for row in cells if row[1] != "2%" for cell in row[1:]]
+    assert len(values) == 2 * 4 * len(ways)
+    assert all(0 <= value <= 1 for value in values)
     text = page.read_text()
-    assert text.count('class="plotly-graph-div"') == 3
+    assert text.count('class="plotly-graph-div"') == len(figures)
     assert all(way in text for way in ways)
     assert done.stderr == ""

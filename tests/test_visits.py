@@ -28,7 +28,7 @@ def test_a_sample_of_as_many_as_there_are_visits_shows_nine_of_ten(
     visits = {row["sequence"] for row in rows.values() if row["label"] != "empty"}
     with Index(tmp_path / "sdindex.db") as index:
         index.update(archive, executor=threads)
-        bursts: dict[int | None, set[str]] = {}
+        bursts: dict[str | None, set[str]] = {}
         for one in index.select(len(rows), with_bursts=True):
             bursts.setdefault(one.burst, set()).add(rows[one.relative_path]["sequence"])
         assert max(map(len, bursts.values())) == 1, "no burst is of two visits"

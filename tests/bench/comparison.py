@@ -1,185 +1,265 @@
-"""Compare samples of an archive, drawn by sdindex and by others.
+"""Compare samples of an archive by what they are for: labels reached, and what is learnt of them.
 
-How near the nearest sampled image is, how many near-duplicates a sample has, and what it
-reaches. For archives of some 10,000 images.
+Of each of many random splits by burst, two thirds are drawn from, and the rest is asked of a
+classifier that learnt from just the sample. For archives of some thousand images.
 """
 
-import json
-import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sdindex import Index
+from sdindex import Index, SampledImage
+from tests.bench import probe
+from tests.bench.probe import Features, Numbers
+from tests.bench.ways import (
+    OTHERS,
+    OURS,
+    PEER,
+    Draw,
+    Pool,
+    clustered_by,
+    k_centre_of,
+    of_peer,
+)
 
-SHARES = (0.02, 0.05, 0.1, 0.2, 0.3)
-PEER_CALL = """
-import json, sys
-from smartdownsample import sample_diverse
-paths = [line.rstrip("\\n") for line in sys.stdin]
-counts = map(int, sys.argv[1:])
-print(json.dumps([sample_diverse(paths, n, n_workers=4, show_progress=False) for n in counts]))
-"""
-OURS: dict[str, Literal["image", "burst"]] = {
-    "sdindex --unit image": "image",
-    "sdindex --unit burst": "burst",
-}
+SHARES = (0.02, 0.05, 0.1, 0.2)
+DRAWN = 2 / 3  # of the bursts
+RARE = 0.03  # of the labelled images
+SEED = 1
 ALL = "SELECT count(*) FROM image WHERE dhash IS NOT NULL AND missing_since IS NULL"
-MEAN, SHARE = "mean distance in bits", "near-duplicates"
-SHOWN = (MEAN, "greatest distance in bits", SHARE, "buckets", "cameras", "labels")
+REACHED, RARE_REACHED = "labels reached", "rare labels reached"
 
 
-class Row(NamedTuple):
-    """A sample: how many images were asked for, how it was drawn, and its figures by name."""
+class Options(NamedTuple):
+    """What to compare: an archive, its labels, and how.
 
-    images: int
-    drawn: str
-    figures: dict[str, float]
-
-
-def compare(archive: Path, labels: Path | None, peer: str | None, page: Path | None) -> None:
-    """Print a Markdown table of the samples' figures, and write a page with charts of them.
-
-    Parameters
+    Attributes
     ----------
-    archive, labels
-        A folder of images, and a file of their labels.
+    pattern
+        What finds the camera in a path, as for `index --camera-pattern`.
     peer
         A Python that has smartdownsample.
     page
-        The file to write.
+        The file to write charts to.
     """
-    with tempfile.TemporaryDirectory(prefix="sdindex-compare-") as folder:
-        there, rows = measured(Path(folder), archive, labels, peer)
-    header = ["images", "drawn by"]
-    header += [f"{name} of {there[name]}" if there[name] else name for name in SHOWN]
-    cells = [
-        [f"{row.images:,}", row.drawn, *(shown(name, row.figures[name]) for name in SHOWN)]
-        for row in rows
-    ]
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    for line in cells:
-        print(f"| {' | '.join(line)} |")
-    if page:
-        write_page(page, archive, header, cells, rows)
+
+    archive: Path
+    labels: Path
+    splits: int = 30
+    pattern: str | None = None
+    peer: str | None = None
+    page: Path | None = None
 
 
-def measured(
-    folder: Path, archive: Path, labels: Path | None, peer: str | None
-) -> tuple[dict[str, int | None], list[Row]]:
-    """Return how many buckets, cameras and so on there are, and the samples' figures."""
-    there: dict[str, int | None] = {}
-    rows = []
-    with Index(folder / "sdindex.db") as index:
-        index.update(archive)
-        if labels is not None:
-            index.import_labels(labels)
-        with index.sql(ALL) as answer:
-            ((images,),) = answer.rows
-        counts = [max(1, round(share * images)) for share in SHARES]
-        for count, samples in drawn(index, images, counts, peer):
-            for way, paths in samples.items():
-                name = f"{count} by {way}"
-                listed = folder / "sample.json"
-                listed.write_text(json.dumps(paths), encoding="utf-8")
-                index.select(count, include=listed, save=name)
-                found = index.quality(name=name).measures
-                there = {one.measure: one.of for one in found}
-                rows.append(Row(count, way, {one.measure: one.sample for one in found}))
-            for way, figure in (("random, mean of 30", "random"), ("plain stride", "stride")):
-                rows.append(Row(count, way, {one.measure: getattr(one, figure) for one in found}))
-    return there, rows
+@dataclass(frozen=True)
+class Archive:
+    """All images, in natural order: what samples are drawn from, and judged by.
+
+    Attributes
+    ----------
+    everything
+        As one pool.
+    labels
+        The number of each image's first label; -1 without one.
+    bursts
+        The number of each image's burst.
+    features
+        Features by what they are of.
+    """
+
+    everything: Pool
+    labels: Numbers
+    bursts: Numbers
+    features: dict[str, Features]
 
 
-def drawn(
-    index: Index, images: int, counts: Sequence[int], peer: str | None
-) -> Iterator[tuple[int, dict[str, list[str]]]]:
-    """Yield for each count the paths of a sample of so many images, by the way it was drawn."""
-    everything = index.select(images)  # in natural order
-    paths = [one.path for one in everything]
-    hashes = np.array([int(one.dhash, 16) for one in everything], np.uint64)
-    theirs = of_peer(peer, paths, counts) if peer else {}
-    for count in counts:
-        samples = {
-            way: [one.path for one in index.select(count, unit=unit)] for way, unit in OURS.items()
+class Mean(NamedTuple):
+    """The mean of a figure over the splits, and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ± {self.error:.2f}"
+
+
+Table = dict[str, dict[float, Mean]]  # by the way a sample was drawn, and its share
+
+
+def compare(options: Options) -> None:
+    """Print Markdown tables of the samples' figures, and write a page with charts of them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="sdindex-compare-") as folder,
+        Index(Path(folder) / "sdindex.db") as index,
+    ):
+        index.update(options.archive, camera_pattern=options.pattern)
+        index.import_labels(options.labels)
+        archive = read(index)
+        tables = measured(archive, options)
+    labelled = archive.labels[archive.labels >= 0]
+    print(
+        f"{len(archive.labels):,} images in {len(set(archive.bursts.tolist())):,} bursts; "
+        f"{len(labelled):,} labelled, {len(set(labelled.tolist()))} labels, "
+        f"{len(rare_labels(archive.labels))} of them rare; {options.splits} splits."
+    )
+    for figure, table in tables.items():
+        print(f"\n| {figure} | {' | '.join(f'{share:.0%}' for share in SHARES)} |")
+        print(f"|---|{'---|' * len(SHARES)}")
+        for way, means in table.items():
+            print(f"| {way} | {' | '.join(str(means[share]) for share in SHARES)} |")
+    if options.page:
+        write_page(options.page, options.archive, tables)
+
+
+def read(index: Index) -> Archive:
+    """Return what there is to draw from."""
+    with index.sql(ALL) as answer:
+        ((images,),) = answer.rows
+    every = index.select(images, with_bursts=True)
+    paths = [one.path for one in every]
+    features = {"what the index holds": probe.of_index(index, images)}
+    if probe.has_network():
+        features["a network's features"] = probe.of_network(paths)
+    pool = Pool(
+        index,
+        paths,
+        np.array([int(one.dhash, 16) for one in every], np.uint64),
+        numbered([one.camera for one in every]),
+        numbered([one.event for one in every]),
+        np.arange(images),
+    )
+    labels = numbered([_label(one) for one in every])
+    bursts = numbered([one.burst for one in every])
+    return Archive(pool, labels, bursts, features)
+
+
+def _label(image: SampledImage) -> str | None:
+    return image.labels[0] if image.labels else None
+
+
+def numbered(values: Sequence[Any]) -> Numbers:
+    """Return the same values as numbers; None as -1."""
+    numbers: dict[Any, int] = {}
+    return np.array(
+        [-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values]
+    )
+
+
+def rare_labels(labels: Numbers) -> set[int]:
+    """Return the labels that fewer than 3% of the labelled images have."""
+    found, images = np.unique(labels[labels >= 0], return_counts=True)
+    return set(found[images < RARE * images.sum()].tolist())
+
+
+def measured(archive: Archive, options: Options) -> dict[str, Table]:
+    """Return the means over all splits, by figure, way and share."""
+    found: dict[str, dict[str, dict[float, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    rare = rare_labels(archive.labels)
+    for asked, share, way, sample in samples(archive, options):
+        drawn_from = np.setdiff1d(np.arange(len(archive.labels)), asked)
+        there = set(archive.labels[drawn_from].tolist()) - {-1}
+        got = set(archive.labels[sample].tolist())
+        figures = [(REACHED, there), (RARE_REACHED, there & rare)]
+        for figure, wanted in figures:
+            if wanted:
+                found[figure][way][share].append(len(got & wanted) / len(wanted))
+        asked = asked[np.isin(archive.labels[asked], list(there))]
+        for name, features in archive.features.items():
+            if len(asked):
+                right = probe.recall(features, archive.labels, sample, asked)
+                found[f"recall by {name}"][way][share].append(right)
+    return {
+        figure: {
+            way: {share: _mean(values) for share, values in of_way.items()}
+            for way, of_way in ways.items()
         }
-        samples["greedy k-centre"] = [paths[position] for position in k_centre(hashes, count)]
-        if count in theirs:
-            samples["smartdownsample 1.1.1"] = theirs[count]
-        yield count, samples
+        for figure, ways in found.items()
+    }
 
 
-def k_centre(hashes: NDArray[np.uint64], count: int) -> list[int]:
-    """Return positions: the first, then always the one that is farthest from all before it."""
-    chosen = [0]
-    least = np.bitwise_count(hashes ^ hashes[0])
-    while len(chosen) < count:
-        chosen.append(int(least.argmax()))
-        np.minimum(least, np.bitwise_count(hashes ^ hashes[chosen[-1]]), out=least)
-    return chosen
+def _mean(values: Sequence[float]) -> Mean:
+    error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0
+    return Mean(float(np.mean(values)), float(error))
 
 
-def of_peer(python: str, paths: Sequence[str], counts: Sequence[int]) -> dict[int, list[str]]:
-    """Return what smartdownsample draws of each count."""
-    done = subprocess.run(
-        [python, "-c", PEER_CALL, *map(str, counts)],
-        input="\n".join(paths), text=True, stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    return dict(zip(counts, json.loads(done.stdout), strict=True))
+def samples(archive: Archive, options: Options) -> Iterator[tuple[Numbers, float, str, Numbers]]:
+    """Yield what is asked of a classifier, the share drawn of the rest, how, and the sample."""
+    pool = archive.everything
+    at_path = {path: at for at, path in enumerate(pool.paths)}
+    splits = [_split(archive, seed) for seed in range(options.splits)]
+    theirs = _of_peer(pool, splits, options.peer) if options.peer else []
+    others = dict(OTHERS)
+    for name, features in archive.features.items():
+        if name != "what the index holds":
+            others[f"k-centre on {name}"] = k_centre_of(features)
+            others[f"smartdownsample 2's rule on {name}"] = clustered_by(features)
+    for number, (drawn_from, asked) in enumerate(splits):
+        part = replace(pool, positions=drawn_from)
+        for at, share in enumerate(SHARES):
+            count = _count(share, drawn_from)
+            for way, given in OURS.items():
+                paths = part.ours(count, given)
+                yield asked, share, way, np.array([at_path[path] for path in paths])
+            for way, sample in _others(part, count, others, number):
+                yield asked, share, way, sample
+            if theirs:
+                yield asked, share, PEER, np.array([at_path[one] for one in theirs[number][at]])
 
 
-def shown(name: str, value: float) -> str:
-    """Return a figure as it is shown."""
-    if name == SHARE:
-        return f"{value:.0%}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+def _others(
+    part: Pool, count: int, ways: dict[str, Draw], split: int
+) -> Iterator[tuple[str, Numbers]]:
+    for way, draw in ways.items():
+        yield way, np.array(draw(part, count, np.random.default_rng([SEED, split, count])))
 
 
-def write_page(
-    page: Path,
-    archive: Path,
-    header: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    rows: Sequence[Row],
-) -> None:
-    """Write a page: the mean distance and the near-duplicates by size as lines, and the table."""
+def _split(archive: Archive, seed: int) -> tuple[Numbers, Numbers]:
+    """Return the positions of images to draw from, and of those to ask; no burst is in both."""
+    bursts = np.random.default_rng([SEED, seed]).permutation(np.unique(archive.bursts))
+    is_drawn = np.isin(archive.bursts, bursts[: round(DRAWN * len(bursts))])
+    return np.flatnonzero(is_drawn), np.flatnonzero(~is_drawn)
+
+
+def _count(share: float, drawn_from: Numbers) -> int:
+    return max(1, round(share * len(drawn_from)))
+
+
+def _of_peer(pool: Pool, splits: Sequence[tuple[Numbers, Numbers]], python: str) -> Any:
+    return of_peer(
+        python,
+        [
+            ([pool.paths[at] for at in part], [_count(share, part) for share in SHARES])
+            for part, _ in splits
+        ],
+    )
+
+
+def write_page(page: Path, archive: Path, tables: dict[str, Table]) -> None:
+    """Write a page with a chart of each figure: its mean by the share drawn."""
     import plotly.graph_objects as go
 
     text = ""
-    for name, title, form in (
-        (MEAN, "How far an image is from the nearest sampled one: bits, mean", ".1f"),
-        (SHARE, "Sampled images that have a near-duplicate in the sample", ".0%"),
-    ):
-        chart = go.Figure(layout={"title": title, "height": 480, "hovermode": "x unified"})
-        for drawn in dict.fromkeys(row.drawn for row in rows):
-            of_way = [row for row in rows if row.drawn == drawn]
+    for figure, table in tables.items():
+        title = f"{archive.name}: {figure}"
+        chart = go.Figure(layout={"title": title, "height": 560, "hovermode": "x unified"})
+        for way, means in table.items():
+            ours = way in OURS
             chart.add_scatter(
-                name=drawn,
-                x=[row.images for row in of_way],
-                y=[row.figures[name] for row in of_way],
+                name=way,
+                x=list(means),
+                y=[mean.value for mean in means.values()],
+                error_y={"array": [mean.error for mean in means.values()], "thickness": 1},
                 mode="lines+markers",
-                line={"width": 4 if drawn in OURS else 2, "dash": None if drawn in OURS else "dot"},
+                line={"width": 3 if ours else 2, "dash": None if ours else "dot"},
             )
-        chart.update_xaxes(title="images drawn", rangemode="tozero")
-        chart.update_yaxes(tickformat=form, hoverformat=form, rangemode="tozero")
+        chart.update_xaxes(title="share drawn", tickformat=".0%", rangemode="tozero")
+        chart.update_yaxes(hoverformat=".2f", rangemode="tozero")
         text += chart.to_html(include_plotlyjs=not text, full_html=False)
-    text += _table(f"Samples of {archive.name}", header, cells)
     page.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>sdindex compare</title>{text}")
-
-
-def _table(title: str, header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    import plotly.graph_objects as go
-
-    table = go.Figure(
-        go.Table(
-            header={"values": header, "align": "left"},
-            cells={"values": list(zip(*cells, strict=True)), "align": "left", "height": 28},
-            columnwidth=[1, 2.5, *([1.5] * len(SHOWN))],
-        ),
-        {"title": title, "height": 240 + 28 * len(cells)},
-    )
-    return str(table.to_html(include_plotlyjs=False, full_html=False))
