@@ -26,6 +26,7 @@ _TABLE_ROWS = 1000
 _TABLE_CHARACTERS = 1 << 20
 _CELL_CHARACTERS = 10_000
 _BAR_WIDTH = 24
+_UNITS = {3600: "h", 60: "min", 1: "s"}
 
 
 def write_rows(
@@ -70,7 +71,25 @@ def write_cameras(cameras: "Sequence[Camera]", form: TableFormat, output: IO[byt
         for field in fields(Camera)
         if field.default is MISSING or any(getattr(one, field.name) for one in cameras)
     ]
-    print_table(told, map(attrgetter(*told), cameras))
+    if "timer" not in told:
+        print_table(told, map(attrgetter(*told), cameras))
+        return
+    *told, _ = told
+    rows = ((*attrgetter(*told)(one), _every(one.timer)) for one in cameras)
+    print_table([*told, "timer"], rows)
+
+
+def _every(seconds: int | None) -> str:
+    """Return how often a timer took an image, in the largest unit that is whole."""
+    if seconds is None:
+        return ""
+    near = next((unit for unit in _UNITS if seconds >= unit and _is_near(seconds, unit)), 1)
+    return f"every {round(seconds / near):,} {_UNITS[near]}"
+
+
+def _is_near(seconds: int, unit: int) -> bool:
+    """Say whether so many seconds are a whole number of units, but for a second."""
+    return (seconds + 1) % unit <= 2
 
 
 def write_buckets(buckets: "Sequence[Bucket]", form: TableFormat, output: IO[bytes]) -> None:

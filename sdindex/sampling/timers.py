@@ -1,34 +1,43 @@
 """Timers: images that a camera took at even intervals, whether anything was there or not."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.bursts import ELSEWHERE, UNTIMED, Gaps
-from sdindex.sampling.frame import first_greatest, in_order, turns, within
+from sdindex.sampling.frame import first_greatest, in_order, turns
 
 TIMER_IMAGES = 10  # the fewest of a series
 TIMER_SECONDS = 600  # from the first to the last, at least
 INTERVALS = 3, 100_000  # seconds: the shortest and the longest of a timer
 _CLOSE = 10  # seconds, or half an interval, in which an image next to another is not alone
 _UNEVEN = 1.5  # seconds from an even spacing, at most
+_MOST_STEPS = 3  # intervals from one image of a series to the next: an image may be broken
 
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def timer_frames(times: Numbers, gaps: Gaps, cameras: NDArray[np.signedinteger]) -> Mask:
+def timer_frames(times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Mask:
     """Say of each image whether it is one of a series that a timer took.
 
     A camera's interval is that gap between images next to each other which covers the most time,
     of those that occur nine times. A series is of images that are alone: none next to them is
     closer than ten seconds, or half the interval. Each comes an interval after the one before, to
-    within a second, whatever was taken between them, in this folder of the camera or the next. It
-    has at least ten images, over at least ten minutes, each within 1.5 seconds of an even spacing
+    within a second, whatever was taken between them; up to two in a row may be missing. It has
+    at least ten images, over at least ten minutes, each within 1.5 seconds of an even spacing
     from the first to the last.
+
+    Parameters
+    ----------
+    times, gaps
+        As `sdindex.sampling.bursts.gaps_of` has them.
+    places
+        The number of each image's camera.
     """
     is_timer = np.zeros(len(times), bool)
-    places = np.cumsum(turns(cameras), dtype=np.int32) - 1
     intervals = _intervals(gaps, places)
     alone = _alone(times, gaps, places, intervals)
     if not len(alone):
@@ -37,15 +46,16 @@ def timer_frames(times: Numbers, gaps: Gaps, cameras: NDArray[np.signedinteger])
     begins = places[alone] * (since.max() + INTERVALS[1] + 2) + since  # each camera's behind
     order = np.argsort(begins, kind="stable")
     alone, begins = alone[order], begins[order]
-    chains = _chains(begins, intervals[places[alone]])
+    intervals = intervals[places[alone]]
+    chains = _chains(begins, intervals)
     by_chain = in_order([chains])
     starts = np.flatnonzero(turns(chains[by_chain]))
-    is_series = np.repeat(*_even(begins[by_chain], starts))
+    is_series = np.repeat(*_even(begins[by_chain], intervals[by_chain], starts))
     is_timer[alone[by_chain[is_series]]] = True
     return is_timer
 
 
-def _intervals(gaps: Gaps, places: NDArray[np.int32]) -> Numbers:
+def _intervals(gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Numbers:
     """Return the interval that the timer of each camera may have; 0 where there is none."""
     intervals = np.zeros(int(places.max(initial=-1)) + 1, np.int64)
     possible = np.flatnonzero((gaps >= INTERVALS[0]) & (gaps <= INTERVALS[1]))
@@ -59,7 +69,9 @@ def _intervals(gaps: Gaps, places: NDArray[np.int32]) -> Numbers:
     return intervals
 
 
-def _alone(times: Numbers, gaps: Gaps, places: NDArray[np.int32], intervals: Numbers) -> Numbers:
+def _alone(
+    times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]], intervals: Numbers
+) -> Numbers:
     """Return the positions of the images that are alone, of cameras with an interval."""
     found = np.flatnonzero((intervals[places] > 0) & (times != NO_TIME))
     close = np.minimum(_CLOSE, intervals / 2)[places[found]]
@@ -72,12 +84,18 @@ def _alone(times: Numbers, gaps: Gaps, places: NDArray[np.int32], intervals: Num
 
 def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
     """Return the number of the chain that each image is of, given times in order."""
-    following = np.searchsorted(begins, begins + intervals - 1)
-    reaches = np.append(begins, begins[-1] + 2 * INTERVALS[1])[following] <= begins + intervals + 1
-    before = np.flatnonzero(reaches)
-    before = before[turns(following[before])]  # of two that one may follow, it follows the first
     chains = np.arange(len(begins))
-    chains[following[before]] = before
+    open_ended = np.arange(len(begins))
+    ended = np.append(begins, begins[-1] + 2 * _MOST_STEPS * INTERVALS[1])
+    for steps in range(1, _MOST_STEPS + 1):
+        expected = begins[open_ended] + steps * intervals[open_ended]
+        following = np.searchsorted(begins, expected - 1)
+        reaches = ended[following] <= expected + 1
+        after, first = np.unique(following[reaches], return_index=True)
+        before = open_ended[reaches][first]  # of two that one may follow, it follows the first
+        is_free = chains[after] == after
+        chains[after[is_free]] = before[is_free]
+        open_ended = open_ended[~reaches]
     while True:  # the first of a chain is found in as many steps as its length has bits
         earlier = chains[chains]
         if (earlier == chains).all():
@@ -85,13 +103,19 @@ def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
         chains = earlier
 
 
-def _even(begins: Numbers, starts: Numbers) -> tuple[Mask, Numbers]:
+def _even(begins: Numbers, intervals: Numbers, starts: Numbers) -> tuple[Mask, Numbers]:
     """Return which chains are a timer's series, and how many images each chain has."""
     lengths = np.diff(starts, append=len(begins))
-    lasted = begins[starts + lengths - 1] - begins[starts]
-    steps = np.repeat(lengths - 1, lengths)
+    lasts = starts + lengths - 1
+    lasted = begins[lasts] - begins[starts]
     since = begins - np.repeat(begins[starts], lengths)
-    unevenness = np.abs(since * steps - within(lengths) * np.repeat(lasted, lengths))
+    stepped = np.zeros(len(begins), np.int64)  # intervals from the one before
+    stepped[1:] = np.rint(np.diff(begins) / intervals[1:])
+    stepped[starts] = 0
+    at = np.cumsum(stepped)
+    at -= np.repeat(at[starts], lengths)
+    steps = np.repeat(at[lasts], lengths)
+    unevenness = np.abs(since * steps - at * np.repeat(lasted, lengths))
     is_even = np.logical_and.reduceat(unevenness <= _UNEVEN * steps, starts)
     return is_even & (lengths >= TIMER_IMAGES) & (lasted >= TIMER_SECONDS), lengths
 

@@ -9,8 +9,10 @@ from sdindex.archive.names import from_text
 from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import stored_root
 from sdindex.sampling.blocks import NO_TIME
+from sdindex.sampling.bursts import gaps_of
+from sdindex.sampling.timers import timer_frames, timer_intervals
 from sdindex.store.database import Session
-from sdindex.store.loading import cameras_and_times
+from sdindex.store.loading import cameras_folders_times
 from sdindex.store.overview import Camera
 from sdindex.store.tables import archive
 
@@ -20,7 +22,9 @@ _NEVER = np.iinfo(np.int64).max
 
 def cameras(session: Session) -> list[Camera]:
     """Return the cameras of all archives, in the natural order of their folders."""
-    of, times = cameras_and_times(session)
+    of, folders, times = cameras_folders_times(session)
+    gaps = gaps_of(times, folders.numbers)
+    timers = timer_intervals(timer_frames(times, gaps, of.numbers), gaps, of.numbers)
     taken = times != NO_TIME
     first = np.full(len(of.names), _NEVER)
     last = np.full(len(of.names), NO_TIME)
@@ -33,11 +37,13 @@ def cameras(session: Session) -> list[Camera]:
         for row in session.execute(stored)
     }
     found = []
-    for (archive_id, name), count, begin, end in zip(
-        of.names, images, map(_moment, first.tolist()), map(_moment, last.tolist()), strict=True
+    spans = zip(map(_moment, first.tolist()), map(_moment, last.tolist()), strict=True)
+    for number, ((archive_id, name), count, span) in enumerate(
+        zip(of.names, images, spans, strict=True)
     ):
         root, pattern = of_archive[archive_id]
-        found.append(Camera(root, from_text(name), count, begin, end, pattern))
+        timer = timers.get(number)
+        found.append(Camera(root, from_text(name), count, *span, pattern, timer))
     return sorted(found, key=lambda camera: (sort_key(camera.archive), sort_key(camera.camera)))
 
 

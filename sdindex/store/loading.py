@@ -55,10 +55,11 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
     )
 
 
-def cameras_and_times(session: Session) -> tuple[Coded, Numbers]:
-    """Return two columns of the frame, without the ids and hashes."""
+def cameras_folders_times(session: Session) -> tuple[Coded, Coded, Numbers]:
+    """Return three columns of the frame, without the ids and hashes."""
     blocks = list(_all_blocks(session))
-    return _coded(session, blocks, "camera"), _numbers(session, blocks, "time")
+    cameras, folders = (_coded(session, blocks, name) for name in ("camera", "folder"))
+    return cameras, folders, _numbers(session, blocks, "time")
 
 
 def _all_blocks(session: Session) -> Iterator[_BlockAt]:

@@ -60,7 +60,8 @@ class Camera:
 
     `camera` is its folder relative to the archive, or its name: what `pattern` found, or, where
     the archive is the camera's own folder, the archive's last name. `pattern` is the one that
-    is kept with the archive, None where it has none.
+    is kept with the archive, None where it has none. `timer` is the usual number of seconds
+    between the images that a timer took, None where none did.
     """
 
     archive: str
@@ -69,6 +70,7 @@ class Camera:
     first: datetime | None
     last: datetime | None
     pattern: str | None = None
+    timer: int | None = None
 
 
 def status(session: Session, name: str, file: Path | None) -> Status:

@@ -52,6 +52,9 @@ def shots(draw: st.DrawFn) -> list[Shot]:
     return found
 
 
+ONE_CAMERA = np.zeros(100, np.int64)
+
+
 def as_frame(found: list[Shot]) -> Frame:
     folders = sorted({shot.folder for shot in found})
     return Frame(
@@ -122,13 +125,13 @@ def test_an_hour_back_is_another_burst_and_a_second_back_goes_by_looks() -> None
 def test_a_timer_is_told_by_its_even_steps_and_its_interval() -> None:
     found = only(*range(0, 9000, 900))
     times = np.array([shot.time for shot in found], np.int64)
-    gaps, one = gaps_of(times), np.zeros(30, np.int64)
-    is_timer = timer_frames(times, gaps, one[:10])
+    gaps = gaps_of(times)
+    is_timer = timer_frames(times, gaps, ONE_CAMERA[:10])
     assert is_timer.all()
-    assert timer_intervals(is_timer, gaps, one[:10]) == {0: 900}
-    assert not timer_frames(times[:9], gaps[:9], one[:9]).any()
+    assert timer_intervals(is_timer, gaps, np.zeros(10, np.int64)) == {0: 900}
+    assert not timer_frames(times[:9], gaps[:9], ONE_CAMERA[:9]).any()
     drifting = np.cumsum(np.arange(900, 930))
-    assert not timer_frames(drifting, gaps_of(drifting), one).any()
+    assert not timer_frames(drifting, gaps_of(drifting), ONE_CAMERA[:30]).any()
 
 
 def test_a_timer_goes_on_through_what_is_taken_between() -> None:
@@ -138,15 +141,22 @@ def test_a_timer_goes_on_through_what_is_taken_between() -> None:
         if step in (3, 7):  # a visit, of which a part has no time
             found += [Shot(0, 900 * step + 400 + frame) for frame in range(3)]
             found.append(Shot(0, None))
+    times = np.array([NO_TIME if s.time is None else s.time for s in found], np.int64)
     of_timer = [at for at, s in enumerate(found) if s.time is not None and s.time % 900 == 0]
-    assert np.flatnonzero(taken(as_frame(found), Clock()).is_timer).tolist() == of_timer
+    assert (
+        np.flatnonzero(timer_frames(times, gaps_of(times), ONE_CAMERA[: len(times)])).tolist()
+        == of_timer
+    )
 
 
-def test_a_timer_goes_on_in_the_next_folder_of_its_camera() -> None:
-    found = [Shot(0, 900 * at, at // 14) for at in range(20)]
-    assert taken(as_frame(found), Clock()).is_timer.all()
-    found = [Shot(0, 900 * at, at // 14, at // 14) for at in range(20)]
-    assert taken(as_frame(found), Clock()).is_timer.sum() == 14, "the rest is another camera's"
+def test_a_timer_goes_on_in_the_next_folder_and_where_images_are_broken() -> None:
+    steps = [step for step in range(24) if step not in (3, 4, 17)]
+    times = 900 * np.array(steps)
+    folders = np.array([0] * 6 + [1] * (len(steps) - 6))
+    assert timer_frames(times, gaps_of(times, folders), ONE_CAMERA[: len(steps)]).all()
+    assert not timer_frames(times, gaps_of(times, folders), folders)[:6].any()  # two cameras
+    times[9:] += 3600  # three intervals more are missing
+    assert not timer_frames(times, gaps_of(times), ONE_CAMERA[: len(steps)])[:9].any()
 
 
 def test_a_timer_beside_triggers_is_drawn_later_and_a_time_lapse_camera_is_not() -> None:

@@ -235,3 +235,18 @@ def test_it_is_said_on_a_terminal_alone(index: Index, visits: Path) -> None:
     assert said.strip() == (
         "48 of 48 images; 100% share a burst with another one (--for labelling draws one of each)"
     )
+
+
+def test_cameras_tell_how_often_a_timer_took_an_image(index: Index, db: Path) -> None:
+    write_index(db, {"/data/archive": {}})
+    for camera, seconds in (("cam1", 900), ("cam2", 30), ("cam3", 7201), ("cam4", 0)):
+        for step in range(30):
+            path = f"{camera}/DCIM/100RECNX/IMG_{step}.JPG"
+            add(db, {path: step}, taken_at=DAY + timedelta(seconds=step * seconds))
+    with Store(db).writing() as session:
+        frame_up_to_date(session)
+    assert [one.timer for one in index.cameras()] == [900, 30, 7201, None]
+    shown = run("cameras", db=db).stdout
+    assert [line.split("  ")[-1].strip() for line in shown.splitlines()] == [
+        "timer", "every 15 min", "every 30 s", "every 2 h", "",
+    ]  # fmt: skip

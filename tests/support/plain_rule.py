@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -60,51 +60,69 @@ def _goes_on(
 def timers(shots: Sequence[Shot]) -> list[bool]:
     """Say of each image whether it is one of a timer's."""
     is_timer = [False] * len(shots)
-    for _, part in groupby(range(len(shots)), lambda at: shots[at].camera):
-        for at in _series(shots, [*part]):
+    for camera in {shot.camera for shot in shots}:
+        for at in _series(shots, [at for at, shot in enumerate(shots) if shot.camera == camera]):
             is_timer[at] = True
     return is_timer
 
 
-def _series(shots: Sequence[Shot], camera: list[int]) -> Iterator[int]:
-    """Yield the images that a timer took of a camera."""
-    gaps = [_gap(shots, one, other) for one, other in pairwise(camera)]
-    often = Counter(gap for gap in gaps if gap is not None and 3 <= gap <= 100_000)
+def _series(shots: Sequence[Shot], of_camera: list[int]) -> Iterator[int]:
+    """Yield the images that a timer took of those of a camera."""
+    gaps = {at: _gap(shots, at - 1, at) for at in range(len(shots) + 1)}
+    often = Counter(
+        gap for at in of_camera if (gap := gaps[at]) is not None and 3 <= gap <= 100_000
+    )
     intervals = [gap for gap, count in sorted(often.items()) if count >= 9]
     if not intervals:
         return
     interval = max(intervals, key=lambda gap: (often[gap] * gap, -gap))
     near = min(Fraction(10), Fraction(interval, 2))
-    is_near = [gap is not None and abs(gap) <= near for gap in gaps]
-    alone = [
+    is_near = {at: gap is not None and abs(gap) <= near for at, gap in gaps.items()}
+    alone = sorted(
         (time, at)
-        for at, before, after in zip(camera, [False, *is_near], [*is_near, False], strict=True)
-        if (time := shots[at].time) is not None and not before and not after
-    ]
-    alone.sort()
-    waiting: list[list[tuple[int, int]]] = []
-    for time, at in alone:
-        for chain in waiting:
-            if interval - 1 <= time - chain[-1][0] <= interval + 1:
-                chain.append((time, at))
-                break
-        else:
-            waiting.append([(time, at)])
-    for chain in waiting:
-        first, steps = chain[0][0], len(chain) - 1
-        lasted = chain[-1][0] - first
-        if steps >= 9 and lasted >= 600 and all(
-            abs(time - first - Fraction(lasted * rank, steps)) <= Fraction(3, 2)
-            for rank, (time, _) in enumerate(chain)
+        for at in of_camera
+        if (time := shots[at].time) is not None and not is_near[at] and not is_near[at + 1]
+    )
+    for chain in _chains(alone, interval):
+        first, last = chain[0][0], chain[-1][0]
+        stepped = [round(Fraction(time - first, interval)) for time, _ in chain]
+        if len(chain) >= 10 and last - first >= 600 and all(
+            abs(time - first - Fraction((last - first) * rank, stepped[-1])) <= Fraction(3, 2)
+            for (time, _), rank in zip(chain, stepped, strict=True)
         ):  # fmt: skip
             yield from (at for _, at in chain)
 
 
+def _chains(alone: Sequence[tuple[int, int]], interval: int) -> list[list[tuple[int, int]]]:
+    """Return the images in chains, each up to three intervals after the one before."""
+    before: dict[int, int] = {}
+    waiting = [*range(len(alone))]
+    for steps in (1, 2, 3):
+        at_end = []
+        for one in waiting:
+            expected = alone[one][0] + steps * interval
+            after = next((at for at, (time, _) in enumerate(alone) if time >= expected - 1), None)
+            if after is None or alone[after][0] > expected + 1:
+                at_end.append(one)
+            else:
+                before.setdefault(after, one)
+        waiting = at_end
+    chains: dict[int, list[tuple[int, int]]] = {}
+    for at, image in enumerate(alone):
+        chain = chains.get(before.get(at, -1), [])
+        chain.append(image)
+        chains[at] = chain
+    return [chain for at, chain in chains.items() if at not in before.values()]
+
+
 def _gap(shots: Sequence[Shot], one: int, other: int) -> int | None:
-    times = shots[one].time, shots[other].time
-    if times[0] is None or times[1] is None or shots[one].folder != shots[other].folder:
+    """Return the seconds between two images; None where they are not of one folder, or timed."""
+    if one < 0 or other == len(shots):
         return None
-    return times[1] - times[0]
+    if (shots[one].folder, shots[one].camera) != (shots[other].folder, shots[other].camera):
+        return None
+    times = shots[one].time, shots[other].time
+    return None if times[0] is None or times[1] is None else times[1] - times[0]
 
 
 def events(
