@@ -163,8 +163,10 @@ def _in_turn(
 ) -> NDArray[Any]:
     """Return the numbers of so many units, those that are taken already among them.
 
-    A unit that is to be drawn later is offered when all others are drawn.
+    They are in the order of the images that show them. A unit that is to be drawn later is
+    offered when all others are drawn.
     """
+    in_order = np.argsort(shown, kind="stable")  # events of two folders may overlap
     later = np.zeros(len(shown), np.uint8)
     if candidates.later is not None:
         later = candidates.later[shown]
@@ -174,9 +176,11 @@ def _in_turn(
     for turn in np.flatnonzero(np.bincount(later)):
         if len(chosen) >= room:
             break
-        offered = np.flatnonzero(later <= turn)
+        offered = in_order[later[in_order] <= turn]
         images = shown[offered]
-        fixed = np.searchsorted(offered, chosen)
+        is_chosen = np.zeros(len(shown), bool)
+        is_chosen[chosen] = True
+        fixed = np.flatnonzero(is_chosen[offered])
         wishes = candidates.wishes(room, images)
         keys = [*_at(candidates.keys, images), buckets[images]]
         chosen = offered[levels.drawn(keys, fixed, room, wishes)]
