@@ -74,9 +74,9 @@ class Taken(NamedTuple):
 
 def taken(frame: Frame, clock: Clock) -> Taken:
     """Return the bursts of a frame, whose `UNIT_COLUMNS` were read."""
-    times = needed(frame.times)
-    gaps = gaps_of(times, needed(frame.folders).numbers, needed(frame.cameras).numbers)
-    is_timer = timer_frames(times, gaps, needed(frame.cameras).numbers)
+    times, cameras = needed(frame.times), needed(frame.cameras).numbers
+    gaps = gaps_of(times, needed(frame.folders).numbers, cameras)
+    is_timer = timer_frames(times, gaps, cameras)
     starts = burst_starts(
         frame.hashes, gaps, is_timer, seconds=clock.seconds, distance=clock.distance
     )

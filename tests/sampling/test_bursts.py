@@ -159,6 +159,13 @@ def test_a_timer_goes_on_in_the_next_folder_and_where_images_are_broken() -> Non
     assert not timer_frames(times, gaps_of(times), ONE_CAMERA[: len(steps)])[:9].any()
 
 
+def test_a_timer_goes_on_in_the_next_folder_of_its_camera() -> None:
+    found = [Shot(0, 900 * at, at // 14) for at in range(20)]
+    assert taken(as_frame(found), Clock()).is_timer.all()
+    found = [Shot(0, 900 * at, at // 14, at // 14) for at in range(20)]
+    assert taken(as_frame(found), Clock()).is_timer.sum() == 14, "the rest is another camera's"
+
+
 def test_a_timer_beside_triggers_is_drawn_later_and_a_time_lapse_camera_is_not() -> None:
     timer = only(*range(0, 9000, 900))
     visit = [Shot(0, 9100), Shot(0, 9101)]
