@@ -47,6 +47,7 @@ class Upkeep(Questions):
         regrey: bool = False,
         exclude: str | Sequence[str] | None = None,
         shard: str | None = None,
+        dask: str | None = None,
     ) -> Summary:
         """Bring the index up to date with folders of images, reading only what changed.
 
@@ -105,6 +106,9 @@ class Upkeep(Questions):
             Read only the files of one shard, such as ``"3/64"``, number 3 of 64; kept with the
             archive. Each file is in one shard, whatever the order, and no shard needs to know of
             another. Each has an index of its own; `merge` joins them.
+        dask
+            The address of a Dask cluster that reads, such as ``"tcp://host:8786"``, or ``"local"``
+            for one of this machine. Its workers must see the archive under the same path.
 
         Raises
         ------
@@ -118,7 +122,7 @@ class Upkeep(Questions):
         IndexUnusableError
             When the index cannot be written.
         """
-        reading = _reading(workers, method, timeout, executor, progress, verify, regrey)
+        reading = _reading(workers, method, timeout, executor, progress, verify, regrey, dask)
         is_strict, is_shift = flag("strict", strict), flag("accept_shift", accept_shift)
         named = paths("folders", folders)
         if named:
@@ -279,6 +283,7 @@ def _reading(
     progress: object,
     verify: object = False,
     regrey: object = False,
+    dask: object = None,
 ) -> ReadingOptions:
     """Return how images are to be read, as callers may ask for it."""
     return ReadingOptions(
@@ -289,6 +294,7 @@ def _reading(
         progress=optional(flag, "progress", progress),
         verify=flag("verify", verify),
         regrey=flag("regrey", regrey),
+        dask=optional(text, "dask", dask),
     )
 
 

@@ -106,6 +106,12 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     help="Read only the files of shard I of N, into an index of its own; join all with sdindex "
     "merge. Which file is in which shard is told from its path alone.",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS|local",
+    help="Have a Dask cluster read, by the address of its scheduler, such as tcp://host:8786; or "
+    "one on this machine. Its workers must see PATH as it is here.",
+)
 @progress_option
 @quiet_option
 @click.option("-v", "--verbose", is_flag=True, help="Say why each file is read.")
@@ -128,6 +134,9 @@ def index(
     folder is brought up to date. Without a PATH every known archive is that is there; those that
     are not are named at the end, with exit status 1. The first run makes the index.
     """
+    if options["dask"] is not None:  # it would say in many lines what is said in one
+        logging.getLogger("distributed").disabled = True
+        logging.getLogger("distributed.client").disabled = True
     with _reasons_on_stderr() if verbose else nullcontext():
         summary = index.update(
             *paths,
@@ -153,7 +162,7 @@ def merge(
     quiet: bool,
     progress: bool | None,
 ) -> None:
-    """Join the indexes of all shards of an archive into this index.
+    """Join the indexes of all shards into this index.
 
     Each SHARD was made by sdindex index --shard. The result is that of one run over the whole
     archive, which is not looked at itself. The index may be new, or know the archive; to merge

@@ -13,7 +13,7 @@ from sdindex.archive.changes import Reason
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.scan import Unlooked, reason
 from sdindex.arguments import choice
-from sdindex.errors import ArchiveUnavailableError, ReadingError
+from sdindex.errors import ArchiveUnavailableError, ReadingError, UsageError
 from sdindex.hashing.methods import METHODS, Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import refuse_to_run_modules_here
@@ -61,6 +61,8 @@ class ReadingOptions:
     progress: bool | None
     verify: bool = False  # files that did not change, too, and the whole of each
     regrey: bool = False  # files that did not change, and of which there are no greys, too
+    dask: str | None = None  # the address of a cluster that reads
+    ahead: int | None = None  # files that the executor has at hand
 
     @property
     def again(self) -> Again | None:
@@ -70,6 +72,8 @@ class ReadingOptions:
     def __post_init__(self) -> None:
         if self.method is not None:
             choice("method", self.method, METHODS)
+        if self.executor is not None and self.dask is not None and self.ahead is None:
+            raise UsageError("an executor or dask reads, and not both")
         if self.executor is not None:
             refuse_to_run_modules_here(self.executor)
 
@@ -98,7 +102,7 @@ def read_listed(
         jobs = completed(
             worklist.files(session),
             submit,
-            in_flight=workers * IN_FLIGHT_PER_WORKER,
+            in_flight=reading.ahead or workers * IN_FLIGHT_PER_WORKER,
             wait_seconds=BATCH_SECONDS,
         )
         try:

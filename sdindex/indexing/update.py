@@ -3,6 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
@@ -112,7 +114,7 @@ def _update(
     """Bring parts of archives up to date; where `away` is given, note there those that fail."""
     started = time.monotonic()
     summary = Summary()
-    with store.writing(create=away is None) as session:
+    with _reader(reading) as reading, store.writing(create=away is None) as session:
         for part in (part._replace(again=reading.again) for part in parts(session)):
             try:
                 bring(
@@ -137,6 +139,19 @@ def _update(
     return summary
 
 
+@contextmanager
+def _reader(reading: ReadingOptions) -> Iterator[ReadingOptions]:
+    """Give how images are read while the cluster that reads them, if one does, is connected."""
+    if reading.dask is None:
+        yield reading
+        return
+    from sdindex.indexing.batches import AHEAD
+    from sdindex.indexing.dask_cluster import reading_by_dask
+
+    with reading_by_dask(reading.dask, reading.workers, reading.timeout) as executor:
+        yield replace(reading, executor=executor, ahead=AHEAD)
+
+
 def bring(
     session: Session,
     part: Part,
@@ -154,7 +169,7 @@ def bring(
         strict=strict,
         accept_shift=accept_shift,
         accept_loss=accept_loss,
-        workers=1 if reading.executor else reading.workers,
+        workers=1 if reading.executor and reading.dask is None else reading.workers,
         progress=reading.progress,
     )
     session.commit()
