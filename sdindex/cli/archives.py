@@ -135,8 +135,8 @@ def index(
     are not are named at the end, with exit status 1. The first run makes the index.
     """
     if options["dask"] is not None:  # it would say in many lines what is said in one
-        logging.getLogger("distributed").disabled = True
-        logging.getLogger("distributed.client").disabled = True
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(name).disabled = True
     with _reasons_on_stderr() if verbose else nullcontext():
         summary = index.update(
             *paths,

@@ -171,10 +171,10 @@ def _copy(
     total = sum(there for there, _ in counts)
     unreadable = sum(unread for _, unread in counts)
     with bar(total, "merging", show=progress) as shown:
-        for shard in shards:
-            for taken in images.take(session, archive, shard.session, shard.archive):
-                session.commit()
-                shown.update(taken)
+        others = [(shard.session, shard.archive) for shard in shards]
+        for copied in images.copy(session, archive, others):
+            session.commit()
+            shown.update(copied)
     devices.remember(session, Part(archive, ""), shards[0].devices())
     summary.found += total
     summary.read += total

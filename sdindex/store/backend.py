@@ -75,12 +75,6 @@ class Backend(Protocol):
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
         """Upgrade the tables; keep the index as it is where that could not be rolled back."""
 
-    def seeing(self, connection: sa.Connection, file: Path) -> AbstractContextManager[str | None]:
-        """Have a connection that is in no transaction see the tables of an index that is a file.
-
-        Give the name of their schema; None where this database sees no files.
-        """
-
     def after_open(self, connection: sa.Connection) -> None:
         """Undo what other programs have set, outside a transaction."""
 

@@ -7,7 +7,6 @@ from contextlib import (
     ExitStack,
     closing,
     contextmanager,
-    nullcontext,
     suppress,
 )
 from itertools import chain, repeat
@@ -66,15 +65,6 @@ class Session:
             connection = self._closing.enter_context(temporary())
             self._local = Session(self.db, self._backend, connection, whole=True)
         return self._local
-
-    def seeing(self, other: "Session") -> AbstractContextManager[str | None]:
-        """Have this session, with nothing to commit, see the tables of another index.
-
-        Give the name of their schema; None where it cannot.
-        """
-        self.commit()
-        file = other._backend.file
-        return nullcontext() if file is None else self._backend.seeing(self.connection, file)
 
     def close(self) -> None:
         """Forget what is kept on this machine."""
@@ -151,6 +141,17 @@ class Session:
         `chunk` rows are fetched at once.
         """
         return chain.from_iterable(self._chunks(statement, chunk))
+
+    def is_like(self, other: "Session") -> bool:
+        """Say whether both are of one kind of database, whose `raw_rows` go into the other."""
+        return self.connection.dialect.name == other.connection.dialect.name
+
+    def raw_rows(self, statement: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield rows as the driver gives and takes them, in a third of the time of `rows`."""
+        kinds = kinds_of(statement.selected_columns)
+        for rows in _fetched(self._streamed(statement, _FEW), _FEW):
+            require(zip(*rows, strict=True), kinds)
+            yield from rows
 
     def matching(self, expression: str) -> set[int]:
         """Return the ids of the images for which an expression in SQL, from outside, is true.

@@ -8,6 +8,7 @@ a change. No other module writes to ``image``, so that none can forget the frame
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
@@ -21,9 +22,9 @@ from sdindex.progress import counter
 from sdindex.store import frames
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.inserting import set_column
-from sdindex.store.tables import RowId, image, sample_image
+from sdindex.store.inserting import insert, set_column
 from sdindex.store.tables import archive as archive_table
+from sdindex.store.tables import image, sample_image
 
 if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
@@ -35,7 +36,7 @@ _OF_PICTURE = ("dhash", "brightness", "grey", "colour", "width", "height", "take
 # What an index has of an image, and another one of the same archive can take as it is: all but
 # what its neighbours give it.
 _OWN = {"id", "archive_id", "motion", "missing_since"}
-_TAKEN = 50_000  # rows that are stored together
+_COPIED = 50_000  # rows that are stored together
 COPIED = tuple(column.name for column in image.columns if column.name not in _OWN)
 
 
@@ -58,31 +59,29 @@ def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> 
         frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
 
 
-def take(
-    session: Session, archive: "Archive", other: Session, other_archive: "Archive"
+def copy(
+    session: Session, archive: "Archive", others: Sequence[tuple[Session, "Archive"]]
 ) -> Iterator[int]:
-    """Store the images that are present in another index of an archive, where none is known.
+    """Store the images that are present in other indexes of an archive, where none is known.
 
-    Yield how many are stored, some at a time: the caller commits.
+    They are stored in the order of their paths, as they are looked for later. Yield how many
+    are stored, some at a time: the caller commits.
     """
     frames.forget(session, archive.id)
-    named, last = ["archive_id", *COPIED], other.scalar(sa.select(sa.func.max(image.c.id))) or 0
-    with session.seeing(other) as schema:
-        theirs = image if schema is None else image.to_metadata(sa.MetaData(), schema=schema)
-        columns = [theirs.c[name] for name in COPIED]
-        there = (theirs.c.archive_id == other_archive.id) & theirs.c.missing_since.is_(None)
-        for start in range(0, last, _TAKEN):
-            span = there & theirs.c.id.between(start + 1, start + _TAKEN)
-            if schema is None:
-                found = other.rows(sa.select(*columns).where(span))
-                values = [dict(zip(named, (archive.id, *row), strict=True)) for row in found]
-                if values:
-                    session.execute(image.insert(), values)
-                yield len(values)
-            else:
-                of_archive = sa.literal(archive.id, RowId)
-                found_there = sa.select(of_archive, *columns).where(span)
-                yield session.execute(image.insert().from_select(named, found_there)).rowcount
+    alike, found = all(other.is_like(session) for other, _ in others), []
+    for other, of_other in others:
+        there = (image.c.archive_id == of_other.id) & image.c.missing_since.is_(None)
+        rows = sa.select(*(image.c[name] for name in COPIED)).where(there).order_by(image.c.path)
+        found.append(other.raw_rows(rows) if alike else other.rows(rows))
+    names = ["archive_id", *COPIED]
+    for some in batched(merge(*found), _COPIED):
+        rows_here = [(archive.id, *row) for row in some]
+        if alike:
+            insert(session, image, names, rows_here)
+        else:
+            named = [dict(zip(names, row, strict=True)) for row in rows_here]
+            session.execute(image.insert(), named)
+        yield len(some)
 
 
 def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead]) -> None:

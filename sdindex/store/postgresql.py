@@ -4,7 +4,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +182,6 @@ class PostgresqlBackend:
             finally:
                 connection.dialect.type_compiler_instance = compiler
             _define(connection)
-
-    def seeing(self, connection: sa.Connection, file: Path) -> AbstractContextManager[None]:
-        """Give nothing: a server sees no files of this machine."""
-        return nullcontext()
 
     def after_open(self, connection: sa.Connection) -> None:
         """Let others write who waited for an upgrade."""

@@ -199,17 +199,6 @@ class SqliteBackend:
             self, revision, SCHEMA_REVISION, printable(str(aside)),
         )  # fmt: skip
 
-    @contextmanager
-    def seeing(self, connection: sa.Connection, file: Path) -> Iterator[str]:
-        """Attach another index, and give the name of its schema."""
-        driver = driver_of(connection)
-        driver.execute("ATTACH ? AS other", (str(file.absolute()),))
-        try:
-            yield "other"
-        finally:
-            if not driver.in_transaction:  # or it failed, and the connection is closed
-                driver.execute("DETACH other")
-
     def after_open(self, connection: sa.Connection) -> None:
         """Have SQLite keep a rollback journal again, where another program changed that.
 
