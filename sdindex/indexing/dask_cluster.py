@@ -31,7 +31,7 @@ def reading_by_dask(address: str, workers: int, timeout: float) -> Iterator[Batc
         at: Any = address
         if address == LOCAL:  # its worker is a thread, which starts nothing but our own processes
             local = {"n_workers": 1, "threads_per_worker": workers, "processes": False}
-            at = stack.enter_context(distributed.LocalCluster(**local, dashboard_address=None))
+            at = stack.enter_context(distributed.LocalCluster(**local, dashboard_address=":0"))
         try:
             client = distributed.Client(at, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as problem:

@@ -2,8 +2,9 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from sdindex.archive.cameras import CAMERA_RULE
@@ -14,7 +15,7 @@ from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import archive, image, utc_now
 from tests.bench.costs import in_turn, python, run
 from tests.bench.indexes import rows
-from tests.bench.made import camera_folders
+from tests.bench.made import camera_folders, make_image
 from tests.bench.rows import Row, compared
 from tests.bench.sizes import Sizes
 
@@ -82,3 +83,30 @@ def _add_archive(session: Session, root: Path, shard: Shard) -> None:
         "added_at": now, "updated_at": now, "shard": str(shard), "camera_rule": CAMERA_RULE,
         "sort_rule": SORT_RULE,
     })  # fmt: skip
+
+
+def engines(folder: Path, sizes: Sizes) -> Iterator[Row]:
+    """Read through a Dask cluster of this machine, beside two processes of the program's own."""
+    small = folder / "small"
+    make_image(folder / "small.jpg", (448, 336))
+    _link(small, [folder / "small.jpg"], sizes.far * 2)
+    archives = [("images of 50 KB", small, "<= 1.25")]
+    if pictures := sorted(sizes.pictures.rglob("*.JPG")):
+        _link(folder / "engines-originals", pictures, sizes.originals)
+        archives.append(("originals of 8 megapixels", folder / "engines-originals", "<= 1.05"))
+    for what, files, target in archives:
+        db = folder / "engines.db"
+        index = ["sdindex", "--db", str(db), "index", "-q", "--workers", "2", str(files)]
+        through, own = in_turn(
+            sizes.runs,
+            partial(run, [*index, "--dask", "local"], fresh=db),
+            partial(run, index, fresh=db),
+        )
+        name = f"index {len(list(files.iterdir())):,} {what} through Dask on this machine"
+        yield compared(name, through, "2 processes of its own", own, "wall", target)
+
+
+def _link(folder: Path, files: Sequence[Path], count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"IMG_{number:05d}.JPG").symlink_to(files[number % len(files)])

@@ -34,9 +34,9 @@ def index_of(db: Path, root: Path, images: int) -> Path:
     return db
 
 
-def make_image(path: Path) -> None:
+def make_image(path: Path, size: tuple[int, int] = (320, 240)) -> None:
     """Write a small JPEG of noise."""
-    run([python(), "-c", f"{NOISE}.resize((320, 240)).save({str(path)!r}, quality=80)"])
+    run([python(), "-c", f"{NOISE}.resize({size}).save({str(path)!r}, quality=80)"])
 
 
 def run_with_new(

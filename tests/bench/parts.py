@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Iterator[Row]]] = {
     "finding": frames.finding,
     "growth": growth.growth,
     "merging": engines.merging,
+    "engines": engines.engines,
 }
 
 
