@@ -37,7 +37,11 @@ COMMANDS = (
     "report -n 3 -o ../page.html",
     "labels import labels.csv",
     "labels list --format json",
+    "labels export -o ../results.json",
     "labels drop labels.csv",
+    "--db ../shard.db index ../archive --shard 1/1",
+    "--db ../merged.db merge ../shard.db",
+    "copy ../merged.db ../copied.db",
     "status",
     "errors",
     "errors --format json",
@@ -68,7 +72,7 @@ def leaves(command: click.Command, *names: str) -> Iterator[str]:
 
 def test_every_command_is_run_below() -> None:
     for name in leaves(cli):
-        assert any(command.split()[: len(name.split())] == name.split() for command in COMMANDS)
+        assert any(f" {command} ".count(f" {name} ") for command in COMMANDS), name
 
 
 def of_python_itself(card: Path, arguments: list[str], environment: dict[str, str]) -> set[str]:

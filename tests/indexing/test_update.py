@@ -249,7 +249,7 @@ def test_relocate_refuses_what_is_not_the_archive(
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArchiveError, match="0 of 12 that were looked for"):
         index.relocate(archive, tmp_path / "empty")
-    with pytest.raises(ArchiveError, match="not a folder"):
+    with pytest.raises(ArchiveError, match="there is no folder"):
         index.relocate(archive, tmp_path / "nowhere")
     with pytest.raises(ArchiveError, match="not an archive of this index; it holds"):
         index.relocate(tmp_path / "nowhere", archive)

@@ -255,7 +255,7 @@ def test_a_server_that_refuses_is_one_line(server: Server, url: str, filled: Ind
 
 def test_a_reader_may_read_and_a_sampler_may_save(server: Server, url: str, filled: Index) -> None:
     topic = (Path(__file__).parents[2] / "sdindex/help/team.md").read_text(encoding="utf-8")
-    grants = topic.partition("```sql\n")[2].partition("```")[0]
+    grants = topic.partition("```text\n-- to")[2].partition("```")[0].partition("\n")[2]
     for role in ("readers", "samplers", "writers"):
         server.run(f"DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN")
     server.run("GRANT readers TO samplers, writers")

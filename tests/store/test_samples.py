@@ -255,7 +255,7 @@ def test_every_output_has_camera_and_labels(index: Index, cameras: Path) -> None
         cli, ["--db", str(cameras), *map(str, arguments), "--format", "csv"], input=given
     )
     (row,) = csv.DictReader(done.stdout.splitlines())
-    assert (row["camera"], row["labels"], row["burst"]) == ("cam1", "a fox|deer", "1")
+    assert (row["camera"], row["labels"], row["burst"]) == ("cam1", "a fox|deer", given)
     done = CliRunner().invoke(
         cli, ["--db", str(cameras), *map(str, arguments), "--format", "json"], input=given
     )
