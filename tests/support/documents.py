@@ -18,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -101,6 +102,9 @@ def _run(block: re.Match[str], folder: Path) -> str:
     return block[0]
 
 
+_SETTLED = 2.1  # seconds: a file that was changed later is read again, in case it changes once more
+
+
 def _console(body: str, folder: Path) -> str:
     shown = []
     for line in body.splitlines():
@@ -144,6 +148,8 @@ def _shell(command: str, folder: Path, *, may_fail: bool = False) -> str:
     )
     if done.returncode and not may_fail:
         raise ExampleError(f"{command}\n{done.stdout}")
+    if not command.startswith(("sdindex", "python")):  # it may have changed a file
+        time.sleep(_SETTLED)
     return done.stdout
 
 
