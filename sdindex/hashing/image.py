@@ -37,6 +37,9 @@ _COLOUR_SIZE = (48, 36)  # pixels that tell how much colour there is
 SETTLING_NS = 2_000_000_000
 
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_LARGEST_THUMBNAIL = (
+    1 << 22
+)  # pixels: a header may promise gigabytes, and no camera makes one so large
 _DARK = 24  # of 255: a bar that JPEG has blurred is still darker
 
 _DATE_TIME_ORIGINAL = 0x9003
@@ -120,7 +123,7 @@ def _of_whole_image(function: Callable[[Image.Image], object]) -> None:
 def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     """Return an image's EXIF thumbnail, in the image's own shape; None if not trusted.
 
-    It must be there, decode, be no larger than the image, and have its shape: as it is, or
+    It must be there, decode, be small, no larger than the image, and have its shape: as it is, or
     between dark bars that fill it up, which are cut away. A broken directory raises what
     Pillow raises.
     """
@@ -137,6 +140,8 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     tiff = image.info["exif"].removeprefix(b"Exif\0\0")
     with Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",)) as thumbnail:
         if thumbnail.width > image.width or thumbnail.height > image.height:
+            return None
+        if thumbnail.width * thumbnail.height > _LARGEST_THUMBNAIL:
             return None
         return _without_bars(thumbnail, image.width / image.height)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
-from sdindex.hashing.image import dhash
+from sdindex.hashing.image import dhash, exif_thumbnail
 from sdindex.hashing.methods import HEAD_BYTES
 from tests.conftest import LONG_AGO, make_image
 from tests.hashing.test_image import exact_reference
@@ -81,6 +81,25 @@ def test_a_thumbnail_that_is_not_trusted_is_not_used(tmp_path: Path, why: str) -
     assert picture is not None
     assert scaled is not None
     assert picture == scaled._replace(without_thumbnail=True)
+
+
+def test_a_thumbnail_that_promises_gigabytes_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12,000 x 12,000 pixels, in an image that says the same of itself."""
+    large = (12_000).to_bytes(2, "big")
+    small = jpeg(scene(1, (160, 120)))
+    path = with_thumbnail(tmp_path / "IMG_1.JPG", scene(1, (640, 480)), small)
+    for size in ((120, 160), (480, 640)):
+        was = b"".join(side.to_bytes(2, "big") for side in size)
+        assert was in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(b"\x08" + was, b"\x08" + large + large))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.warns(Image.DecompressionBombWarning):
+        image = Image.open(path)
+    with pytest.warns(Image.DecompressionBombWarning):
+        assert exif_thumbnail(image) is None
+    image.close()
 
 
 def test_other_formats_and_broken_files_are_read_whole(tmp_path: Path) -> None:

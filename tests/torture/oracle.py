@@ -91,6 +91,8 @@ def _of_thumbnails(content: bytes) -> set[int]:
             start, length = tags[_START], tags[_LENGTH]
             exif = image.info["exif"].removeprefix(b"Exif\0\0")
             with Image.open(BytesIO(exif[start : start + length]), formats=("JPEG",)) as small:
+                if small.width * small.height > HUGE:
+                    return set()
                 grey = small.convert("L")
         shape = image.width / image.height
         width = min(grey.width, round(grey.height * shape))
