@@ -138,7 +138,11 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     if not isinstance(start, int) or not isinstance(length, int):
         return None
     tiff = image.info["exif"].removeprefix(b"Exif\0\0")
-    with Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",)) as thumbnail:
+    try:
+        opened = Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",))
+    except Image.DecompressionBombError:
+        return None  # as its own head says, it is larger than any picture
+    with opened as thumbnail:
         if thumbnail.width > image.width or thumbnail.height > image.height:
             return None
         if thumbnail.width * thumbnail.height > _LARGEST_THUMBNAIL:

@@ -102,6 +102,16 @@ def test_a_thumbnail_that_promises_gigabytes_is_not_decoded(
     image.close()
 
 
+def test_a_thumbnail_that_pillow_refuses_to_open_costs_the_image_nothing(tmp_path: Path) -> None:
+    small = jpeg(scene(1, (160, 120)))
+    path = with_thumbnail(tmp_path / "IMG_1.JPG", scene(1, (640, 480)), small)
+    was, large = b"\x08\x00\x78\x00\xa0", b"\x08\xff\xdc\xff\xdc"
+    path.write_bytes(path.read_bytes().replace(was, large))
+    picture, scaled = (read(path, method).picture for method in ("thumbnail", "scaled"))
+    assert scaled is not None
+    assert picture == scaled._replace(without_thumbnail=True)
+
+
 def test_other_formats_and_broken_files_are_read_whole(tmp_path: Path) -> None:
     png = make_image(tmp_path / "a.png")
     scaled = read(png, "scaled").picture
