@@ -23,7 +23,7 @@ _NEVER = np.iinfo(np.int64).max
 def cameras(session: Session) -> list[Camera]:
     """Return the cameras of all archives, in the natural order of their folders."""
     of, folders, times = cameras_folders_times(session)
-    gaps = gaps_of(times, folders.numbers)
+    gaps = gaps_of(times, folders.numbers, of.numbers)
     timers = timer_intervals(timer_frames(times, gaps, of.numbers), gaps, of.numbers)
     taken = times != NO_TIME
     first = np.full(len(of.names), _NEVER)

@@ -47,7 +47,7 @@ class FailingRoot(LocalRoot):
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, or refuse it."""
         self._refuse(path)
-        return LocalRoot.open(self, path)
+        return LocalRoot.open(self, path, head)
 
     def _refuse(self, path: str) -> None:
         if self._refused(path):
@@ -98,7 +98,7 @@ class SlowRoot(LocalRoot):
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, slowly."""
         time.sleep(self.seconds)
-        return LocalRoot.open(self, path)
+        return LocalRoot.open(self, path, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class ActingRoot(LocalRoot):
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Act, then open the file."""
         self.act(path)
-        return LocalRoot.open(self, path)
+        return LocalRoot.open(self, path, head)
 
 
 @dataclass(frozen=True, slots=True)
