@@ -1,6 +1,6 @@
 """The sampling frame: all images that can be sampled, in natural order, as columns of numbers."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -308,14 +308,6 @@ def by_appearance(numbers: NDArray[Any], kinds: int) -> Buckets:
     new[np.argsort(first, kind="stable")] = np.arange(kinds)
     renumbered: Buckets = new[numbers]
     return renumbered
-
-
-def coarser(column: Coded, key: Callable[[tuple[int, str]], Hashable]) -> NDArray[np.int32]:
-    """Return a number for each image, the same where the names of what it is of have one key."""
-    numbers: dict[Hashable, int] = {}
-    of_name = [numbers.setdefault(key(name), len(numbers)) for name in column.names]
-    of_image: NDArray[np.int32] = np.array(of_name, np.int32)[column.numbers]
-    return of_image
 
 
 def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
