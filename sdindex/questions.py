@@ -15,7 +15,6 @@ from sdindex.arguments import (
     DEFAULT_WITHIN,
     DEFAULT_WORKERS,
     AnyPath,
-    choice,
     flag,
     function,
     optional,
@@ -30,15 +29,13 @@ from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import images_wanted, sample_count
 from sdindex.sampling.options import Clock, SampleArguments, sample_options
-from sdindex.store import lookup, overview, selection
+from sdindex.store import overview, selection
 from sdindex.store.database import Store
 from sdindex.store.overview import Camera, Status, UnreadableImage
 from sdindex.store.query import Answer, WhenStuck
-from sdindex.store.sampled import SampledImage
 from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
-    from sdindex.exchange.copies import FilesPut, How
     from sdindex.sampling.quality import Quality
     from sdindex.store.likeness import Duplicates, SimilarImage
 
@@ -269,52 +266,6 @@ class Questions:
         with self._store.asking(text("query", query), seconds=limit) as answer:
             yield answer
 
-    def put_files(
-        self,
-        sample: Iterable[SampledImage],
-        folder: AnyPath,
-        *,
-        how: "How" = "copy",
-        name: str = "",
-        progress: bool | None = False,
-    ) -> "FilesPut":
-        """Put the files of a sample below a folder, each at its path in the archive.
-
-        Parameters
-        ----------
-        sample
-            As `sdindex.Index.select` and `sample` return it.
-        folder
-            It is made where it is not there; what is there already is kept, and completed.
-        how
-            ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
-        name
-            The sample's name, for the manifest.
-        progress
-            As for `sdindex.Index.update`.
-
-        Returns
-        -------
-        FilesPut
-            How many files are new, were there, and are not what the index read.
-
-        Raises
-        ------
-        OutputError
-            When an original is missing, something else has a file's name there, the disk is
-            too small, or a file cannot be put. What was put before stays, whole.
-        """
-        from sdindex.exchange.copies import put_files
-
-        target = path("folder", folder)
-        choice("how", how, ("copy", "link", "symlink"))
-        text("name", name)
-        optional(flag, "progress", progress)
-        images = _sampled(sample)
-        with self._store.reading() as session:
-            indexed = lookup.recorded(session, images)
-        return put_files(images, target, how=how, sample=name, progress=progress, indexed=indexed)
-
     def report(
         self,
         count: int | str,
@@ -353,12 +304,3 @@ class Questions:
             gathered = gather(session, wanted, chosen)
         # The pictures may take minutes: the index is not kept busy meanwhile.
         return page(gathered, thumbnails=shown, workers=processes, progress=bars)
-
-
-def _sampled(sample: object) -> list[SampledImage]:
-    """Return the images of a sample as a list, which can be read more than once."""
-    given = list(sample) if isinstance(sample, Iterable) else [sample]
-    images = [image for image in given if isinstance(image, SampledImage)]
-    if len(images) != len(given):
-        raise UsageError("sample must be images as select, or sample, returns them")
-    return images

@@ -19,16 +19,16 @@ from sdindex.arguments import (
     whole,
 )
 from sdindex.errors import UsageError
+from sdindex.handover import Handover
 from sdindex.hashing.methods import Method
 from sdindex.indexing import cameras, merge, update
 from sdindex.indexing.ingest import ReadingOptions
 from sdindex.indexing.summary import Summary
-from sdindex.questions import Questions
 from sdindex.store import copying, images, registry
 from sdindex.store.database import Store
 
 
-class Upkeep(Questions):
+class Upkeep(Handover):
     """The part of `sdindex.Index` that brings it up to date with its archives."""
 
     def update(

@@ -8,15 +8,15 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from sdindex.cli.options import PATH, Command, with_options
-from sdindex.exchange.formats.registry import FORMATS, Wishes
+from sdindex.errors import UsageError
+from sdindex.exchange.formats.registry import FORMATS, wishes_of
 
 if TYPE_CHECKING:
-    from datetime import timezone
     from pathlib import Path
 
     from sdindex.api import Index
     from sdindex.exchange.copies import How
-    from sdindex.exchange.naming import Sampled
+    from sdindex.exchange.formats.registry import WishArguments
     from sdindex.store.sampled import SampledImage
 
 
@@ -24,20 +24,29 @@ class Delivery(NamedTuple):
     """Where a sample goes, and in which form."""
 
     form: str
-    relative: bool
-    utc_offset: "timezone | None"
+    wishes: "WishArguments"
     output: str
     folder: "tuple[How, str] | None"
     sources: Sequence[str] = ()  # of labels
 
     def deliver(self, sample: "Sequence[SampledImage]", index: "Index", name: str) -> None:
         """Write the sample, or put its files in a folder; both, where both are asked for."""
+        if FORMATS[self.form].is_folder:
+            how, folder = self.folder or (None, self.output)
+            self._export(sample, folder, index, name, how)
+            click.echo(f"{len(sample):,} images written as {self.form} in {folder}", err=True)
+            return
         if self.folder is not None:
             how, folder = self.folder
             put = index.put_files(sample, folder, how=how, name=name, progress=None)
             click.echo(str(put), err=True)
         if self.folder is None or self.output != "-":
-            self._write(sample, index)
+            self._write(sample, index, name)
+
+    @property
+    def relative(self) -> bool:
+        """Whether paths are to be relative."""
+        return self.wishes.get("relative", False)
 
     @property
     def tells_bursts(self) -> bool:
@@ -79,23 +88,45 @@ class Delivery(NamedTuple):
             _warn_of_line_breaks()
         return written
 
-    def _write(self, sample: "Sequence[SampledImage]", index: "Index") -> None:
+    def _write(self, sample: "Sequence[SampledImage]", index: "Index", name: str) -> None:
         from sdindex.exchange.output import writing
 
-        def write_results(images: "Iterable[Sampled]", file: IO[bytes], relative: bool) -> None:
-            done = index.export_labels(file, images, source=self.sources, relative=relative)
-            click.echo(str(done), err=True)
-
-        wishes = Wishes(self.relative, self.utc_offset, write_results)
         with writing(self.output, index=index.file) as file:
-            FORMATS[self.form].write(sample, file, wishes)
+            self._export(sample, file, index, name, None)
         if self.form == "paths" and any("\n" in image.path for image in sample):
             _warn_of_line_breaks()
+
+    def _export(
+        self,
+        sample: "Sequence[SampledImage]",
+        target: "str | IO[bytes]",
+        index: "Index",
+        name: str,
+        how: "How | None",
+    ) -> None:
+        wishes: WishArguments = {**self.wishes, "name": name}
+        put = index.export(
+            sample,
+            target,
+            self.form,
+            how=how,
+            source=self.sources,
+            progress=None,
+            say=lambda line: click.echo(line, err=True),
+            **wishes,
+        )
+        if put is not None:
+            click.echo(str(put), err=True)
 
 
 def _warn_of_line_breaks() -> None:
     click.echo("warning: a path contains a line break; --format null keeps it whole", err=True)
 
+
+_WISHES = (
+    "relative", "utc_offset", "without_time", "deployments", "url_prefix", "label_column",
+    "flag_column",
+)  # fmt: skip
 
 output_option = click.option(
     "-o",
@@ -124,6 +155,35 @@ _DELIVERY = (
         metavar="+HH:MM",
         help="State the UTC offset of the cameras' clocks, for camtrap-dp.",
     ),
+    click.option(
+        "--without-time",
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="Skip images without an EXIF time, or fail, for camtrap-dp.",
+    ),
+    click.option(
+        "--deployments",
+        type=PATH,
+        metavar="CSV",
+        help="Read coordinates and periods of cameras from this file, for camtrap-dp.",
+    ),
+    click.option(
+        "--url-prefix",
+        metavar="URL",
+        help="Put this before the path of each image, for label-studio. "
+        "[default: /data/local-files/?d=]",
+    ),
+    click.option(
+        "--label-column",
+        metavar="NAME",
+        help="Write the labels into this column of the template, for timelapse.",
+    ),
+    click.option(
+        "--flag-column",
+        metavar="NAME",
+        help="Write true into this column of the template, for timelapse.",
+    ),
     output_option,
     *(
         click.option(f"--{how}-to", f"{how}_to", type=PATH, metavar="DIR", help=text)
@@ -145,23 +205,42 @@ def delivery_options(command: Command) -> Command:
         named = [(how, folder) for how, folder in folders.items() if folder is not None]
         if len(named) > 1:
             raise click.UsageError("one of --copy-to, --link-to and --symlink-to at a time")
-        wanted = {name: given.pop(name) for name in ("form", "relative", "output")}
+        form, output = given.pop("form"), given.pop("output")
+        wishes = {name: given.pop(name) for name in _WISHES}
+        if FORMATS[form].is_folder and named and output != "-":
+            raise click.UsageError(f"{form} is written into the folder of the images, without -o")
         # Before anything is drawn, and kept.
-        offset = _utc_offset(wanted["form"], given.pop("utc_offset"))
         folder = cast("tuple[How, str]", named[0]) if named else None
-        command(*args, delivery=Delivery(folder=folder, utc_offset=offset, **wanted), **given)
+        delivery = Delivery(form, _checked(form, wishes), output, folder)
+        if FORMATS[form].is_folder and not named:
+            _require_folder(form, output)
+        command(*args, delivery=delivery, **given)
 
     return with_options(_DELIVERY, update_wrapper(run, command))
 
 
-def _utc_offset(form: str, text: str | None) -> "timezone | None":
-    if (text is not None) != ("utc_offset" in FORMATS[form].needs):
-        raise click.UsageError(
-            "--format camtrap-dp and --utc-offset go together: it wants times with the offset of "
-            "the cameras' clocks, such as +01:00"
-        )
-    if text is None:
-        return None
-    from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
+def _checked(form: str, wishes: dict[str, Any]) -> "WishArguments":
+    """Return what is wanted of a format, without what is not said."""
+    said = {name: value for name, value in wishes.items() if value is not None}
+    if "utc_offset" in said:
+        from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 
-    return parse_utc_offset(text)
+        said["utc_offset"] = parse_utc_offset(said["utc_offset"])
+    wanted = cast("WishArguments", said)
+    try:
+        wishes_of(FORMATS[form], wanted)
+    except UsageError as problem:
+        raise click.UsageError(str(problem)) from problem
+    return wanted
+
+
+def _require_folder(form: str, output: str) -> None:
+    if FORMATS[form].has_images:
+        raise click.UsageError(
+            f"{form} has the images, too: name its folder with --copy-to, --link-to or --symlink-to"
+        )
+    if output == "-":
+        raise click.UsageError(
+            f"{form} is a folder: name it with -o; or with --copy-to, --link-to or --symlink-to, "
+            "to have the images there, too"
+        )

@@ -13,6 +13,7 @@ from sdindex.archive.scan import reason
 from sdindex.archive.state import FileState
 from sdindex.errors import OutputError
 from sdindex.exchange import manifest
+from sdindex.exchange.folders import refuse_inside
 from sdindex.exchange.naming import Naming, Sampled
 from sdindex.exchange.output import new_file, refuse_link
 from sdindex.progress import bar
@@ -74,6 +75,7 @@ def put_files(
     sample: str = "",
     progress: bool | None = False,
     indexed: Mapping[str, Recorded] | None = None,
+    targets: Sequence[str] | None = None,
 ) -> FilesPut:
     """Put the files of a sample below a folder, each at its path in the archive.
 
@@ -96,6 +98,8 @@ def put_files(
     indexed
         The sizes and times in the index, by the files' absolute paths: those that are not so any
         more are counted, and have no hash in the manifest. None are where it is not given.
+    targets
+        The path below the folder of each image, where it is not that in the archive.
 
     Raises
     ------
@@ -103,14 +107,13 @@ def put_files(
         When an original is missing, a target is taken by another file, the disk is too small,
         or a file cannot be put. What was put before stays, whole.
     """
-    _refuse_inside(folder, {image.archive for image in images})
+    refuse_inside(folder, {image.archive for image in images})
     if how != "copy":
         _refuse_far({image.archive for image in images})
     try:
         rows = manifest.read(folder)
         put = {row["original"]: row["path"] for row in rows.values()}
-        naming = Naming.of(images)
-        paths = [put.get(image.path) or naming.path(image) for image in images]
+        paths = _paths(images, put, targets)
         files = _files(images, paths, folder)
         _refuse_linked_folders(folder, paths)
         earlier = {_target(folder, path) for path in put.values()}
@@ -137,17 +140,20 @@ def put_files(
     return FilesPut(folder, len(missing), kept, size, len(changed), next(iter(changed), ""))
 
 
-def _refuse_inside(folder: str, archives: Iterable[str]) -> None:
-    """Refuse to put anything in an archive: its next update would take it for new images."""
-    if "://" in folder:
-        raise OutputError(f"{printable(folder)} is a URL; files are put in folders only")
-    real = os.path.realpath(folder)
-    for archive in archives:
-        if root_of(root_of(archive).real()).within(real) is not None:
+def _paths(
+    images: Collection[Sampled], put: Mapping[str, str], targets: Sequence[str] | None
+) -> list[str]:
+    """Return the path below the folder of each image; `put` has those from before."""
+    if targets is None:
+        naming = Naming.of(images)
+        return [put.get(image.path) or naming.path(image) for image in images]
+    for image, target in zip(images, targets, strict=True):
+        if put.get(image.path, target) != target:
             raise OutputError(
-                f"{printable(folder)} lies in the archive {printable(archive)}, whose next update "
-                "would take what is put there for new images; choose a folder outside"
+                f"{printable(image.path)} was put there before, as {printable(put[image.path])}, "
+                f"and would now be {printable(target)}; choose another folder"
             )
+    return list(targets)
 
 
 def _refuse_far(archives: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Files that people bring, which may be pipes: read from their start as often as is needed."""
 
 import codecs
+import io
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from stat import S_ISREG
 from typing import IO, BinaryIO
 
 STDIN = "-"
+_LONGEST_LINE = 1 << 20  # characters; a longer one is no line of a table
 
 
 class Input:
@@ -56,6 +58,15 @@ class Input:
         copy = kept.enter_context(_copied(file))
         weakref.finalize(self, kept.close)  # it is there for as long as this object
         return copy
+
+
+def lines_of(file: IO[bytes]) -> tuple[io.TextIOWrapper, Iterator[str]]:
+    """Return the text of a file, to be detached from it at the end, and its lines.
+
+    Bytes that are no UTF-8 stand in it as lone surrogates.
+    """
+    text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
+    return text, iter(lambda: text.readline(_LONGEST_LINE), "")
 
 
 def is_json(file: IO[bytes]) -> bool:

@@ -1,6 +1,5 @@
 """Label files: MegaDetector's results, and tables with a path and a label in each row."""
 
-import io
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -20,7 +19,7 @@ from sdindex.exchange.detections import (
     Thresholds,
     header_of,
 )
-from sdindex.exchange.inputs import STDIN, Input
+from sdindex.exchange.inputs import STDIN, Input, lines_of
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.label_tables import (
     MEDIA,
@@ -31,7 +30,6 @@ from sdindex.exchange.label_tables import (
     path_of,
 )
 
-_LONGEST_LINE = 1 << 20  # characters; a longer one is no line of a table
 DEFAULT_THRESHOLDS = Thresholds(DEFAULT_THRESHOLD, DEFAULT_CLASSIFICATION_THRESHOLD)
 DEFAULT_COLUMNS = Columns()
 
@@ -160,7 +158,7 @@ class LabelFile:
             raise self._problem(f"is damaged after image {number:,}: {problem}") from problem
 
     def _written(self, file: IO[bytes]) -> Iterator[Label]:
-        text, lines = _lines_of(file)
+        text, lines = lines_of(file)
         try:
             yield from labels_in(next(lines, ""), lines, self._columns, self._media)
         except TableError as problem:
@@ -177,7 +175,7 @@ class LabelFile:
                 "files; put the two tables of Camtrap DP in one folder"
             )
         with Input(path).opened() as file:
-            text, lines = _lines_of(file)
+            text, lines = lines_of(file)
             try:
                 return media_in(lines)
             except TableError as problem:
@@ -198,11 +196,6 @@ class Paths:
     def __iter__(self) -> Iterator[str]:
         """Yield the path of each label, once where several follow each other."""
         return (path for path, _ in groupby(remarks.path for remarks in self._labels.remarks()))
-
-
-def _lines_of(file: IO[bytes]) -> tuple[io.TextIOWrapper, Iterator[str]]:
-    text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
-    return text, iter(lambda: text.readline(_LONGEST_LINE), "")
 
 
 def _begins_json(file: IO[bytes]) -> bool:

@@ -32,6 +32,30 @@ class Boxed(Protocol):
         """From the upper edge to the lower one."""
 
 
+class SaidOf(Protocol):
+    """A label that a source gives an image, once for each box."""
+
+    @property
+    def label(self) -> str:
+        """The label."""
+
+    @property
+    def confidence(self) -> float | None:
+        """From 0 to 1; None where none is given."""
+
+    @property
+    def source(self) -> str:
+        """Who says so."""
+
+    @property
+    def is_human(self) -> bool:
+        """Whether that is a person."""
+
+    @property
+    def box(self) -> Boxed | None:
+        """Where it is; None where that is not said."""
+
+
 class InArchive(Protocol):
     """An image of an archive."""
 
@@ -82,6 +106,14 @@ class Sampled(InArchive, Protocol):
     @property
     def boxes(self) -> Sequence[Boxed]:
         """Where those of the labels are that have boxes."""
+
+    @property
+    def said(self) -> Sequence[SaidOf]:
+        """Who says which label, and where."""
+
+    @property
+    def split(self) -> str | None:
+        """The part of a split sample that it is in."""
 
     @property
     def burst(self) -> str | None:

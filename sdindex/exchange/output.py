@@ -156,7 +156,7 @@ def _into(special: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
     """Give a file that takes a name when the block ends without an error, and not before."""
-    draft = path + _draft_suffix()
+    draft = path + draft_suffix()
     file = new_file(draft)
     try:
         with file:
@@ -167,5 +167,6 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
-def _draft_suffix() -> str:
+def draft_suffix() -> str:
+    """Return what is added to a name while it is written."""
     return f".part{os.urandom(4).hex()}"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality
 
 QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
+_NO_CELLS = ("boxes", "said")
 _SHARES = ("evenness over cameras", "share a burst", "share an event", "near-duplicates")
 
 
@@ -30,7 +31,7 @@ def of_records(kind: type, records: Iterable[Any]) -> Rows:
 
 def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
     """Return the images of a sample as rows; `path` is relative where that is asked for."""
-    columns = [name for name in _fields(SampledImage) if name != "boxes"]  # which are no cell
+    columns = [name for name in _fields(SampledImage) if name not in _NO_CELLS]
     if not relative:
         return Rows(columns, map(attrgetter(*columns), sample))
     columns.remove("relative_path")

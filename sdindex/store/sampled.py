@@ -40,6 +40,26 @@ class Box(NamedTuple):
     height: float
 
 
+class SaidLabel(NamedTuple):
+    """A label that a source gives an image, once for each box.
+
+    Attributes
+    ----------
+    confidence
+        0 to 1; None where none is given.
+    is_human
+        Whether a person gave it, as far as its file told.
+    box
+        Where it is; None where that is not said.
+    """
+
+    label: str
+    confidence: float | None
+    source: str
+    is_human: bool
+    box: Box | None
+
+
 @dataclass(frozen=True, slots=True)
 class SampledImage:
     """An image of a sample; it can be given to ``open`` as it is.
@@ -75,6 +95,10 @@ class SampledImage:
         Which of its burst's images it is, from 1, and how many these are; None as `burst`.
     boxes
         Where labels are that have boxes; several of one label are several boxes.
+    said
+        Who says which label, with which confidence, and in which box.
+    split
+        The part of a split sample that it is in, such as ``"train"``; None without a split.
     """
 
     path: str
@@ -94,6 +118,8 @@ class SampledImage:
     frame: int | None = None
     frames: int | None = None
     boxes: tuple[Box, ...] = ()
+    said: tuple[SaidLabel, ...] = ()
+    split: str | None = None
 
     def __fspath__(self) -> str:
         return self.path
@@ -181,13 +207,17 @@ def by_id(
     ids: Iterable[int],
     leading: Sequence[int],
     units: UnitsTold = NOTHING_TOLD,
+    splits: Mapping[int, str | None] | None = None,
 ) -> list[SampledImage]:
-    """Return the images of those ids, in their order; these bits of a hash make the bucket."""
+    """Return the images of those ids, in their order; these bits of a hash make the bucket.
+
+    `splits` are the parts of a split sample that they are in, by their ids.
+    """
     found: list[SampledImage] = []
     root_from = cache(stored_root)
     path_of = _paths(session, {*units.bursts.values(), *units.events.values()})
     for chunk in batched(ids, PARAMETERS):
-        labels, boxes = _labels(session, chunk), _boxes(session, chunk)
+        said = _said(session, chunk)
         rows = session.rows(
             sa.select(image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
@@ -198,11 +228,11 @@ def by_id(
                 root_from(root),
                 row,
                 leading,
-                labels=labels.get(row_id, ()),
+                said=said.get(row_id, ()),
                 burst=path_of.get(units.bursts.get(row_id)),
                 event=path_of.get(units.events.get(row_id)),
                 place=units.places.get(row_id, (None, None)),
-                boxes=tuple(boxes.get(row_id, ())),
+                split=None if splits is None else splits.get(row_id),
             )
             for row_id, root, *row in rows
         }
@@ -216,35 +246,26 @@ def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
         raise WrongValueError("the frame lists images that the index does not have")
 
 
-def _labels(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    labels: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    rows = session.execute(
-        sa.select(label.c.image_id, label.c.label)
+def _said(session: Session, ids: Sequence[int]) -> dict[int, tuple[SaidLabel, ...]]:
+    """Return what sources say of images, by their ids, as it was stored."""
+    said: dict[int, tuple[SaidLabel, ...]] = defaultdict(tuple)
+    names = ("label", "confidence", "source", "human", "bbox")
+    rows = session.rows(
+        sa.select(label.c.image_id, *(label.c[name] for name in names))
         .where(has_id(label.c.image_id, ids), label.c.label.is_not(None))
-        .distinct()
-        .order_by(label.c.label)
-    )
-    for row_id, name in rows:
-        labels[row_id] += (name,)
-    return labels
-
-
-def _boxes(session: Session, ids: Sequence[int]) -> dict[int, list[Box]]:
-    boxes: dict[int, list[Box]] = defaultdict(list)
-    has_box = label.c.bbox.is_not(None) & label.c.label.is_not(None)
-    rows = session.execute(
-        sa.select(label.c.image_id, label.c.label, label.c.bbox)
-        .where(has_id(label.c.image_id, ids), has_box)
         .order_by(label.c.id)
     )
-    for row_id, name, bbox in rows:
-        try:
-            box = Box(name, *map(float, from_json(bbox, list)))
-        except (TypeError, ValueError) as problem:
-            raise WrongValueError(f"{bbox!r} is no box") from problem
-        if box not in boxes[row_id]:  # two sources may have seen the same
-            boxes[row_id].append(box)
-    return boxes
+    for row_id, name, confidence, source, human, bbox in rows:
+        box = None if bbox is None else _box(name, bbox)
+        said[row_id] += (SaidLabel(name, confidence, source, bool(human), box),)
+    return said
+
+
+def _box(name: str, bbox: str) -> Box:
+    try:
+        return Box(name, *map(float, from_json(bbox, list)))
+    except (TypeError, ValueError) as problem:
+        raise WrongValueError(f"{bbox!r} is no box") from problem
 
 
 def _paths(session: Session, ids: Iterable[int | None]) -> dict[int | None, str]:
@@ -265,6 +286,7 @@ def _image(
     leading: Sequence[int],
     *,
     place: tuple[int | None, int | None],
+    said: Sequence[SaidLabel],
     **known: Any,
 ) -> SampledImage:
     stored_path, dhash, taken_at, width, height, brightness, motion, camera = row
@@ -282,5 +304,9 @@ def _image(
         camera=from_text(camera),
         frame=place[0],
         frames=place[1],
+        labels=tuple(sorted({each.label for each in said})),
+        # Two sources may have seen the same.
+        boxes=tuple(dict.fromkeys(each.box for each in said if each.box is not None)),
+        said=tuple(said),
         **known,
     )

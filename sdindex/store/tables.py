@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -196,6 +196,7 @@ sample = Table(
     Column("program", Text, nullable=False),
     Column("drawn_from", RowId, nullable=False),
     Column("burst_rule", Integer, nullable=False, server_default="1"),
+    Column("split", Text),  # JSON: how it was split
 )
 
 sample_image = Table(
@@ -204,6 +205,7 @@ sample_image = Table(
     Column("sample_id", RowId, ForeignKey("sample.id"), primary_key=True),
     Column("image_id", RowId, ForeignKey("image.id"), primary_key=True, index=True),
     Column("burst", RowId),
+    Column("split", Text),
 )
 
 # See sdindex.store.labels.
@@ -219,6 +221,7 @@ label = Table(
     Column("confidence", Float),
     Column("failure", Text),
     Column("bbox", Text),  # JSON: x, y, width and height as fractions, from the top left
+    Column("human", Boolean, nullable=False, server_default="0"),
 )
 
 # What a label is, in the ranks of `sdindex.store.taxa`.

@@ -1,6 +1,7 @@
 """The ranks of labels in a taxonomy, and their names there."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -33,6 +34,15 @@ def names_at(session: Session, rank: str) -> dict[str, str]:
     """Return the name at a rank, such as ``family``, of each label that has one there."""
     of_rank = sa.select(taxon.c.label, taxon.c.name).where(taxon.c.rank == rank)
     return dict(session.rows(of_rank.order_by(taxon.c.label)))
+
+
+def ranks_of(session: Session, labels: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the names at each rank of those of the labels that have any."""
+    wanted, found = set(labels), defaultdict[str, dict[str, str]](dict)
+    for name, rank, at_rank in session.rows(sa.select(taxon.c.label, taxon.c.rank, taxon.c.name)):
+        if name in wanted:
+            found[name][rank] = at_rank
+    return found
 
 
 def labels_of(session: Session, rank: str, name: str) -> set[str]:

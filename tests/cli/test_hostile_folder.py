@@ -25,7 +25,7 @@ COMMANDS = (
     "select -n 3 --save mine",
     "select -n 5 --unit burst --balance camera --format csv --from list.txt",
     "select -n 3 --format coco -o ../coco.json",
-    "select -n 3 --format camtrap-dp --utc-offset +01:00 --since 0001-01-01 -o ../camtrap.zip",
+    "select -n 3 --format camtrap-dp --utc-offset +01:00 --without-time skip -o ../camtrap",
     "select -n 2 --where width>1 --copy-to ../copies",
     "samples list",
     "samples show mine",

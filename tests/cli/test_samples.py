@@ -29,7 +29,7 @@ def test_no_message_names_an_option_that_there_is_not() -> None:
 def test_show_names_the_command_that_has_the_option(db: Path, archive: Path) -> None:
     run("index", "-q", archive, db=db)
     run("select", "-n", 3, "--save", "spring", db=db)
-    asked = ("--format", "camtrap-dp", "--utc-offset", "Z")
+    asked = ("--format", "camtrap-dp", "--utc-offset", "Z", "-o", archive.parent / "dp")
     said = run("samples", "show", "spring", *asked, db=db).stderr
     assert said.startswith("Error: ")
     show, select = (set(options(cli.commands[name])) for name in ("samples", "select"))

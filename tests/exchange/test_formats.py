@@ -5,61 +5,24 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta, timezone
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 import pytest
-from frictionless import Resource, Schema
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from sdindex.errors import OutputError, UsageError
 from sdindex.exchange.detections import Label
-from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
+from sdindex.exchange.folders import new_folder
 from sdindex.exchange.formats.registry import FORMATS, Wishes
 from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.matching import slashed
 from sdindex.exchange.naming import Naming, archive_names
 from sdindex.store.sampled import Box
 from tests.support.sampled import Image
-
-# The constraints of media-table-schema.json of Camtrap DP 1.0.2 (TDWG, MIT licence), without
-# its foreign key: the deployments are not ours to write.
-REQUIRED = {"required": True}
-CAMTRAP_DP_MEDIA = {
-    "fields": [
-        {"name": "mediaID", "type": "string", "constraints": {"required": True, "unique": True}},
-        {"name": "deploymentID", "type": "string", "constraints": REQUIRED},
-        {
-            "name": "captureMethod",
-            "type": "string",
-            "constraints": {"required": False, "enum": ["motionDetection", "timeLapse"]},
-        },
-        {
-            "name": "timestamp",
-            "type": "datetime",
-            "format": "%Y-%m-%dT%H:%M:%S%z",
-            "constraints": REQUIRED,
-        },
-        {
-            "name": "filePath",
-            "type": "string",
-            "constraints": {"required": True, "pattern": r"^(?=^[^./~])(^((?!\.{2}).)*$).*$"},
-        },
-        {"name": "filePublic", "type": "boolean", "constraints": REQUIRED},
-        {"name": "fileName", "type": "string"},
-        {"name": "fileMediatype", "type": "string", "constraints": REQUIRED},
-        {"name": "exifData", "type": "any"},
-        {"name": "favorite", "type": "boolean"},
-        {"name": "mediaComments", "type": "string"},
-    ],
-    "missingValues": [""],
-    "primaryKey": "mediaID",
-}
-
 
 SAMPLE = [
     Image(
@@ -80,10 +43,10 @@ def written(
     form: str,
     *,
     relative: bool = False,
-    utc_offset: timezone | None = None,
+    **wishes: Any,
 ) -> bytes:
     output = io.BytesIO()
-    FORMATS[form].write(images, output, Wishes(relative, utc_offset))
+    FORMATS[form].write(images, output, Wishes(relative, **wishes))
     return output.getvalue()
 
 
@@ -115,13 +78,17 @@ class Streamed(Collection[Image]):
 
 
 @pytest.mark.parametrize("form", sorted({*FORMATS} - {"megadetector-results"}))  # of an index alone
-def test_every_format_is_written_as_the_images_come(form: str) -> None:
+def test_every_format_is_written_as_the_images_come(form: str, tmp_path: Path) -> None:
     numbered = [Image(f"cam/{number}.jpg", labels=("fox",)) for number in range(500)]
     sample = Streamed(numbered)
     wishes = Wishes(utc_offset=UTC if "utc_offset" in FORMATS[form].needs else None)
-    written = io.BytesIO()
-    FORMATS[form].write(sample, written, wishes)
-    assert b"499.jpg" in written.getvalue()
+    if FORMATS[form].is_folder:
+        with new_folder(str(tmp_path / "folder"), ()) as folder:
+            FORMATS[form].write(sample, folder, wishes)
+    else:
+        written = io.BytesIO()
+        FORMATS[form].write(sample, written, wishes)
+        assert b"499" in written.getvalue()
     assert sample.most < 5
 
 
@@ -147,82 +114,6 @@ def test_what_megadetector_makes_of_the_list_is_understood(tmp_path: Path) -> No
     assert list(LabelFile(str(tmp_path / "md.json"))) == [
         Label(image.path, "animal", 0.9, bbox="[0, 0, 1, 1]") for image in SAMPLE
     ]
-
-
-def refusals(content: bytes, folder: Path) -> list[Any]:
-    (folder / "media.csv").write_bytes(content)
-    resource = Resource(path="media.csv", basepath=str(folder))
-    resource.schema = Schema.from_descriptor(CAMTRAP_DP_MEDIA)
-    return list(resource.validate().flatten(["type", "fieldName", "message"]))
-
-
-@pytest.mark.parametrize("images", [SAMPLE, TWO_ARCHIVES], ids=["one", "two"])
-def test_camtrap_dp_keeps_to_the_published_schema(images: list[Image], tmp_path: Path) -> None:
-    content = written(images, "camtrap-dp", utc_offset=timezone(timedelta(hours=-5, minutes=-30)))
-    assert refusals(content, tmp_path) == []
-    assert [row["timestamp"] for row in rows(content)] == ["2024-05-01T23:59:58-05:30"] * len(
-        images
-    )
-    # The schema is no sieve: what we refuse to write, it refuses to read.
-    for good, bad in [(b"T23", b" 23"), (b"-05:30", b""), (b"cam1/DCIM", b"../DCIM")]:
-        assert refusals(content.replace(good, bad), tmp_path)
-
-
-def test_camtrap_dp_media_of_cameras() -> None:
-    row = rows(written(SAMPLE, "camtrap-dp", utc_offset=UTC))[2]
-    assert row == {
-        "mediaID": 'top, "é".webp',
-        "deploymentID": "archive",
-        "captureMethod": "",
-        "timestamp": "2024-05-01T23:59:58+00:00",
-        "filePath": 'top, "é".webp',
-        "filePublic": "false",
-        "fileName": 'top, "é".webp',
-        "fileMediatype": "image/webp",
-        "exifData": "",
-        "favorite": "",
-        "mediaComments": "",
-    }
-    two = rows(written(TWO_ARCHIVES, "camtrap-dp", utc_offset=UTC))
-    assert [one["deploymentID"] for one in two] == ["archive/cam1", "archive-2/cam1"]
-    assert two[1]["filePath"] == "archive-2/cam1/DCIM/100RECNX/IMG_2.JPG"
-
-
-@pytest.mark.parametrize(
-    ("images", "said"),
-    [
-        ([replace(SAMPLE[0], taken_at=None), *SAMPLE[1:]], "1 has no EXIF time (/data/archive/cam"),
-        ([replace(one, taken_at=None) for one in SAMPLE], "3 have no EXIF time (the first: /data"),
-        ([Image("a..b/1.jpg")], "1 has such a path (a..b/1.jpg)"),
-        ([Image(".hidden/1.jpg")], "1 has such a path"),
-        ([Image("~/1.jpg")], "1 has such a path"),
-        ([Image("a\nb.jpg")], r"1 has such a path (a\nb.jpg)"),
-        ([Image("\udcff.jpg")], r"1 has such a path (\xff.jpg)"),
-    ],
-)
-def test_what_camtrap_dp_does_not_allow_is_one_line(images: list[Image], said: str) -> None:
-    with pytest.raises(OutputError) as raised:
-        written(images, "camtrap-dp", utc_offset=UTC)
-    assert said in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_camtrap_dp_is_not_told_a_zone_that_nobody_knows() -> None:
-    with pytest.raises(OutputError, match="such as --utc-offset"):
-        written(SAMPLE, "camtrap-dp")
-
-
-@pytest.mark.parametrize(
-    ("text", "minutes"), [("+02:00", 120), ("-0530", -330), ("Z", 0), ("+00:00", 0)]
-)
-def test_an_offset(text: str, minutes: int) -> None:
-    assert parse_utc_offset(text) == timezone(timedelta(minutes=minutes))
-
-
-@pytest.mark.parametrize("text", ["", "2", "+25:00", "Europe/Berlin", "+01:00:30", "+02:00 "])
-def test_no_offset(text: str) -> None:
-    with pytest.raises(UsageError, match="is no offset"):
-        parse_utc_offset(text)
 
 
 def test_timelapse_is_given_the_columns_of_every_template() -> None:

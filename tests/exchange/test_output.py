@@ -83,7 +83,7 @@ def test_what_has_a_drafts_name_stays_and_is_not_written_over(
         draft.write_bytes(b"of worth, too")
     else:
         draft.symlink_to(original if kind == "link" else tmp_path / "nothing")
-    monkeypatch.setattr(output, "_draft_suffix", lambda: ".part7")
+    monkeypatch.setattr(output, "draft_suffix", lambda: ".part7")
     before = state(tmp_path)
     with pytest.raises(OutputError, match=r"cannot write .*out.txt: File exists"):
         write(tmp_path / "out.txt", b"a sample")

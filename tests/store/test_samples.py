@@ -203,7 +203,7 @@ def test_the_index_is_not_written_over(cameras: Path, index: Index) -> None:
 def test_an_offset_is_asked_for_before_a_sample_is_kept(cameras: Path, index: Index) -> None:
     done = run(cameras, "select", "-n", 3, "--save", "spring", "--format", "camtrap-dp")
     assert done.exit_code == 2
-    assert "--utc-offset go together" in done.stderr
+    assert "give it with --utc-offset" in done.stderr
     assert index.samples() == []
 
 

@@ -90,15 +90,19 @@ def test_a_burst_is_named_by_its_first_image_whatever_is_filtered(
 
 @pytest.mark.parametrize("form", ["csv", "json", "coco", "camtrap-dp"])
 def test_every_format_tells_the_same_bursts_and_events(
-    index: Index, visits: Path, form: str
+    index: Index, visits: Path, form: str, tmp_path: Path
 ) -> None:
     told = {one.relative_path: one for one in index.select(20, with_bursts=True)}
-    offset = ["--utc-offset", "+01:00"] if form == "camtrap-dp" else []
+    is_package = form == "camtrap-dp"
     index.select(20, save="kept")
-    for arguments in (["select", "-n", 20], ["samples", "show", "kept"]):
-        done = run(*arguments, "--relative", "--format", form, *offset, db=visits)
+    asked: list[list[object]] = [["select", "-n", 20], ["samples", "show", "kept"]]
+    for number, arguments in enumerate(asked):
+        folder = tmp_path / str(number)
+        more = ["--utc-offset", "+01:00", "-o", folder] if is_package else []
+        done = run(*arguments, "--relative", "--format", form, *more, db=visits)
         assert done.exit_code == 0, done.output
-        found = dict(_told_by(form, done.stdout))
+        text = (folder / "observations.csv").read_text() if is_package else done.stdout
+        found = dict(_told_by(form, text))
         assert found.keys() == told.keys()
         for path, (burst, event) in found.items():
             assert burst in (None, told[path].burst)
@@ -116,7 +120,7 @@ def _told_by(form: str, text: str) -> Iterator[tuple[str, tuple[str | None, str 
                 yield row["path"], (row["burst"], row["event"])
         case "camtrap-dp":
             for row in csv.DictReader(text.splitlines()):
-                yield row["filePath"], (None, row["mediaComments"].removeprefix("eventID="))
+                yield row["mediaID"], (None, row["eventID"])
         case _:
             images = json.loads(text)["images"]
             for row in images:

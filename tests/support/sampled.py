@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sdindex.store.sampled import Box
+from sdindex.store.sampled import Box, SaidLabel
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,15 @@ class Image:
     width: int = 640
     height: int = 480
     brightness: float = 100.0
+    split: str | None = None
+    more_said: tuple[SaidLabel, ...] = ()  # beside labels and boxes
+
+    @property
+    def said(self) -> tuple[SaidLabel, ...]:
+        boxed = [SaidLabel(box.label, 0.9, "md", False, box) for box in self.boxes]
+        without = {*self.labels} - {box.label for box in self.boxes}
+        whole = [SaidLabel(name, None, "hand", True, None) for name in sorted(without)]
+        return (*boxed, *whole, *self.more_said)
 
     @property
     def path(self) -> str:

@@ -1,13 +1,28 @@
 """Every format of a sample: adding one is a file beside this one, and a line here."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timezone
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict
+
+from sdindex.arguments import AnyPath, choice, flag, optional, path, text
+from sdindex.errors import UsageError
 
 if TYPE_CHECKING:
+    from sdindex.exchange.folders import Folder
     from sdindex.exchange.naming import Sampled
+
+
+_FOR_ALL = ("relative", "name")
+_NEEDED = {
+    "utc_offset": "{name} wants times with the offset of the cameras' clocks from UTC, which EXIF "
+    "times do not have; give it with --utc-offset, such as +01:00"
+}
+
+
+def _nobody(line: str) -> None:
+    """Hear a line, and do nothing."""
 
 
 class Wishes(NamedTuple):
@@ -19,17 +34,54 @@ class Wishes(NamedTuple):
         Paths relative to their archive's root, in formats whose paths are absolute else.
     utc_offset
         That of the cameras' clocks: EXIF times do not say it.
+    without_time
+        What to do where the format wants a time, and an image has none.
+    deployments
+        A CSV with the coordinates and periods of cameras.
+    url_prefix
+        What stands before the path of an image in its URL.
+    label_column, flag_column
+        The columns that get the labels, and a mark that says: of the sample.
+    name
+        Of the sample; empty without one.
     results
         Writes what an index knows of images, with relative paths or not.
+    ranks
+        Gives the taxonomy of labels: their names by rank.
+    say
+        Called with a line about what is missing, or left out.
     """
 
     relative: bool = False
     utc_offset: timezone | None = None
+    without_time: Literal["fail", "skip"] = "fail"
+    deployments: str | None = None
+    url_prefix: str | None = None
+    label_column: str | None = None
+    flag_column: str | None = None
+    name: str = ""
     results: "Callable[[Collection[Sampled], IO[bytes], bool], object] | None" = None
+    ranks: Callable[[Collection[str]], Mapping[str, Mapping[str, str]]] | None = None
+    say: Callable[[str], object] = _nobody
 
 
-# Goes over the images as often as it must, never has them all in memory, and writes as it goes.
+class WishArguments(TypedDict, total=False):
+    """The fields of `Wishes` that a caller may give."""
+
+    relative: bool
+    utc_offset: timezone | None
+    without_time: str
+    deployments: AnyPath | None
+    url_prefix: str | None
+    label_column: str | None
+    flag_column: str | None
+    name: str
+
+
+# A writer goes over the images as often as it must, never has them all in memory, and writes as
+# it goes: to a file, or files below a folder.
 Writer: TypeAlias = "Callable[[Collection[Sampled], IO[bytes], Wishes], None]"
+FolderWriter: TypeAlias = "Callable[[Collection[Sampled], Folder, Wishes], None]"
 
 
 @dataclass(frozen=True)
@@ -45,28 +97,89 @@ class Format:
     summary
         What is written, in a few words for the help of ``--format``.
     needs
-        The fields of `Wishes` that must be given for this format, and for no other.
+        The fields of `Wishes` that must be given for this format.
+    takes
+        Those that may be given.
     tells_bursts
         Whether it has the burst or the event of each image.
+    is_folder
+        Whether it is a folder of files; its writer is then a `FolderWriter`.
+    has_images
+        Whether the images must lie in the folder, too, where ``targets`` of the module says.
     """
 
     name: str
     writer: str
     summary: str
     needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     tells_bursts: bool = False
+    is_folder: bool = False
+    has_images: bool = False
 
-    def write(self, images: "Collection[Sampled]", output: IO[bytes], wishes: Wishes) -> None:
-        """Write a sample.
+    def write(
+        self, images: "Collection[Sampled]", output: "IO[bytes] | Folder", wishes: Wishes
+    ) -> None:
+        """Write a sample to a file, or into a folder.
 
         Raises
         ------
         OutputError
             When the format cannot say what would have to be written.
         """
-        module, _, function = self.writer.partition(".")
-        found = getattr(import_module(f"sdindex.exchange.formats.{module}"), function)
-        cast("Writer", found)(images, output, wishes)
+        _found(self.writer)(images, output, wishes)
+
+    def targets(self, images: "Collection[Sampled]") -> Sequence[str] | None:
+        """Return where each image is put below the folder; None where any path is as good."""
+        if not self.has_images:
+            return None
+        found: Sequence[str] = _found(f"{self.writer.partition('.')[0]}.targets")(images)
+        return found
+
+
+def wishes_of(known: Format, given: WishArguments) -> Wishes:
+    """Return what is wanted of a format.
+
+    Raises
+    ------
+    UsageError
+        When the format does not know a wish, lacks one that it needs, or it is of a wrong kind.
+    """
+    offset = given.get("utc_offset")
+    if offset is not None and not isinstance(offset, timezone):
+        raise UsageError(f"utc_offset must be a datetime.timezone, not {offset!r}")
+    without_time = choice("without_time", given.get("without_time", "fail"), ("fail", "skip"))
+    wishes = Wishes(
+        relative=flag("relative", given.get("relative", False)),
+        utc_offset=offset,
+        without_time="skip" if without_time == "skip" else "fail",
+        deployments=optional(path, "deployments", given.get("deployments")),
+        url_prefix=optional(text, "url_prefix", given.get("url_prefix")),
+        label_column=optional(text, "label_column", given.get("label_column")),
+        flag_column=optional(text, "flag_column", given.get("flag_column")),
+        name=text("name", given.get("name", "")),
+    )
+    usual = Wishes()
+    for name in Wishes._fields:
+        if name in _FOR_ALL or getattr(wishes, name) == getattr(usual, name):
+            continue
+        if name not in (*known.needs, *known.takes):
+            those = " and ".join(
+                each.name for each in FORMATS.values() if name in (*each.needs, *each.takes)
+            )
+            raise UsageError(f"--{name.replace('_', '-')} is for {those}, not for {known.name}")
+    for name in known.needs:
+        if getattr(wishes, name) is None:
+            raise UsageError(_NEEDED[name].format(name=known.name))
+    return wishes
+
+
+def _found(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(".")
+    found: Callable[..., Any] = getattr(
+        import_module(f"sdindex.exchange.formats.{module}"), function
+    )
+    return found
 
 
 FORMATS = {
@@ -76,6 +189,7 @@ FORMATS = {
         Format("null", "paths.write_null", "paths ended by a zero byte, for xargs -0"),
         Format("csv", "rows.write_csv", "all that is known of each image", tells_bursts=True),
         Format("json", "rows.write_json", "the same as a list of objects", tells_bursts=True),
+        Format("parquet", "parquet.write", "the same as a Parquet file", tells_bursts=True),
         Format("megadetector", "megadetector.write", "the list of paths that MegaDetector takes"),
         Format(
             "megadetector-results",
@@ -85,16 +199,50 @@ FORMATS = {
         Format(
             "camtrap-dp",
             "camtrap_dp.write",
-            "the table media.csv of Camtrap DP",
-            ("utc_offset",),
+            "a package of Camtrap DP, as a folder",
+            needs=("utc_offset",),
+            takes=("without_time", "deployments"),
             tells_bursts=True,
+            is_folder=True,
         ),
-        Format("timelapse", "timelapse.write", "CSV as Timelapse 2 imports it"),
+        Format(
+            "timelapse",
+            "timelapse.write",
+            "CSV as Timelapse 2 imports it",
+            takes=("label_column", "flag_column"),
+        ),
         Format(
             "coco",
             "coco.write",
             "a database of COCO Camera Traps, labels as annotations",
             tells_bursts=True,
+        ),
+        Format(
+            "label-studio",
+            "label_studio.write",
+            "tasks for Label Studio, labels as predictions",
+            takes=("url_prefix",),
+        ),
+        Format("cvat", "cvat.write", "a manifest of images for CVAT"),
+        Format(
+            "yolo",
+            "yolo.write",
+            "a dataset of YOLO, as a folder with the images",
+            is_folder=True,
+            has_images=True,
+        ),
+        Format(
+            "huggingface",
+            "huggingface.write",
+            "an imagefolder of Hugging Face, with the images",
+            is_folder=True,
+            has_images=True,
+        ),
+        Format(
+            "fiftyone",
+            "fiftyone.write",
+            "a FiftyOneImageDetectionDataset, as a folder",
+            is_folder=True,
         ),
     )
 }

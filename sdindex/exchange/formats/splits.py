@@ -1,0 +1,37 @@
+"""Where the images of a dataset with parts, such as train and val, are put."""
+
+import posixpath
+from collections.abc import Collection, Iterable
+
+from sdindex.exchange.naming import Naming, Sampled
+
+TRAIN = "train"  # where nothing was split
+
+
+def part_of(image: Sampled) -> str:
+    """Return the part that an image is in."""
+    return image.split or TRAIN
+
+
+def parts(images: Iterable[Sampled]) -> list[str]:
+    """Return the parts that images are in, train first."""
+    found = {part_of(image) for image in images}
+    return sorted(found, key=lambda part: (part != TRAIN, part))
+
+
+def paths_by_stem(images: Collection[Sampled], below: str = "") -> list[str]:
+    """Return a path for each image, in a folder for each part, that differs in more than its end.
+
+    ``a.jpg`` and ``a.png`` would have one file of labels: the second is called ``a.png.png``.
+    """
+    naming = Naming.of(images)
+    taken: set[str] = set()
+    found = []
+    for image in images:
+        path = f"{below}{part_of(image)}/{naming.path(image)}"
+        stem, end = posixpath.splitext(path)
+        while stem.casefold() in taken:
+            stem += end
+        taken.add(stem.casefold())
+        found.append(stem + end)
+    return found

@@ -1,0 +1,205 @@
+"""Handing samples on: their files into folders, and what is known of them in other formats."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Unpack
+
+from sdindex.arguments import AnyPath, choice, flag, function, optional, path, text, texts
+from sdindex.errors import UsageError
+from sdindex.exchange.folders import folder_of_images, new_folder, refuse_foreign
+from sdindex.exchange.formats.registry import (
+    FORMATS,
+    Format,
+    WishArguments,
+    Wishes,
+    wishes_of,
+)
+from sdindex.exchange.label_export import export_labels
+from sdindex.questions import Questions
+from sdindex.store import lookup, taxa
+from sdindex.store.sampled import SampledImage
+
+if TYPE_CHECKING:
+    from sdindex.exchange.copies import FilesPut, How
+    from sdindex.exchange.naming import Sampled
+
+_HOW = ("copy", "link", "symlink")
+
+
+class Handover(Questions):
+    """The part of `sdindex.Index` that hands samples on to other programs."""
+
+    def put_files(
+        self,
+        sample: Iterable[SampledImage],
+        folder: AnyPath,
+        *,
+        how: "How" = "copy",
+        name: str = "",
+        progress: bool | None = False,
+    ) -> "FilesPut":
+        """Put the files of a sample below a folder, each at its path in the archive.
+
+        Parameters
+        ----------
+        sample
+            As `sdindex.Index.select` and `sample` return it.
+        folder
+            It is made where it is not there; what is there already is kept, and completed.
+        how
+            ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
+        name
+            The sample's name, for the manifest.
+        progress
+            As for `sdindex.Index.update`.
+
+        Returns
+        -------
+        FilesPut
+            How many files are new, were there, and are not what the index read.
+
+        Raises
+        ------
+        OutputError
+            When an original is missing, something else has a file's name there, the disk is
+            too small, or a file cannot be put. What was put before stays, whole.
+        """
+        target = path("folder", folder)
+        choice("how", how, _HOW)
+        text("name", name)
+        optional(flag, "progress", progress)
+        return self._put(_sampled(sample), target, how, name, progress, None)
+
+    def export(
+        self,
+        sample: Iterable[SampledImage],
+        target: "AnyPath | IO[bytes]",
+        form: str,
+        *,
+        how: "How | None" = None,
+        source: str | Iterable[str] = (),
+        progress: bool | None = False,
+        say: Callable[[str], object] | None = None,
+        **wishes: Unpack[WishArguments],
+    ) -> "FilesPut | None":
+        """Write a sample in the format of another program.
+
+        Parameters
+        ----------
+        sample
+            As `sdindex.Index.select` and `sample` return it.
+        target
+            A file that is open for writing bytes; the path of a folder, for formats that are one.
+        form
+            The format's name, as ``--format`` has it.
+        how
+            Also put the files themselves in the folder: ``"copy"``, ``"link"`` or ``"symlink"``.
+            Formats that have the images need it.
+        source
+            Whose labels are written as MegaDetector's results; by default everyone's.
+        progress
+            As for `sdindex.Index.update`.
+        say
+            Called with a line about what is missing, or left out.
+        **wishes
+            What some formats know several ways of: `relative` paths; the sample's `name`; of
+            Camtrap DP the `utc_offset` of the cameras' clocks, images `without_time` (``"fail"``
+            or ``"skip"``), and `deployments`, a CSV with the coordinates and periods of cameras;
+            the `url_prefix` of Label Studio's images; the `label_column` and `flag_column` of
+            Timelapse's template, which get the labels, and true.
+
+        Returns
+        -------
+        FilesPut
+            What was put in the folder; None where no files were.
+
+        Raises
+        ------
+        OutputError
+            When the format cannot say what would have to be written, or it cannot be written.
+        UsageError
+            When the format does not know a wish, or lacks one that it needs.
+        """
+        images, known = _sampled(sample), FORMATS[choice("form", form, FORMATS)]
+        sources, hear = texts("source", source), optional(function, "say", say)
+
+        def results(some: "Collection[Sampled]", file: IO[bytes], is_relative: bool) -> None:
+            with self._store.reading() as session:
+                ids = lookup.ids_of(session, some)
+                done = export_labels(session, file, ids, sources=sources, relative=is_relative)
+            if hear is not None:
+                hear(str(done))
+
+        wanted = wishes_of(known, wishes)._replace(
+            results=results, ranks=self._ranks, say=hear or Wishes().say
+        )
+        if isinstance(target, str | os.PathLike):
+            return self._write_folder(images, path("target", target), known, wanted, how, progress)
+        if known.is_folder:
+            raise UsageError(f"{known.name} is a folder: target must be its path")
+        known.write(images, target, wanted)
+        return None
+
+    def _write_folder(
+        self,
+        images: list[SampledImage],
+        folder: str,
+        known: Format,
+        wishes: Wishes,
+        how: "How | None",
+        progress: bool | None,
+    ) -> "FilesPut | None":
+        if not known.is_folder:
+            raise UsageError(f"{known.name} is a file: target must be a file that is open")
+        if how is None:
+            if known.has_images:
+                raise UsageError(
+                    f"{known.name} has the images, too: put them in its folder with --copy-to, "
+                    "--link-to or --symlink-to (in Python: how)"
+                )
+            with new_folder(folder, {image.archive for image in images}) as new:
+                known.write(images, new, wishes)
+            return None
+        choice("how", how, _HOW)
+        refuse_foreign(folder)
+        targets = known.targets(images)
+        put = self._put(images, folder, how, wishes.name, progress, targets)
+        with folder_of_images(folder) as there:
+            known.write(images, there, wishes)
+        return put
+
+    def _put(
+        self,
+        images: list[SampledImage],
+        folder: str,
+        how: "How",
+        name: str,
+        progress: bool | None,
+        targets: Sequence[str] | None,
+    ) -> "FilesPut":
+        from sdindex.exchange.copies import put_files
+
+        with self._store.reading() as session:
+            indexed = lookup.recorded(session, images)
+        return put_files(
+            images,
+            folder,
+            how=how,
+            sample=name,
+            progress=progress,
+            indexed=indexed,
+            targets=targets,
+        )
+
+    def _ranks(self, labels: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        with self._store.reading() as session:
+            return taxa.ranks_of(session, labels)
+
+
+def _sampled(sample: object) -> list[SampledImage]:
+    """Return the images of a sample as a list, which can be read more than once."""
+    given = list(sample) if isinstance(sample, Iterable) else [sample]
+    images = [image for image in given if isinstance(image, SampledImage)]
+    if len(images) != len(given):
+        raise UsageError("sample must be images as select, or sample, returns them")
+    return images
