@@ -68,7 +68,7 @@ class Questions:
     def status(self) -> Status:
         """Return what is in the index, archive by archive."""
         with self._store.reading() as session:
-            return overview.status(session, str(self._store), self._store.file)
+            return overview.status(session, str(self._store))
 
     def errors(self) -> list[UnreadableImage]:
         """Return the present files that could not be read, in natural order."""

@@ -75,6 +75,22 @@ def test_no_file_is_longer_than_ten_screens() -> None:
     ]
 
 
+# The two backends and what chooses between them, the types, and the help of the command line.
+OF_DATABASES = re.compile(
+    r"store/(sqlite(_\w+)?|postgresql|server_\w+|backends|tables)\.py|cli/(main|archives)\.py"
+)
+
+
+def test_only_a_backend_knows_which_database_it_is() -> None:
+    assert not [
+        f"{named(path)}:{number} {line.strip()}"
+        for path in sources("sdindex")
+        if not OF_DATABASES.fullmatch(path.relative_to(PACKAGE).as_posix())
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "postgresql" in line or "sqlite" in line
+    ]
+
+
 def test_a_script_is_a_door() -> None:
     assert not [
         named(path)
@@ -123,7 +139,6 @@ OPENS = {
     "sdindex/exchange/manifest.py": "what is written",
     "sdindex/exchange/copies.py": "what is written",
     "sdindex/store/locks.py": "the index",
-    "sdindex/store/overview.py": "the index",
     "sdindex/store/sqlite.py": "the index",
     "sdindex/cli/topics.py": "topics",
     "sdindex/pages/report.py": "its template",

@@ -23,7 +23,7 @@ from sdindex.sampling.quality import nearest
 from sdindex.sampling.sample import Candidates, draw
 from sdindex.sampling.strata import Strata
 from sdindex.sampling.units import taken
-from sdindex.store.query import hamming
+from sdindex.store.sqlite_query import hamming
 from tests.conftest import CHECKOUT, LONG_AGO, REAL_DATA
 from tests.hashing.test_image import signed
 from tests.support.counting import counts

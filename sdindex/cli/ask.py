@@ -82,8 +82,8 @@ def status(index: "Index", *, form: Literal["table", "json"]) -> None:
             if archive.shard:
                 root = printable(archive.root)
                 click.echo(f"only shard {archive.shard} of {root}: join all with sdindex merge")
-        size = "" if found.size is None else f", {found.size / 1e6:,.1f} MB"
-        click.echo(f"index: {found.index}{size}, schema {found.schema}")
+        size = f"{found.size / 1e6:,.1f} MB"
+        click.echo(f"index: {found.index}, {size}, schema {found.schema}")
 
 
 @click.command()

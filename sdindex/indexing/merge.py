@@ -24,7 +24,7 @@ from sdindex.indexing.ingest import ReadingOptions
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.update import bring
 from sdindex.progress import bar
-from sdindex.store import devices, images, registry
+from sdindex.store import archives, devices, images, registry
 from sdindex.store.archives import Archive, Part, all_archives, held, hold_any
 from sdindex.store.database import Session, Store
 from sdindex.store.fetching import batched
@@ -46,6 +46,8 @@ def merge(
             found += _shards(stack, store, name)
         complete = _complete(found)
         session = stack.enter_context(store.writing(create=True))
+        stack.enter_context(archives.taking_back_new(session))
+        archives.hold_those_of(session, [shards[0].archive.root for shards in complete])
         for shards in complete:
             _join(session, shards, summary, accept_loss=accept_loss, progress=progress)
         images.frame_up_to_date(session, progress=progress)
@@ -136,6 +138,7 @@ def _archive(session: Session, shards: Sequence[ShardIndex]) -> Archive:
     known = [archive for archive in all_archives(session) if archive.root == of_shards.root]
     if not known:
         archive = registry.add(session, of_shards.root, of_shards.method)
+        archives.hold_new(session, archive)
         archive = registry.set_camera_rule(session, archive, of_shards.camera_pattern)
         return registry.set_excluded(session, archive, of_shards.excluded)
     archive = held(session, known[0])

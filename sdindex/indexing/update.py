@@ -114,7 +114,11 @@ def _update(
     """Bring parts of archives up to date; where `away` is given, note there those that fail."""
     started = time.monotonic()
     summary = Summary()
-    with _reader(reading) as reading, store.writing(create=away is None) as session:
+    with (
+        _reader(reading) as reading,
+        store.writing(create=away is None) as session,
+        archives.taking_back_new(session),
+    ):
         for part in (part._replace(again=reading.again) for part in parts(session)):
             try:
                 bring(
@@ -231,7 +235,7 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
         part = archives.locate(path, archives.all_archives(session))
         if part is None:
             added = registry.add(session, path, method)
-            session.hold(added.id, added.root)
+            archives.hold_new(session, added)
             return Part(added, "")
         session.commit()  # another program has just added it, and may take hours to read it
     part = part._replace(archive=archives.held(session, part.archive))

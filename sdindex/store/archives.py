@@ -1,7 +1,8 @@
 """The archives of an index, and which one a path belongs to."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -143,6 +144,31 @@ def held(session: Session, archive: Archive) -> Archive:
     )
 
 
+def hold_new(session: Session, archive: Archive) -> None:
+    """Have this program alone change an archive that was just added, and others see it."""
+    session.hold(archive.id, archive.root)
+    session.show()
+
+
+@contextmanager
+def taking_back_new(session: Session) -> Iterator[None]:
+    """Delete archives that `hold_new` has shown, if this fails before anything of them is stored.
+
+    Where nothing was shown, that it fails is enough.
+    """
+    try:
+        yield
+    except BaseException:
+        if session.is_shared:
+            none = ~sa.exists().where(image.c.archive_id == archive_table.c.id)
+            is_new = session.held(archive_table.c.id) & archive_table.c.updated_at.is_(None)
+            with suppress(sa.exc.SQLAlchemyError):  # the first error says why
+                session.rollback()
+                session.execute(archive_table.delete().where(is_new, none))
+                session.commit()
+        raise
+
+
 def hold_those_of(session: Session, paths: Iterable[str]) -> None:
     """Have this program alone change the known archives in which paths lie."""
     archives = all_archives(session)
@@ -227,11 +253,11 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
             archives.append(
                 insert(session, root.location(), method_for_new(archives, method), listed=True)
             )
+            session.hold(archives[-1].id, archives[-1].root)
             part = Part(archives[-1], f"{root.within(named.location())}/")
         listed[part.archive].add(part.under[:-1])
-    for archive in listed:
-        session.hold(archive.id, archive.root)
-    return [Part(archive, "", frozenset(paths)) for archive, paths in listed.items()]
+    session.show()
+    return [Part(held(session, archive), "", frozenset(paths)) for archive, paths in listed.items()]
 
 
 def insert(session: Session, root: str, method: Method, *, listed: bool = False) -> Archive:

@@ -1,5 +1,6 @@
 """The `Backend` that each kind of database is: everything in which databases differ."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -7,6 +8,7 @@ from typing import Literal, Protocol
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from sdindex.archive.names import printable
 from sdindex.errors import SdindexError
 from sdindex.store.query import Answer
 
@@ -35,6 +37,9 @@ class Backend(Protocol):
 
     def check(self, connection: sa.Connection, *, write: bool) -> None:
         """Raise IndexUnusableError where the index is damaged, as far as that is cheap to see."""
+
+    def tables(self, connection: sa.Connection) -> set[str]:
+        """Return the names of the tables that there are."""
 
     def connecting(self, purpose: Purpose) -> AbstractContextManager[sa.Connection]:
         """Connect: what reads sees one state of the index, and so does what saves a sample."""
@@ -69,6 +74,12 @@ class Backend(Protocol):
     def discard(self) -> None:
         """Delete a new index in which nothing was stored."""
 
+    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
+        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
+
+    def size(self, connection: sa.Connection) -> int:
+        """Return the bytes that the index takes on a disk."""
+
     def number_on(self, connection: sa.Connection) -> None:
         """Have new rows numbered behind those that were stored with their numbers."""
 
@@ -98,3 +109,12 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close every connection."""
+
+
+def damaged(why: str) -> str:
+    """Return what is said of an index in which something is wrong."""
+    first = printable(why.partition("\n")[0])  # it may quote a table's definition
+    return (
+        f"it is damaged, or not an sdindex index ({first}); restore a copy, or name another "
+        "with --db"
+    )

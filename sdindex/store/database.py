@@ -18,12 +18,10 @@ from sqlalchemy.exc import DatabaseError
 
 from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
-from sdindex.store.backend import Backend, Purpose
-from sdindex.store.damage import damaged
+from sdindex.store.backend import Backend, Purpose, damaged
+from sdindex.store.backends import backend_of, temporary
 from sdindex.store.kinds import Found, checked, kinds_of, require
-from sdindex.store.postgresql import backend_of as server_backend
 from sdindex.store.query import Answer, WhenStuck
-from sdindex.store.sqlite import SqliteBackend, temporary
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 _CHUNK = 10_000  # rows fetched at once
@@ -90,6 +88,16 @@ class Session:
         """Return the condition that this program may change an archive."""
         return sa.true() if self._held is None else archive_id.in_(sorted(self._held))
 
+    @property
+    def is_shared(self) -> bool:
+        """Say whether others may write at the same time."""
+        return self._held is not None
+
+    def show(self) -> None:
+        """Commit where others write at the same time: they see what is done, and need not wait."""
+        if self.is_shared:
+            self.commit()
+
     def lock_archives(self) -> None:
         """Keep other programs from adding or moving archives until this transaction ends."""
         self._backend.lock_archives(self.connection)
@@ -141,6 +149,18 @@ class Session:
         `chunk` rows are fetched at once.
         """
         return chain.from_iterable(self._chunks(statement, chunk))
+
+    def upsert(self, table: sa.Table, keys: Sequence[str]) -> sa.Insert:
+        """Return the statement that inserts rows, each in place of one with the same `keys`.
+
+        So rows may be stored again of which nobody knows whether they are.
+        """
+        others = [column.name for column in table.columns if column.name not in {"id", *keys}]
+        return self._backend.upsert(table, keys, others)
+
+    def size(self) -> int:
+        """Return the bytes that the index takes on a disk."""
+        return self._backend.size(self.connection)
 
     def is_like(self, other: "Session") -> bool:
         """Say whether both are of one kind of database, whose `raw_rows` go into the other."""
@@ -225,7 +245,7 @@ class Store:
     Parameters
     ----------
     db
-        A path, or a URL such as ``sqlite:///index.db``.
+        A path, or the URL of a database.
     when_stuck
         See `sdindex.Index`.
 
@@ -237,7 +257,7 @@ class Store:
 
     def __init__(self, db: str | os.PathLike[str], *, when_stuck: WhenStuck | None = None) -> None:
         self.db = os.fspath(db)
-        self.backend = _backend_of(self.db, when_stuck)
+        self.backend = backend_of(self.db, when_stuck)
 
     def __str__(self) -> str:
         return str(self.backend)
@@ -293,7 +313,7 @@ class Store:
                 raise
 
     def _upgrade(self, connection: sa.Connection) -> None:
-        stored = schema.stored_revision(connection)
+        stored = schema.stored_revision(connection, self.backend.tables(connection))
         if stored != SCHEMA_REVISION:
             self._check_revision(connection, may_upgrade=True)
         self.backend.check(connection, write=True)
@@ -343,8 +363,9 @@ class Store:
             raise IndexUnusableError(f"{self}: {why}") from problem
 
     def _check_revision(self, connection: sa.Connection, *, may_upgrade: bool = False) -> None:
-        revision = schema.stored_revision(connection)
-        if revision is None or not schema.is_index(connection):
+        tables = self.backend.tables(connection)
+        revision = schema.stored_revision(connection, tables)
+        if revision is None or not schema.is_index(tables):
             raise self.backend.missing()
         if revision > SCHEMA_REVISION and revision.isdecimal():
             raise IndexUnusableError(
@@ -358,18 +379,3 @@ class Store:
                 f"{self} was made by an older sdindex (schema {revision}); "
                 "`sdindex index` on any of its archives upgrades it"
             )
-
-
-def _backend_of(db: str, when_stuck: WhenStuck | None) -> Backend:
-    """Return what keeps the index that a path or a URL names."""
-    if "://" not in db:
-        return SqliteBackend(Path(db), when_stuck)
-    try:
-        url = sa.make_url(db)
-    except (sa.exc.ArgumentError, ValueError) as problem:
-        raise IndexUnusableError(f"{db} is not a database URL: {problem}") from problem
-    if url.get_backend_name() != "sqlite":
-        return server_backend(url)
-    if not url.database or url.database == ":memory:" or url.query:
-        raise IndexUnusableError(f"{db}: name an SQLite index by its path alone")
-    return SqliteBackend(Path(url.database), when_stuck)

@@ -49,13 +49,16 @@ class KnownFile(NamedTuple):
 
 
 def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> None:
-    """Store what was read of new files, by their paths in stored form."""
+    """Store what was read of new files, by their paths in stored form.
+
+    A batch whose commit was in doubt can be stored again.
+    """
     rows = [
         _values(archive, result) | {"archive_id": archive.id} | _named(archive, path)
         for path, result in read.items()
     ]
     if rows:
-        session.execute(image.insert(), rows)
+        session.execute(session.upsert(image, ["archive_id", "path"]), rows)
         frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -34,11 +33,11 @@ class ArchiveStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An index: where it is, its size in bytes (None when it is no file), and its archives."""
+    """An index: where it is, its size in bytes on a disk, and its archives."""
 
     index: str
     schema: str
-    size: int | None
+    size: int
     archives: list[ArchiveStatus]
 
 
@@ -73,7 +72,7 @@ class Camera:
     timer: int | None = None
 
 
-def status(session: Session, name: str, file: Path | None) -> Status:
+def status(session: Session, name: str) -> Status:
     """Return what is in the index.
 
     Raises
@@ -104,7 +103,7 @@ def status(session: Session, name: str, file: Path | None) -> Status:
     return Status(
         index=name,
         schema=SCHEMA_REVISION,
-        size=file.stat().st_size if file else None,
+        size=session.size(),
         archives=[
             ArchiveStatus(
                 stored_root(root).location(),

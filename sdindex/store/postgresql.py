@@ -3,12 +3,13 @@
 import getpass
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.exc import DBAPIError
 
@@ -34,6 +35,14 @@ _SETTINGS = {
     "datestyle": "ISO",
     **{f"tcp_{name}": str(value) for name, value in _ALIVE.items()},
 }
+_TABLES = sa.text(
+    "SELECT relname::text FROM pg_class "
+    "WHERE relnamespace = to_regnamespace('sdindex') AND relkind = 'r'"
+)
+_SIZE = sa.text(
+    "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class "
+    "WHERE relnamespace = 'sdindex'::regnamespace AND relkind = 'r'"
+)
 # Lists of ids do not compress; rows whose new versions find place on their page stay in order.
 _STORAGE = (
     "ALTER TABLE frame_column ALTER COLUMN data SET STORAGE EXTERNAL",
@@ -61,8 +70,8 @@ class PostgresqlBackend:
 
     def is_new(self) -> bool:
         """Say whether the index is still to be made."""
-        with self.connecting("read") as connection:
-            return schema.stored_revision(connection) is None
+        with self._own("read") as connection:
+            return self._revision(connection) is None
 
     def require(self) -> None:
         """Do nothing: whoever connects finds out, see `missing`."""
@@ -75,6 +84,10 @@ class PostgresqlBackend:
 
     def check(self, connection: sa.Connection, *, write: bool) -> None:
         """Do nothing: the server has checksums of its own."""
+
+    def tables(self, connection: sa.Connection) -> set[str]:
+        """Return the names of the tables of the schema."""
+        return set(connection.scalars(_TABLES))
 
     @contextmanager
     def connecting(self, purpose: str) -> Iterator[sa.Connection]:
@@ -94,6 +107,21 @@ class PostgresqlBackend:
             raise IndexUnusableError(f"{self}: {why}") from problem
         with connection:
             yield connection
+
+    def _revision(self, connection: sa.Connection) -> str | None:
+        return schema.stored_revision(connection, self.tables(connection))
+
+    @contextmanager
+    def _own(self, purpose: str) -> Iterator[sa.Connection]:
+        """Connect for what no session does."""
+        try:
+            with self.connecting(purpose) as connection:
+                yield connection
+        except DBAPIError as problem:
+            why = server_errors.explain(problem.orig)
+            if why is None:
+                raise
+            raise IndexUnusableError(f"{self}: {why}") from problem
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -141,7 +169,7 @@ class PostgresqlBackend:
             with self.connecting("define") as connection, connection.begin():
                 what = f"makes {self}"
                 server_locks.take_until_commit(connection, server_locks.SCHEMA, 0, what)
-                if schema.stored_revision(connection) is not None:
+                if self._revision(connection) is not None:
                     return
                 if not sa.inspect(connection).has_schema(SCHEMA):
                     connection.execute(sa.schema.CreateSchema(SCHEMA))
@@ -157,9 +185,19 @@ class PostgresqlBackend:
     def discard(self) -> None:
         """Delete a new index in which nothing was stored, unless another program has it open."""
         if self._made_schema:
-            with self.connecting("define") as connection, connection.begin():
+            with self._own("define") as connection, connection.begin():
                 if server_locks.is_free(connection, server_locks.SCHEMA):
                     connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True))
+
+    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
+        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
+        new = insert(table)
+        excluded = {name: new.excluded[name] for name in others}
+        return new.on_conflict_do_update(index_elements=keys, set_=excluded)
+
+    def size(self, connection: sa.Connection) -> int:
+        """Return the bytes of all tables of the schema, with their indexes."""
+        return connection.scalar(_SIZE) or 0
 
     def number_on(self, connection: sa.Connection) -> None:
         """Have new rows numbered behind those that were stored with their numbers."""
@@ -174,7 +212,7 @@ class PostgresqlBackend:
         server_locks.release_shared(connection, server_locks.SCHEMA)
         connection.commit()
         server_locks.take(connection, server_locks.SCHEMA, 0, f"is writing to {self}")
-        if schema.stored_revision(connection) == revision:  # and no other program upgraded it
+        if self._revision(connection) == revision:  # and no other program upgraded it
             compiler = connection.dialect.type_compiler_instance
             connection.dialect.type_compiler_instance = _InBytes(connection.dialect)
             try:
@@ -220,6 +258,7 @@ class PostgresqlBackend:
                 poolclass=sa.NullPool,
                 isolation_level="REPEATABLE READ" if purpose in ("read", "save") else None,
                 connect_args=given,
+                use_native_hstore=False,  # which would be asked for
             )
         except ImportError as problem:
             raise IndexUnusableError(f"{self} needs the driver psycopg: {_INSTALL}") from problem

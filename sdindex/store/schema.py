@@ -1,5 +1,6 @@
 """The revisions of an index's tables: which one it has, and how it is brought to the newest."""
 
+from collections.abc import Set as AnySet
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -8,16 +9,20 @@ from sdindex.archive.names import printable
 from sdindex.errors import IndexUnusableError
 from sdindex.store.tables import WrongValueError, archive, image
 
+_VERSION = "alembic_version"
 
-def stored_revision(connection: sa.Connection) -> str | None:
+
+def stored_revision(connection: sa.Connection, tables: AnySet[str]) -> str | None:
     """Return the revision that the tables of an index have; None when it is no index.
+
+    `tables` are the names of those that there are.
 
     Raises
     ------
     WrongValueError
         When what is stored there is no name of one revision.
     """
-    if not sa.inspect(connection).has_table("alembic_version"):
+    if _VERSION not in tables:
         return None
     stored = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
     match stored:
@@ -31,10 +36,9 @@ def known_revisions() -> set[str]:
     return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
-def is_index(connection: sa.Connection) -> bool:
+def is_index(tables: AnySet[str]) -> bool:
     """Say whether the tables that every revision has are there."""
-    names = {archive.name, image.name, "alembic_version"}
-    return names <= set(sa.inspect(connection).get_table_names())
+    return {archive.name, image.name, _VERSION} <= tables
 
 
 def upgrade(connection: sa.Connection) -> None:

@@ -5,7 +5,7 @@ import sqlite3
 from tempfile import gettempdir
 
 from sdindex.archive.names import printable
-from sdindex.store.damage import damaged
+from sdindex.store.backend import damaged
 
 _KEPT = "what was stored before is kept: run it again"
 # By SQLSTATE, or the class that its first two digits are; the exact ones are looked for first.

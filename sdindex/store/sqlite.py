@@ -3,23 +3,27 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.store import damage, query, schema
-from sdindex.store.driver import connect, connect_temporary, driver_of
+from sdindex.store import schema
+from sdindex.store import sqlite_damage as damage
+from sdindex.store import sqlite_query as query
 from sdindex.store.locks import locked, may_write
-from sdindex.store.query import Answer
+from sdindex.store.query import Answer, WhenStuck
+from sdindex.store.sqlite_driver import connect, connect_temporary, driver_of
 from sdindex.store.tables import SCHEMA_REVISION
 
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _NEVER = 1 << 30  # pages
 _COMPILED = 64  # statements: one that names thousands of ids has a hundred kilobytes
 LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
@@ -35,7 +39,7 @@ class SqliteBackend:
 
     locks_archives = False
 
-    def __init__(self, file: Path, when_stuck: query.WhenStuck | None = None) -> None:
+    def __init__(self, file: Path, when_stuck: WhenStuck | None = None) -> None:
         self.file: Path | None = file
         self._when_stuck = when_stuck
         self._engines: dict[bool, sa.Engine] = {}
@@ -96,6 +100,10 @@ class SqliteBackend:
             found = damage.of_small_tables(connection)
         if found is not None:
             raise IndexUnusableError(f"{self}: {found}")
+
+    def tables(self, connection: sa.Connection) -> set[str]:
+        """Return the names of the tables that there are."""
+        return set(connection.exec_driver_sql(_TABLES).scalars())
 
     @contextmanager
     def connecting(self, purpose: str) -> Iterator[sa.Connection]:
@@ -171,6 +179,16 @@ class SqliteBackend:
     def discard(self) -> None:
         """Delete a new index in which nothing was stored."""
         self._file.unlink(missing_ok=True)
+
+    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
+        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
+        new = insert(table)
+        excluded = {name: new.excluded[name] for name in others}
+        return new.on_conflict_do_update(keys, set_=excluded)
+
+    def size(self, connection: sa.Connection) -> int:
+        """Return the bytes of the file."""
+        return self._file.stat().st_size
 
     def number_on(self, connection: sa.Connection) -> None:
         """Do nothing: SQLite does so."""

@@ -189,6 +189,26 @@ def test_a_query_that_was_not_read_to_its_end_keeps_nobody_waiting(
     del rows, results
 
 
+def test_a_batch_whose_commit_was_in_doubt_is_stored_again(store: Store) -> None:
+    fill(store, 2)
+    with store.writing() as session:
+        statement = session.upsert(image, ["archive_id", "path"])
+        session.execute(statement, [row(1) | {"width": 1}, row(2)])
+        session.commit()
+        found = session.execute(sa.select(image.c.path, image.c.width).order_by(image.c.id)).all()
+    assert [tuple(each) for each in found] == [("0.jpg", 2048), ("1.jpg", 1), ("2.jpg", 2048)]
+
+
+def test_its_size_grows_with_it(store: Store) -> None:
+    fill(store)
+    with store.writing() as session:
+        before = session.size()
+        many = [row(0) | {"path": f"{number}", "sort_key": b"x" * 99} for number in range(4000)]
+        session.execute(image.insert(), many)
+        session.commit()
+        assert session.size() - before > 4000 * 99
+
+
 def test_an_expression_from_outside_reads_and_no_more(store: Store) -> None:
     fill(store)
     with store.writing() as session:

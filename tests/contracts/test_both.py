@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from sdindex import Index, IndexMissingError, IndexUnusableError
 from sdindex.cli.main import cli
 from sdindex.store.database import Store
+from sdindex.store.frames import is_current
 from sdindex.store.tables import label
 from tests.conftest import make_image
 from tests.support.servers import Server
@@ -175,6 +176,23 @@ def test_an_index_is_copied_there_and_back(photographs: Path, server: Server) ->
         copy = copied(photographs)
         assert list(done(db, photographs, AFTERWARDS)) == expected
     assert not any(status for _, status, _ in expected)
+
+
+def test_shards_become_the_same(photographs: Path, server: Server) -> None:
+    shards = [str(photographs.parent / f"shard-{number}.db") for number in (1, 2, 3)]
+    read = [
+        list(done(db, photographs, (f"index --workers 1 --shard {number}/3 ARCHIVE",)))
+        for number, db in enumerate(shards, 1)
+    ]
+    assert [each[0][1] for each in read] == [0, 0, 0]
+    merges = (f"merge {' '.join(shards)}",)
+    afterwards = (*merges, "status", "select -n 6", "cameras", "buckets", *merges, "select -n 7")
+    names = (str(photographs.parent / "all.db"), server.database())
+    expected, found = (list(done(db, photographs, afterwards)) for db in names)
+    assert found == expected
+    assert not any(status for _, status, _ in expected)
+    with Store(names[1]).reading() as session:
+        assert is_current(session)
 
 
 def test_a_copy_replaces_nothing_and_a_failed_one_leaves_nothing(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sdindex import Index, IndexUnusableError
-from sdindex.store import damage, sqlite
+from sdindex.store import sqlite
+from sdindex.store import sqlite_damage as damage
 from sdindex.store.database import Store
 from tests.store.test_database import change, make_index
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sdindex import Index, IndexMissingError, QueryError
 from sdindex.store.database import Store
-from sdindex.store.query import bucket, dhash_hex, hamming
+from sdindex.store.sqlite_query import bucket, dhash_hex, hamming
 from tests.support.commands import run
 
 hashes = st.integers(-(2**63), 2**63 - 1)

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from sdindex import Index, QueryError
-from sdindex.store import query as query_module
 from sdindex.store import sqlite
+from sdindex.store import sqlite_query as query_module
 from sdindex.store.database import Store
 from tests.store.test_query import ENDLESS, answer
 from tests.support.commands import run
@@ -115,7 +115,7 @@ def test_where_is_under_the_guard_of_sql(
 LIMITS = """
 import resource, sqlite3, sys
 from sdindex import Index, QueryError
-from sdindex.store import query
+from sdindex.store import sqlite_query as query
 def limit():
     return sqlite3.connect(":memory:").execute("PRAGMA hard_heap_limit").fetchone()[0]
 query.DEFAULT_SECONDS = 2.0
@@ -159,7 +159,7 @@ def test_where_is_bounded_and_leaves_the_process_as_it_was(
 
 STUCK = """
 from sdindex.cli.main import cli
-from sdindex.store import query
+from sdindex.store import sqlite_query as query
 query.DEFAULT_SECONDS = 0.2
 cli(prog_name="sdindex")
 """

@@ -132,6 +132,25 @@ class ActingRoot(LocalRoot):
         return LocalRoot.open(self, path, head)
 
 
+@dataclass(frozen=True)
+class LookingRoot(LocalRoot):
+    """A folder that does something before it is listed."""
+
+    act: Callable[[], object] = str
+
+    def scan(
+        self,
+        under: str = "",
+        *,
+        span: Span = ALL_PATHS,
+        links: Links | None = None,
+        excluded: tuple[str, ...] = (),
+    ) -> Iterator[Found]:
+        """Act, then yield what is there."""
+        self.act()
+        return LocalRoot.scan(self, under, span=span, links=links, excluded=excluded)
+
+
 @dataclass(frozen=True, slots=True)
 class FarRoot:
     """A folder of a far store, by its URL such as ``far://bucket/key``; `disk` has the buckets."""

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
 from sdindex.archive.names import printable
-from sdindex.store.driver import driver_of
+from sdindex.store.backend import damaged
+from sdindex.store.sqlite_driver import driver_of
 from sdindex.store.tables import archive, frame_block, frame_bucket, frame_change, metadata
 
 _SECONDS = 5.0  # to find out what is wrong, before a fault is called the program's
@@ -55,15 +56,6 @@ def not_allowed(why: str) -> str:
     return (
         f"it cannot be opened or written here ({printable(why)}): the file, its folder or its "
         "disk does not allow it; copy the index to where you may, or name another with --db"
-    )
-
-
-def damaged(why: str) -> str:
-    """Return what is said of an index in which something is wrong."""
-    first = printable(why.partition("\n")[0])  # it may quote a table's definition
-    return (
-        f"it is damaged, or not an sdindex index ({first}); restore a copy, or name another "
-        "with --db"
     )
 
 
