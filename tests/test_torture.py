@@ -47,6 +47,7 @@ SHORT: dict[str, tuple[int, int, dict[str, object]]] = {
     "changed": (3, 1, {}),
     "executors": (3, 1, {}),
     "cards": (4, 1, {}),
+    "postgresql": (1, 1, {"files": 60}),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
 

@@ -36,10 +36,13 @@ def in_turn(runs: int, *sides: Callable[[], Cost]) -> list[list[Cost]]:
 def run(command: Sequence[str], given: str = "", fresh: Path | None = None) -> Cost:
     """Run a command to its end, and whatever it leaves running; `fresh` is removed first.
 
+    What ran before, as a server that it asks, goes on.
+
     It finds this checkout's modules, those of the tests, too, whatever folder it runs in.
     """
     if fresh is not None:
         fresh.unlink(missing_ok=True)
+    before = _children()
     with tempfile.TemporaryFile("w+") as names:
         names.write(given)
         names.seek(0)
@@ -56,13 +59,16 @@ def run(command: Sequence[str], given: str = "", fresh: Path | None = None) -> C
     if process.returncode:
         sys.exit(f"failed: {' '.join(command)}")
     cpu, memory = spent.ru_utime + spent.ru_stime, spent.ru_maxrss
-    while True:  # such as the server of its workers, and through it the workers
-        try:
-            _, _, spent = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
+    while left := _children() - before:  # as the server of its workers, and through it these
+        _, _, spent = os.wait4(left.pop(), 0)
         cpu += spent.ru_utime + spent.ru_stime
     return Cost(wall, cpu, memory / 1000)
+
+
+def _children() -> set[int]:
+    """Return the processes of which this one is the parent; none where that is not told."""
+    told = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(map(int, told.read_text().split())) if told.exists() else set()
 
 
 def reap_orphans() -> None:

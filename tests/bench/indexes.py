@@ -20,7 +20,7 @@ from sdindex.store.tables import archive, image, utc_now
 from tests.bench.made import camera_folders
 
 
-def write_index(db: Path, root: Path, images: int) -> None:
+def write_index(db: str | Path, root: Path, images: int) -> None:
     """Write an index of images in camera folders, in bursts of three, its buckets skewed."""
     chance = random.Random(1)
     with Store(db).writing(create=True) as session:
@@ -55,12 +55,14 @@ def rows(chance: random.Random, root: Path, folder: str, count: int) -> Iterator
         }  # fmt: skip
 
 
-def keep_frame(db: Path, what: str) -> None:
+def keep_frame(db: str, what: str) -> None:
     """Bring the frame of an index up to date: made `anew`, or after the index was made to `grow`.
 
     Anything else leaves the index as it is.
     """
     with Store(db).writing() as session:
+        for archive_id, root in session.execute(sa.select(archive.c.id, archive.c.root)).all():
+            session.hold(archive_id, root)
         if what == "anew":
             frames.forget(session, 1)
         elif what == "grow":
@@ -75,6 +77,6 @@ def keep_frame(db: Path, what: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
-        keep_frame(Path(sys.argv[1]), sys.argv[2])
+        keep_frame(sys.argv[1], sys.argv[2])
     else:
         write_index(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -4,7 +4,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import engines, frames, growth, objects, reading, scanning, selecting
+from tests.bench import (
+    engines,
+    frames,
+    growth,
+    objects,
+    postgresql,
+    reading,
+    scanning,
+    selecting,
+)
 from tests.bench.costs import machine, reap_orphans
 from tests.bench.rows import HEADER, Row, write_page
 from tests.bench.sizes import Sizes
@@ -23,6 +32,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Iterator[Row]]] = {
     "growth": growth.growth,
     "merging": engines.merging,
     "engines": engines.engines,
+    "postgresql": postgresql.postgresql,
 }
 
 

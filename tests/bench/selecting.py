@@ -9,6 +9,16 @@ from tests.bench.made import camera_folders, index_of
 from tests.bench.rows import Row, compared
 from tests.bench.sizes import Sizes
 
+# What takes more than the kept order.
+GIVEN = (
+    "--bits 8", "--unit burst", "--balance camera", "--balance folder:2", "--balance label",
+    "--unit burst --balance camera", "--extend spring --bits 5", "--exclude spring",
+    "--within spring", "--under site0000", "--since 2020-01-01", "--not-label deer",
+    "--where width>100",
+    "--bits 8 --unit burst --balance camera --since 2020-01-01 --under site0000 "
+    "--not-label deer",
+)  # fmt: skip
+
 
 def selecting(folder: Path, sizes: Sizes) -> Iterator[Row]:
     """Draw 1,000 images, from an index and from one a tenth as large."""
@@ -43,23 +53,12 @@ def counts(folder: Path, sizes: Sizes) -> Iterator[Row]:
 def options(folder: Path, sizes: Sizes) -> Iterator[Row]:
     """Draw 1,000 images with each option that takes more than the kept order."""
     db = index_of(folder / "large.db", Path("/data/large"), sizes.images)
-    labelled = folder / "labels.csv"
     sdindex = ["sdindex", "--db", str(db)]
     count = str(min(1000, sizes.images // 2))
-    with labelled.open("w") as file:
-        file.write("path,label\n")
-        for number, card in enumerate(camera_folders(Path(), sizes.images)):
-            file.write(f"{card.strip('./')}/IMG_0001.JPG,{'deer' if number % 3 else 'fox'}\n")
-    run([*sdindex, "labels", "import", str(labelled)])
+    label_cards(folder / "labels.csv", Path("/data/large"), sizes.images)
+    run([*sdindex, "labels", "import", str(folder / "labels.csv")])
     run([*sdindex, "select", "-n", count, "--save", "spring"])
-    for given in (
-        "--bits 8", "--unit burst", "--balance camera", "--balance folder:2", "--balance label",
-        "--unit burst --balance camera", "--extend spring --bits 5", "--exclude spring",
-        "--within spring", "--under site0000", "--since 2020-01-01", "--not-label deer",
-        "--where width>100",
-        "--bits 8 --unit burst --balance camera --since 2020-01-01 --under site0000 "
-        "--not-label deer",
-    ):  # fmt: skip
+    for given in GIVEN:
         wanted = str(2 * int(count)) if "extend" in given else count
         command = [*sdindex, "select", "-n", wanted, *given.split()]
         imports, cost = in_turn(
@@ -72,3 +71,11 @@ def options(folder: Path, sizes: Sizes) -> Iterator[Row]:
         beside = compared(what, cost, "`import click, sqlalchemy, numpy`", imports, "wall", "")
         target = "2 times, 150 MB of 1,000,000; 8 times, 600 MB of 10,000,000"
         yield beside._replace(ours=taken, target=target)
+
+
+def label_cards(file: Path, root: Path, images: int) -> None:
+    """Write a label for the first image of each card."""
+    with file.open("w") as labels:
+        labels.write("path,label\n")
+        for number, card in enumerate(camera_folders(root, images)):
+            labels.write(f"{card}/IMG_0001.JPG,{'deer' if number % 3 else 'fox'}\n")

@@ -14,5 +14,6 @@ class Sizes:
     far: int = 3200  # small files, 20 ms away each
     files: int = 100_000  # to scan
     images: int = 1_000_000  # to select from
+    archives: int = 1  # of so many images each, in a PostgreSQL database
     pictures: Path = Path()  # the folder of originals
     peer: Path | None = None  # the programs of smartdownsample's environment

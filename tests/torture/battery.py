@@ -14,7 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# How often each is done where nothing else is said; of `together`, seconds.
+# How often each is done where nothing else is said; of `together`, seconds. Of `postgresql`,
+# kills of programs, and of their connections.
 PARTS: dict[str, int] = {
     "rounds": 10_000,
     "kills": 1000,
@@ -38,6 +39,7 @@ PARTS: dict[str, int] = {
     "changed": 300,
     "executors": 100,
     "cards": 200,
+    "postgresql": 100,
 }
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (made for this)
 

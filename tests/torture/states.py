@@ -19,7 +19,7 @@ _COLUMNS = (
     "archive.root, image.path, size, mtime_ns, dhash, error, image.method, image.sort_key, "
     "taken_at, width, height, brightness"
 )
-_QUESTIONS = {
+QUESTIONS = {
     "row": f"SELECT {_COLUMNS} FROM image JOIN archive ON archive.id = archive_id "
     "WHERE missing_since IS NULL ORDER BY archive.root, path",
     "bucket": "SELECT bucket, images, first_path FROM bucket ORDER BY bucket",
@@ -41,7 +41,13 @@ def state(db: Path, index: Index | None = None) -> State:
         with Index(db) as index:
             return state(db, index)
     with closing(opened(db)) as connection:
-        told = {name: connection.execute(query).fetchall() for name, query in _QUESTIONS.items()}
+        told = {name: connection.execute(query).fetchall() for name, query in QUESTIONS.items()}
+    return told | samples(index)
+
+
+def samples(index: Index) -> State:
+    """Return samples of an index."""
+    told: State = {}
     for wanted, bits in _SAMPLES:
         sample = index.select(wanted, bits=bits)
         told[f"sample of {wanted} at {bits} bits"] = [(image.path, image.dhash) for image in sample]
@@ -77,7 +83,7 @@ def whole_run(db: Path, archive: Path) -> tuple[float, float]:
     return begun, time.monotonic() - started
 
 
-def update(db: Path, *folders: Path, **options: Any) -> Summary:
+def update(db: Path | str, *folders: Path, **options: Any) -> Summary:
     """Bring an index up to date in this process: no worker processes are started."""
     with Index(db) as index, ThreadPoolExecutor(2) as threads:
         return index.update(*folders, executor=threads, **options)

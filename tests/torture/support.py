@@ -60,6 +60,13 @@ def check_refusal(status: int, said: str, again: str) -> None:
     check(right, f"it ended with {status} and said {said[-1500:]!r}; {again}")
 
 
+def check_refusal_in(status: int, said: str, again: str) -> None:
+    """Check that a program ended with status 1, and of what it said one line is an error."""
+    errors = [line for line in said.splitlines() if line.startswith("Error: ")]
+    right = status == 1 and len(errors) == 1 and "Traceback" not in said
+    check(right, f"it ended with {status} and said {said[-1500:]!r}; {again}")
+
+
 def image_bytes(seed: int, size: tuple[int, int] = (32, 24)) -> bytes:
     """Return a JPEG with a hash of its own."""
     chance = np.random.default_rng(seed)
@@ -86,7 +93,7 @@ def write(file: Path, content: bytes, seconds: float = LONG_AGO) -> Path:
     return file
 
 
-def command(db: Path, *arguments: object) -> list[str]:
+def command(db: Path | str, *arguments: object) -> list[str]:
     """Return how the program is started on an index."""
     return [sys.executable, "-m", "sdindex", "--db", str(db), *map(str, arguments)]
 
