@@ -10,6 +10,7 @@ from sdindex.arguments import (
     DEFAULT_COLUMN,
     DEFAULT_THRESHOLD,
     AnyPath,
+    choice,
     flag,
     fraction,
     optional,
@@ -22,6 +23,7 @@ from sdindex.exchange.label_export import LabelExport, export_labels
 from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.label_import import LabelImport, import_labels
 from sdindex.exchange.label_tables import Columns
+from sdindex.exchange.readers.kinds import KINDS
 from sdindex.store import labels
 from sdindex.store.labels import LabelCount
 from sdindex.store.lookup import Named, ids_of
@@ -47,8 +49,12 @@ class Labelling(Upkeep):
         source_column: str | None = None,
         relative_to: AnyPath | None = None,
         source: str | None = None,
+        form: str | None = None,
     ) -> LabelImport:
-        """Store the labels of a file: MegaDetector's results, or CSV.
+        """Store the labels of a file: MegaDetector's results, a table, or another program's export.
+
+        What people say and what a machine says are sources of their own: a machine's, where the
+        file tells and does not name it, ends with ``(machine)``.
 
         Of more than 50,000 images, those before a place where the file is wrong are stored.
 
@@ -69,6 +75,9 @@ class Labelling(Upkeep):
             Store the labels under this source, instead of what the same source said of these
             images before; by default the file's name. A source that the file itself names is
             preferred.
+        form
+            Read the file as ``"megadetector"``, ``"csv"``, ``"camtrap-dp"``, ``"coco"``,
+            ``"label-studio"``, ``"cvat"`` or ``"yolo"``; by default that is told by its content.
 
         Raises
         ------
@@ -89,6 +98,7 @@ class Labelling(Upkeep):
                 optional(text, "confidence_column", confidence_column),
                 optional(text, "source_column", source_column),
             ),
+            kind=None if form is None else choice("form", form, KINDS),
         )
         folder = optional(path, "relative_to", relative_to)
         says = optional(text, "source", source) or to_text(Path(name).name)

@@ -11,6 +11,7 @@ from sdindex.arguments import (
 )
 from sdindex.cli.delivery import output_option
 from sdindex.cli.options import PATH, format_option, with_index
+from sdindex.exchange.readers.kinds import KINDS
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -65,16 +66,24 @@ def labels() -> None:
     help="Store the labels under this source, instead of what the same source said of these "
     "images before. [default: the name of FILE]",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(KINDS),
+    help="Read FILE as this. [default: told by its content]",
+)
 @with_index
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
-    """Store the labels of FILE: results of MegaDetector's form, or CSV.
+    """Store the labels of FILE: results of MegaDetector's form, CSV, or another program's export.
 
     Results are those of MegaDetector, SpeciesNet, AddaxAI or Zamba. Each detection becomes a
     label with its box: the likeliest species, or the detector's category. An image without
     detections gets the label empty; a failure is stored, too.
 
-    A CSV file has a column of paths and a column of labels. Timelapse's CSV and the
-    observations of Camtrap DP, with media.csv beside them, are read by their own columns.
+    A CSV file has a column of paths and a column of labels. Timelapse's CSV is read by its own
+    columns. Exports are those of Camtrap DP (the folder, or its observations.csv), COCO, Label
+    Studio (JSON), CVAT (CVAT for images, XML) and YOLO (the folder, or its data.yaml). People's
+    labels and a machine's become sources of their own.
     """
     click.echo(str(index.import_labels(file, **options)), err=True)
 

@@ -43,6 +43,8 @@ class Label(NamedTuple):
         Where in the image it is, as JSON: x, y, width and height as fractions, from the top left.
     source
         Who says so; None where the file does not tell.
+    human
+        Whether that is a person; None where the file does not tell.
     """
 
     path: str
@@ -51,6 +53,25 @@ class Label(NamedTuple):
     failure: str | None = None
     bbox: str | None = None
     source: str | None = None
+    human: bool | None = None
+
+
+class Remarks(NamedTuple):
+    """The labels that a file gives for an image, in one place.
+
+    Attributes
+    ----------
+    path
+        As it is written there.
+    labels
+        Its labels, or a failure.
+    image
+        Of MegaDetector's results: all they say of it but the path; None of others.
+    """
+
+    path: str
+    labels: list[Label]
+    image: dict[str, Any] | None = None
 
 
 class Thresholds(NamedTuple):

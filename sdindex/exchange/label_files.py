@@ -1,10 +1,10 @@
-"""Label files: MegaDetector's results, and tables with a path and a label in each row."""
+"""Label files: MegaDetector's results, tables of labels, and other programs' exports."""
 
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import chain, groupby
-from typing import IO, Any, NamedTuple
+from typing import IO
 
 from sdindex.archive.names import printable
 from sdindex.archive.scan import is_image, reason
@@ -16,6 +16,7 @@ from sdindex.exchange.detections import (
     Header,
     Label,
     Reader,
+    Remarks,
     Thresholds,
     header_of,
 )
@@ -23,33 +24,34 @@ from sdindex.exchange.inputs import STDIN, Input, lines_of
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.label_tables import (
     MEDIA,
+    OBSERVATIONS,
     Columns,
     TableError,
     labels_in,
     media_in,
-    path_of,
+)
+from sdindex.exchange.readers import coco, cvat, label_studio, yolo
+from sdindex.exchange.readers.faults import FaultyError, path_of
+from sdindex.exchange.readers.kinds import (
+    COCO,
+    CVAT,
+    LABEL_STUDIO,
+    MEGADETECTOR,
+    PACKAGE,
+    YOLO,
+    PackedError,
+    folder_file,
+    kind_of,
 )
 
 DEFAULT_THRESHOLDS = Thresholds(DEFAULT_THRESHOLD, DEFAULT_CLASSIFICATION_THRESHOLD)
 DEFAULT_COLUMNS = Columns()
-
-
-class Remarks(NamedTuple):
-    """The labels that a file gives for an image, in one place.
-
-    Attributes
-    ----------
-    path
-        As it is written there.
-    labels
-        Its labels, or a failure.
-    image
-        Of results: all they say of it but the path; None of a table.
-    """
-
-    path: str
-    labels: list[Label]
-    image: dict[str, Any] | None = None
+_READERS = {
+    COCO: coco.remarks,
+    LABEL_STUDIO: label_studio.remarks,
+    CVAT: cvat.remarks,
+    YOLO: yolo.remarks,
+}
 
 
 class LabelFile:
@@ -57,16 +59,22 @@ class LabelFile:
 
     Of MegaDetector's results: for each detection of enough confidence the likeliest species,
     or where none is likely enough its category; ``empty`` where there is none; what could not
-    be processed, with the reason. Of tables: each row, whatever its confidence.
+    be processed, with the reason. Of tables: each row, whatever its confidence. Of other
+    programs' exports: see `sdindex.exchange.readers`.
 
     Parameters
     ----------
     path
-        The kind of file is seen from what is in it, not from its name.
+        The kind of file is told by what is in it, not by its name. A folder is read where it
+        has a package of Camtrap DP, or a dataset of YOLO.
     thresholds
         For results only.
     columns
         For tables only.
+    kind
+        One of `sdindex.exchange.readers.kinds.KINDS`, where it is not to be told.
+    opened
+        The input of that path, where there is one already: a pipe is read once.
     """
 
     def __init__(
@@ -75,11 +83,14 @@ class LabelFile:
         *,
         thresholds: Thresholds = DEFAULT_THRESHOLDS,
         columns: Columns = DEFAULT_COLUMNS,
+        kind: str | None = None,
+        opened: Input | None = None,
     ) -> None:
         self.path = path
-        self._input = Input(path)
+        self._opened = opened
         self._thresholds = thresholds
         self._columns = columns
+        self._forced = kind
 
     def __iter__(self) -> Iterator[Label]:
         """Yield the labels in the file's order.
@@ -87,7 +98,7 @@ class LabelFile:
         Raises
         ------
         LabelFileError
-            When it cannot be read, or is neither of the two kinds.
+            When it cannot be read, or is of no kind that is known.
         """
         return (label for remarks in self.remarks() for label in remarks.labels)
 
@@ -97,9 +108,13 @@ class LabelFile:
         Raises
         ------
         LabelFileError
-            When it cannot be read, or is neither of the two kinds.
+            When it cannot be read, or is of no kind that is known.
         """
         try:
+            kind = self.kind
+            if kind in _READERS:
+                yield from _READERS[kind](self._input)
+                return
             header = self.header
             with self._input.opened() as file:
                 if header is not None:
@@ -109,6 +124,28 @@ class LabelFile:
                     yield Remarks(label.path, [label])
         except OSError as problem:
             raise self._problem(f"cannot be read: {reason(problem)}") from problem
+        except FaultyError as problem:
+            raise self._problem(str(problem)) from problem
+        except JsonError as problem:
+            raise self._problem(f"is damaged: {problem}") from problem
+
+    @cached_property
+    def kind(self) -> str:
+        """Which program's file it is."""
+        if self._forced is not None:
+            return self._forced
+        try:
+            return kind_of(self._input)
+        except PackedError as problem:
+            raise self._problem("is a ZIP; unpack it, and name the file in it") from problem
+
+    @cached_property
+    def _input(self) -> Input:
+        """The file itself; of a package, its observations."""
+        path = folder_file(self.path)
+        if os.path.basename(path) == PACKAGE:
+            return Input(os.path.join(os.path.dirname(path), OBSERVATIONS))
+        return Input(path) if self._opened is None or path != self.path else self._opened
 
     def paths(self) -> "Paths":
         """Return the paths that are labelled."""
@@ -118,9 +155,9 @@ class LabelFile:
     def header(self) -> Header | None:
         """All but the images, of results; None of a table. MegaDetector writes it behind them."""
         try:
+            if self.kind != MEGADETECTOR:
+                return None
             with self._input.opened() as file:
-                if not _begins_json(file):
-                    return None
                 header = header_of(file)
         except OSError as problem:
             raise self._problem(f"cannot be read: {reason(problem)}") from problem
@@ -160,15 +197,21 @@ class LabelFile:
     def _written(self, file: IO[bytes]) -> Iterator[Label]:
         text, lines = lines_of(file)
         try:
-            yield from labels_in(next(lines, ""), lines, self._columns, self._media)
+            yield from labels_in(next(lines, ""), lines, self._columns, self.media)
         except TableError as problem:
             raise self._problem(str(problem)) from problem
         finally:
             text.detach()  # the file is for whoever opened it to close
 
-    def _media(self) -> Mapping[str, str]:
-        """Return the files of the media that observations of Camtrap DP are of."""
-        path = os.path.join(os.path.dirname(self.path), MEDIA)
+    def media(self) -> Mapping[str, str]:
+        """Return the files of the media that observations of Camtrap DP are of.
+
+        Raises
+        ------
+        LabelFileError
+            When the table of media is not beside the observations, or is none.
+        """
+        path = os.path.join(os.path.dirname(self._input.name), MEDIA)
         if self.path == STDIN or not os.path.exists(path):
             raise self._problem(
                 f"has observations of media, and no {MEDIA} lies beside it, which names their "
@@ -196,11 +239,3 @@ class Paths:
     def __iter__(self) -> Iterator[str]:
         """Yield the path of each label, once where several follow each other."""
         return (path for path, _ in groupby(remarks.path for remarks in self._labels.remarks()))
-
-
-def _begins_json(file: IO[bytes]) -> bool:
-    """Say whether a file begins as JSON does, whole or not."""
-    start = file.tell()
-    head = file.read(4096)
-    file.seek(start)
-    return head.lstrip()[:1] in (b"{", b"[")

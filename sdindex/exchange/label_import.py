@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from sdindex.archive.names import printable
 from sdindex.errors import SampleError
-from sdindex.exchange.detections import Renumbering, as_record, joined, named
-from sdindex.exchange.label_files import LabelFile, Remarks
+from sdindex.exchange.detections import Remarks, Renumbering, as_record, joined, named
+from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.matching import Matcher
 from sdindex.store import results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
-from sdindex.store.labels import LabelWriter, Said
+from sdindex.store.labels import LabelWriter, Said, human_sources
 
 _CHUNKS_OF_PART = 10
 
@@ -105,6 +105,8 @@ class _Writer:
         self._session = session
         self._source = source
         self._renumbering = Renumbering({}, {})
+        # What goes out with a person's name, and comes back as a prediction, is still theirs.
+        self._people = human_sources(session)
         self.labels = LabelWriter(session)
         self.sources: set[str] = set()
         if file.header is not None:
@@ -125,11 +127,13 @@ class _Writer:
             if image is not None:
                 renumbered = self._renumbering.of(image) if self._renumbering else image
                 records[image_id] = as_record(renumbered)
-            for _, name, confidence, failure, bbox, by in labels:
-                source = by or self._source
+            for _, name, confidence, failure, bbox, by, human in labels:
+                source = by or (f"{self._source} (machine)" if human is False else self._source)
                 of[source][image_id] = None
                 if name is not None or failure is not None:
-                    said[source].append(Said(image_id, name, confidence, failure, bbox))
+                    is_human = bool(human) or source in self._people
+                    remark = Said(image_id, name, confidence, failure, bbox, is_human)
+                    said[source].append(remark)
         for source, images in of.items():
             self.labels.replace(source, images, said[source])
             results.replace(self._session, source, records, instead_of=images)

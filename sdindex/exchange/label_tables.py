@@ -5,7 +5,6 @@ Case, spaces and underscores in the names of columns are of no account.
 
 import csv
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -14,16 +13,22 @@ from sdindex.archive.names import printable
 from sdindex.archive.scan import is_image
 from sdindex.arguments import DEFAULT_COLUMN
 from sdindex.exchange.detections import EMPTY, Label, confidence, text
+from sdindex.exchange.readers.faults import path_of
+from sdindex.exchange.tables import from_cell
 
+OBSERVATIONS = "observations.csv"  # of Camtrap DP
 MEDIA = "media.csv"  # beside the observations of Camtrap DP: which file each medium is
 
-_PATHS = ("path", "filepath", "file", "relativepath")  # the first that is there
+_PATHS = ("path", "filepath", "file", "filename", "relativepath")  # the first that is there
 _CONFIDENCES = ("confidence", "conf", "classificationprobability")
 _DELIMITERS = ",;\t"
+_OURS = {"path", "dhash", "bucket"}  # columns of what `select` writes for spreadsheets, too
 _TIMELAPSE = {"file", "relativepath"}
 _SPECIES = "species"  # where a template of Timelapse has a column of labels, it is mostly this
 _OBSERVATIONS = {"observationid", "mediaid", "observationtype", "scientificname"}
-_SAID_BY = ("classifiedby", "classificationmethod")
+_METHOD = "classificationmethod"
+_SAID_BY = ("classifiedby", _METHOD)
+_TAGS, _TAG = "observationtags", "label:"  # by which `select` writes the label itself
 _BOX = ("bboxx", "bboxy", "bboxwidth", "bboxheight")
 # What observations of no species are labelled as, beside their own type.
 _TYPES = {"blank": EMPTY, "unclassified": "", "unknown": ""}
@@ -60,9 +65,7 @@ def labels_in(
     TableError
         When it is no such table, or a row of it is wrong.
     """
-    rows = csv.reader(
-        _all(header, lines), delimiter=max(_DELIMITERS, key=header.count), strict=True
-    )
+    rows = csv.reader(_all(header, lines), delimiter=_delimiter(header), strict=True)
     try:
         found = _number_of(names := next(rows, []))
         kind = _Observations if found.keys() >= _OBSERVATIONS else _Table
@@ -82,6 +85,35 @@ def labels_in(
             f"line {rows.line_num:,}: expected a path, a label and, where there is a "
             "column of that name, a confidence: a number from 0 to 1; all in UTF-8"
         ) from problem
+
+
+def has_paths(header: str) -> bool:
+    """Say whether the first line of a text names the columns of a table with paths."""
+    names = next(csv.reader([header], delimiter=_delimiter(header)), [])
+    found = _number_of(names)
+    return any(map(found.__contains__, _PATHS)) or found.keys() >= _OBSERVATIONS
+
+
+def paths_in(
+    header: str, lines: Iterator[str], media: Callable[[], Mapping[str, str]]
+) -> Iterator[str]:
+    """Yield the path in each row of a table that `has_paths`; `media` as for `labels_in`.
+
+    Raises
+    ------
+    TableError
+        When a row is wrong.
+    """
+    rows = csv.reader(_all(header, lines), delimiter=_delimiter(header), strict=True)
+    try:
+        found = _number_of(next(rows, []))
+        is_ours = found.keys() >= _OURS
+        files = media() if found.keys() >= _OBSERVATIONS else {}
+        for row in filter(None, rows):
+            path = _media_path(row, found, files) if files else _path_in(row, found)
+            yield path_of(from_cell(path) if is_ours else path)
+    except (csv.Error, IndexError, ValueError) as problem:
+        raise TableError(f"line {rows.line_num:,}: expected a path") from problem
 
 
 def media_in(lines: Iterator[str]) -> dict[str, str]:
@@ -136,6 +168,7 @@ class _Table:
             confidence(float(written)) if written else None,
             bbox=self._box(row),
             source=self._said_by(row) or None,
+            human=self._is_human(row),
         )
 
     def _require(self, label: str, name: str) -> None:
@@ -159,14 +192,14 @@ class _Table:
         return text(row[self._label].strip()) if self._label is not None else ""
 
     def _path(self, row: Sequence[str]) -> str:
-        found = self._found
-        if found.keys() >= _TIMELAPSE:
-            folder, name = row[found["relativepath"]], row[found["file"]]
-            return f"{folder}/{name}" if folder else name
-        return row[found[next(name for name in _PATHS if name in found)]]
+        return _path_in(row, self._found)
 
     def _box(self, row: Sequence[str]) -> str | None:
         return None
+
+    def _is_human(self, row: Sequence[str]) -> bool | None:
+        """Say whether a person says so: a machine would say how sure it is."""
+        return True if self._confidence is None else None
 
     def _said_by(self, row: Sequence[str]) -> str:
         return text(row[self._source].strip()) if self._source is not None else ""
@@ -189,20 +222,25 @@ class _Observations(_Table):
             raise TableError(f"has no column {printable(name)}; its columns: {self._listed()}")
 
     def _name(self, row: Sequence[str]) -> str:
+        tags = row[self._found[_TAGS]].split("|") if _TAGS in self._found else ()
+        for tag in tags:
+            if tag.startswith(_TAG):
+                return text(tag.removeprefix(_TAG))
         kind = row[self._found["observationtype"]].strip()
         return super()._name(row) or _TYPES.get(kind, text(kind))
 
     def _path(self, row: Sequence[str]) -> str:
-        """Return the file of the medium; what is of no medium is of no file that is known."""
-        medium = row[self._found["mediaid"]]
-        event = row[self._found["eventid"]] if "eventid" in self._found else ""
-        return self._files.get(medium, medium or event or "an observation of no medium")
+        return _media_path(row, self._found, self._files)
 
     def _box(self, row: Sequence[str]) -> str | None:
         written = [row[self._found[name]].strip() for name in _BOX if name in self._found]
         if len(written) < len(_BOX) or not all(written):
             return None
         return json.dumps([float(number) for number in written], allow_nan=False)
+
+    def _is_human(self, row: Sequence[str]) -> bool | None:
+        method = row[self._found[_METHOD]].strip() if _METHOD in self._found else ""
+        return method == "human" if method else None
 
     def _said_by(self, row: Sequence[str]) -> str:
         if self._source is not None:
@@ -211,12 +249,22 @@ class _Observations(_Table):
         return text(next(filter(None, by), ""))
 
 
-def path_of(path: str) -> str:
-    """Return a path, and raise ValueError if no file has such a name."""
-    if not path or "\0" in path:
-        raise ValueError("no path")
-    os.fsencode(path)  # raises what is no name of a file
-    return path
+def _path_in(row: Sequence[str], found: Mapping[str, int]) -> str:
+    if found.keys() >= _TIMELAPSE:
+        folder, name = row[found["relativepath"]], row[found["file"]]
+        return f"{folder}/{name}" if folder else name
+    return row[found[next(name for name in _PATHS if name in found)]]
+
+
+def _media_path(row: Sequence[str], found: Mapping[str, int], files: Mapping[str, str]) -> str:
+    """Return the file of the medium; what is of no medium is of no file that is known."""
+    medium = row[found["mediaid"]]
+    event = row[found["eventid"]] if "eventid" in found else ""
+    return files.get(medium, medium or event or "an observation of no medium")
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
 
 
 def _all(header: str, lines: Iterator[str]) -> Iterator[str]:

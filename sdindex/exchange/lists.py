@@ -9,7 +9,8 @@ from typing import IO, Any
 
 from sdindex.archive.names import printable
 from sdindex.archive.scan import reason
-from sdindex.errors import SampleError
+from sdindex.errors import LabelFileError, SampleError
+from sdindex.exchange.exported import exported_paths
 from sdindex.exchange.inputs import STDIN, Input, is_json
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.matching import Matcher
@@ -31,7 +32,8 @@ class PathList:
 
     Such a file has a path a line, or paths that each end with a zero byte, or it is JSON: a
     list of paths, of objects with a ``path`` (as `sdindex select` writes them), a ``file`` (as
-    MegaDetector does) or a ``file_name`` (COCO), or such a list under ``images``.
+    MegaDetector does) or a ``file_name`` (COCO), or such a list under ``images``; or a table
+    with a column of paths, or what `sdindex.exchange.readers` read.
 
     Parameters
     ----------
@@ -58,10 +60,16 @@ class PathList:
             return
         name = printable(self._input.name)
         try:
+            exported = exported_paths(self._input)
+            if exported is not None:
+                yield from exported
+                return
             with self._input.opened() as file:
                 yield from _from_json(file, name) if is_json(file) else _from_text(file, name)
         except OSError as problem:
             raise SampleError(f"cannot read {name}: {reason(problem)}") from problem
+        except LabelFileError as problem:
+            raise SampleError(str(problem)) from problem
 
 
 def resolve(session: Session, options: SampleOptions) -> Listed:

@@ -12,18 +12,22 @@ from sdindex.store.tables import label
 
 
 def labels_of(session: Session, ids: Sequence[int]) -> Labels:
-    """Return the labels of images: the surest first (one without a confidence is), then by name."""
+    """Return the labels of images: those that people gave first, then the surest, then by name.
+
+    One without a confidence is as sure as can be.
+    """
     if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
         return {}
     found: Labels = defaultdict(list)
     confidence = sa.func.max(sa.func.coalesce(label.c.confidence, 1.0))
+    by_people = sa.func.max(sa.cast(label.c.human, sa.Integer))
     said = label.c.image_id, label.c.label, label.c.source
     for chunk in batched(ids, PARAMETERS):
         statement = (
             sa.select(label.c.image_id, label.c.label, confidence, label.c.source)
             .where(label.c.label.is_not(None), has_id(label.c.image_id, chunk))
             .group_by(*said)
-            .order_by(confidence.desc(), label.c.label, label.c.source)
+            .order_by(by_people.desc(), confidence.desc(), label.c.label, label.c.source)
         )
         for image_id, *of_image in session.rows(statement):
             found[image_id].append(SaidLabel(*of_image))

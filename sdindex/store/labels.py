@@ -16,7 +16,7 @@ from sdindex.store.tables import label, sample_image
 
 _Key = tuple[int, str | None, str | None]  # an image, a label, and the box that it is in
 
-_COLUMNS = ("id", "image_id", "source", "label", "confidence", "failure", "bbox")
+_COLUMNS = ("id", "image_id", "source", "label", "confidence", "failure", "bbox", "human")
 
 
 class Said(NamedTuple):
@@ -28,6 +28,8 @@ class Said(NamedTuple):
         0 to 1; None is as sure as 1.
     bbox
         Where it is, as JSON: x, y, width and height as fractions, from the top left.
+    is_human
+        Whether a person says so.
     """
 
     image_id: int
@@ -35,6 +37,7 @@ class Said(NamedTuple):
     confidence: float | None = None
     failure: str | None = None
     bbox: str | None = None
+    is_human: bool = False
 
 
 class Stored(NamedTuple):
@@ -119,8 +122,8 @@ class LabelWriter:
 
     def _insert(self, source: str, said: Sequence[Said]) -> None:
         rows = [
-            (row_id, image_id, source, name, confidence, failure, bbox)
-            for row_id, (image_id, name, confidence, failure, bbox) in enumerate(said, self._next)
+            (row_id, each.image_id, source, *each[1:])
+            for row_id, each in enumerate(said, self._next)
         ]
         insert(self._session, label, _COLUMNS, rows)
         self._next += len(rows)
@@ -165,6 +168,11 @@ def drop(session: Session, source: str) -> int:
 def sources(session: Session) -> list[str]:
     """Return who says anything, in alphabetical order."""
     return list(session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source)))
+
+
+def human_sources(session: Session) -> set[str]:
+    """Return the sources of labels that people gave."""
+    return set(session.scalars(sa.select(label.c.source).where(label.c.human).distinct()))
 
 
 def require_sources(session: Session, wanted: Iterable[str]) -> None:

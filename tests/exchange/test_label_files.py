@@ -181,7 +181,9 @@ def plain(one: dict[str, Any], threshold: float) -> list[tuple[str | None, float
 def test_a_byte_order_mark_is_no_content(write: Write) -> None:
     json_text = json.dumps(results({"file": "a.jpg", "detections": []}))
     assert list(write(b"\xef\xbb\xbf" + json_text.encode())) == [Label("a.jpg", "empty")]
-    assert list(write(b"\xef\xbb\xbfpath,label\na.jpg,fox\n")) == [Label("a.jpg", "fox")]
+    assert list(write(b"\xef\xbb\xbfpath,label\na.jpg,fox\n")) == [
+        Label("a.jpg", "fox", human=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,9 @@ def test_csv_of_any_order_and_case(write: Write, header: str) -> None:
     values = {"x": "?", "label": "red fox", "conf": "0.5", "confidence": "0.5"}
     row = [values.get(name, r"a\b.jpg") for name in names]
     confidence = 0.5 if len(names) > 2 else None
-    assert list(write([header.split(","), row])) == [Label(r"a\b.jpg", "red fox", confidence)]
+    assert list(write([header.split(","), row])) == [
+        Label(r"a\b.jpg", "red fox", confidence, human=True if confidence is None else None)
+    ]
 
 
 def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
@@ -203,16 +207,16 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         "Field,IMG_2.JPG,,2024-05-01 10:00:00,,false\r\n"
     )
     assert list(LabelFile(timelapse.path, columns=Columns("species"))) == [
-        Label(r"site1\cam2/IMG_1.JPG", "Fox"),
-        Label("IMG_2.JPG", None),
+        Label(r"site1\cam2/IMG_1.JPG", "Fox", human=True),
+        Label("IMG_2.JPG", None, human=True),
     ]
     people = 'path;label\n"a;1.jpg";fox\na.jpg; hare \n\na.jpg;fox\n'
     assert list(write(people)) == [
-        Label("a;1.jpg", "fox"),
-        Label("a.jpg", "hare"),
-        Label("a.jpg", "fox"),
+        Label("a;1.jpg", "fox", human=True),
+        Label("a.jpg", "hare", human=True),
+        Label("a.jpg", "fox", human=True),
     ]
-    assert list(write("path\tlabel\na,b.jpg\tfox\n")) == [Label("a,b.jpg", "fox")]
+    assert list(write("path\tlabel\na,b.jpg\tfox\n")) == [Label("a,b.jpg", "fox", human=True)]
     raw = list(write(b"path,label\n\xff\xfe.jpg,fox\n"))
     assert os.fsencode(raw[0].path) == b"\xff\xfe.jpg"
 
@@ -236,7 +240,7 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         ('{"images": ' + "[" * 100_000, "is damaged: it is nested too deeply"),
         ('{"detection_categories": {"1": "\\ud800"}}', "a category is no valid Unicode"),
         ("[]", 'has no "detection_categories": expected MegaDetector results (JSON), or CSV'),
-        ({"images": [{"file_name": "a.jpg"}], "annotations": []}, 'has no "detection_categories"'),
+        ({"images": [{"file_name": "a.jpg"}], "annotations": []}, "of its images lacks what COCO"),
         (results({"file_name": "a.jpg"}), "at image 1: expected"),
         (results({"file": "a", "detections": []}, {"file": "b", "detections": [1]}), "at image 2:"),
         (
@@ -295,7 +299,9 @@ def test_a_pipe_is_read_once_and_gone_through_often(tmp_path: Path, kind: str) -
     writer = threading.Thread(target=pipe.write_text, args=(content,))
     writer.start()
     file = LabelFile(str(pipe))
-    assert list(file) == list(file) == [Label("a.jpg", "empty")]
+    assert (
+        list(file) == list(file) == [Label("a.jpg", "empty", human=True if kind == "csv" else None)]
+    )
     assert list(file.paths()) == ["a.jpg"]
     writer.join()
 

@@ -43,8 +43,16 @@ def _annotations(
                     "id": f"{path}#{next(number)}",
                     "image_id": path,
                     "category_id": numbers[label],
+                    **_score(image, label, box),
                 }
                 yield annotation if box is None else annotation | _pixels(box, image)
+
+
+def _score(image: Sampled, label: str, box: Boxed | None) -> dict[str, float]:
+    """Return how sure a machine is, where no person says the same."""
+    same = [said for said in image.said if said.label == label and said.box == box]
+    sure = [said.confidence for said in same if said.confidence is not None]
+    return {"score": max(sure)} if sure and len(sure) == len(same) else {}
 
 
 def _pixels(box: Boxed, image: Sampled) -> dict[str, Any]:

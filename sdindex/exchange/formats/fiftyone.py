@@ -4,7 +4,7 @@ It is imported with ``data_path="data.json"``: the images may stay where they ar
 """
 
 from collections.abc import Collection, Iterator
-from typing import IO, Any
+from typing import Any
 
 from sdindex.exchange.folders import Folder
 from sdindex.exchange.formats.members import write_members
@@ -15,25 +15,27 @@ _WHOLE = (0, 0, 1, 1)  # the box of a label that has none: the format wants one
 
 
 def write(images: Collection[Sampled], folder: Folder, wishes: Wishes) -> None:
-    """Write ``data.json``, the location of each image, and ``labels.json``, its detections."""
+    """Write ``data.json``, the location of each image, and ``labels.json``, its detections.
+
+    An image is known by its number: of names, FiftyOne leaves out what follows the last dot.
+    """
     naming = Naming.of(images)
     with folder.file("data.json") as file:
-        paths = naming.path if folder.has_images else (lambda image: image.path)
-        write_members(((naming.path(image), paths(image)) for image in images), file)
+        path_of = naming.path if folder.has_images else _location
+        write_members(((str(at), path_of(image)) for at, image in enumerate(images)), file)
     with folder.file("labels.json") as file:
-        _write_labels(images, naming, file)
+        file.write(b'{"labels": ')
+        write_members(_labelled(images, naming), file)
+        file.write(b"}\n")
 
 
-def _write_labels(images: Collection[Sampled], naming: Naming, file: IO[bytes]) -> None:
-    file.write(b'{"labels": ')
-    write_members(_labelled(images, naming), file)
-    file.write(b"}\n")
+def _location(image: Sampled) -> str:
+    return image.path
 
 
 def _labelled(images: Collection[Sampled], naming: Naming) -> Iterator[tuple[str, Any]]:
-    for image in images:
-        if image.said:
-            yield naming.path(image), [_detection(said, image, naming) for said in image.said]
+    for at, image in enumerate(images):  # one that is not listed is not imported
+        yield str(at), [_detection(said, image, naming) for said in image.said] or None
 
 
 def _detection(said: SaidOf, image: Sampled, naming: Naming) -> dict[str, Any]:

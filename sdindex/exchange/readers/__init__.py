@@ -1,0 +1,1 @@
+"""What other programs' files say of images: a file for each of their formats."""
