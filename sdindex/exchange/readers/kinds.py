@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from stat import S_ISDIR
 from typing import IO
 
 from sdindex.exchange.inputs import STDIN, Input
@@ -30,14 +29,8 @@ class PackedError(ValueError):
 
 
 def folder_file(path: str) -> str:
-    """Return the file to read where a folder is named: that of a package, or of a dataset.
-
-    Raises
-    ------
-    OSError
-        When there is nothing.
-    """
-    if path == STDIN or not S_ISDIR(os.stat(path).st_mode):
+    """Return the file to read where a folder is named: that of a package, or of a dataset."""
+    if path == STDIN or not os.path.isdir(path):
         return path
     inside = (os.path.join(path, name) for name in (PACKAGE, DATASET))
     return next(filter(os.path.exists, inside), path)
