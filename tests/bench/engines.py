@@ -19,7 +19,6 @@ from tests.bench.made import camera_folders, make_image
 from tests.bench.rows import Row, compared
 from tests.bench.sizes import Sizes
 
-SHARDS = 64
 # Does no more than copy the rows, into the same table with the same indexes.
 COPY = """
 import sqlite3, sys
@@ -41,7 +40,7 @@ for shard in shards:
 
 def merging(folder: Path, sizes: Sizes) -> Iterator[Row]:
     """Merge the indexes of shards, beside SQLite that copies their rows."""
-    shards = write_shards(folder / "shards", folder / "absent", sizes.images)
+    shards = write_shards(folder / "shards", folder / "absent", sizes.images, sizes.shards)
     merged, copied = folder / "merged.db", folder / "copied.db"
     merge = ["sdindex", "--db", str(merged), "merge", "-q", *shards]
     ours, theirs = in_turn(
@@ -49,25 +48,25 @@ def merging(folder: Path, sizes: Sizes) -> Iterator[Row]:
         lambda: run(merge, fresh=merged),
         lambda: run([python(), "-c", COPY, str(copied), *shards], fresh=copied),
     )
-    what = f"merge {SHARDS} shards of {sizes.images:,} images"
+    what = f"merge {sizes.shards} shards of {sizes.images:,} images"
     yield compared(what, ours, "SQLite, copying their rows", theirs, "wall", "<= 3")
     again, _ = in_turn(sizes.runs, lambda: run(merge), lambda: run(["true"]))
     yield compared("merge them again", again, "the first merge", ours, "wall", "<= 1")
 
 
-def write_shards(folder: Path, root: Path, images: int) -> list[str]:
+def write_shards(folder: Path, root: Path, images: int, shards: int) -> list[str]:
     """Write the indexes of all shards of an archive that is not there; return their names."""
     folder.mkdir()
     chance = random.Random(1)
-    names = [folder / f"{number}.db" for number in range(1, SHARDS + 1)]
+    names = [folder / f"{number}.db" for number in range(1, shards + 1)]
     with ExitStack() as stack:
         sessions = [stack.enter_context(Store(name).writing(create=True)) for name in names]
         for number, session in enumerate(sessions, 1):
-            _add_archive(session, root, Shard(number, SHARDS))
+            _add_archive(session, root, Shard(number, shards))
         for number, camera in enumerate(camera_folders(root, images)):
             own = defaultdict(list)
             for row in rows(chance, root, camera, min(1000, images - 1000 * number)):
-                own[shard_number(row["path"], SHARDS)].append(row)
+                own[shard_number(row["path"], shards)].append(row)
             for shard, some in own.items():
                 sessions[shard - 1].execute(image.insert(), some)
         for session in sessions:

@@ -43,7 +43,7 @@ def finding(folder: Path, sizes: Sizes) -> Iterator[Row]:
     _, db = _indexes(folder, sizes)
     first = "/data/large/site0000/camera00000/DCIM/100RECNX/IMG_0001.JPG"
     half = str(sizes.images // 2)
-    for what, target, given in (
+    asked = (
         (f"select -n {half}, paths", "1.2 s, 250 MB of 1,000,000", ["select", "-n", half]),
         ("buckets -n 1000", "1 s", ["buckets", "-n", "1000"]),
         ("buckets -n 1000 --bits 12", "1 s", ["buckets", "-n", "1000", "--bits", "12"]),
@@ -51,10 +51,12 @@ def finding(folder: Path, sizes: Sizes) -> Iterator[Row]:
         ("duplicates", "20 s beyond the imports", ["duplicates"]),
         ("quality -n 1000", "2 s of CPU of 1,000,000", ["quality", "-n", "1000"]),
         ("the view bucket", "0.1 s beyond the imports", ["sql", "SELECT * FROM bucket"]),
-    ):
-        imports, ours = in_turn(
-            min(sizes.runs, 3), _imports, partial(run, ["sdindex", "--db", str(db), *given])
-        )
+    )
+    commands = (["sdindex", "--db", str(db), *given] for _, _, given in asked)
+    imports, *costs = in_turn(
+        min(sizes.runs, 3), _imports, *(partial(run, command) for command in commands)
+    )
+    for (what, target, _), ours in zip(asked, costs, strict=True):
         yield Row(
             f"{what}, of {sizes.images:,} images",
             f"{median(ours, 'wall'):.2f} s, {median(ours, 'cpu'):.2f} s of CPU, "

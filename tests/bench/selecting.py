@@ -58,14 +58,17 @@ def options(folder: Path, sizes: Sizes) -> Iterator[Row]:
     label_cards(folder / "labels.csv", Path("/data/large"), sizes.images)
     run([*sdindex, "labels", "import", str(folder / "labels.csv")])
     run([*sdindex, "select", "-n", count, "--save", "spring"])
-    for given in GIVEN:
-        wanted = str(2 * int(count)) if "extend" in given else count
-        command = [*sdindex, "select", "-n", wanted, *given.split()]
-        imports, cost = in_turn(
-            min(sizes.runs, 3),
-            lambda: run([python(), "-c", "import click, sqlalchemy, numpy"]),
-            partial(run, command),
-        )
+    select = [*sdindex, "select", "-n"]
+    wanted = [str(2 * int(count)) if "extend" in given else count for given in GIVEN]
+    imports, *costs = in_turn(
+        min(sizes.runs, 3),
+        lambda: run([python(), "-c", "import click, sqlalchemy, numpy"]),
+        *(
+            partial(run, [*select, number, *given.split()])
+            for number, given in zip(wanted, GIVEN, strict=True)
+        ),
+    )
+    for given, cost in zip(GIVEN, costs, strict=True):
         taken = f"{median(cost, 'wall'):.2f} s, {median(cost, 'memory'):.0f} MB"
         what = f"select {given}, of {sizes.images:,} images"
         beside = compared(what, cost, "`import click, sqlalchemy, numpy`", imports, "wall", "")

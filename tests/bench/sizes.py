@@ -15,5 +15,6 @@ class Sizes:
     files: int = 100_000  # to scan
     images: int = 1_000_000  # to select from
     archives: int = 1  # of so many images each, in a PostgreSQL database
+    shards: int = 64  # to merge
     pictures: Path = Path()  # the folder of originals
     peer: Path | None = None  # the programs of smartdownsample's environment

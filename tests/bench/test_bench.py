@@ -18,7 +18,8 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     make_image(tmp_path / "pictures" / "IMG_1.JPG", size=(640, 480))
     page = tmp_path / "bench.html"
     small = ["--runs", "0", "--originals", "2", "--decoded", "1", "--far", "8", "--files", "200",
-             "--images", "3000", "--pictures", str(tmp_path / "pictures")]  # fmt: skip
+             "--images", "3000", "--shards", "4",
+             "--pictures", str(tmp_path / "pictures")]  # fmt: skip
     command = [sys.executable, str(CHECKOUT / "scripts" / "bench"), "--here", *small]
     done = subprocess.run([*command, "--page", page], check=True, capture_output=True, text=True)
     rows = [line.strip("|").split(" | ") for line in done.stdout.splitlines() if line[:2] == "| "]

@@ -147,7 +147,7 @@ def test_a_card_and_python_m(card: Path) -> None:
     """What Python imports before our first line, our own name among it, we cannot prevent."""
     spared = of_python_itself(card, ["-m", "nothing_at_all"], environment())
     ran = make_hostile(card, spared | {"sdindex"})
-    run_commands(MODULE, card, environment())
+    run_commands(MODULE, card, environment(), FEW)
     assert not ran.exists(), ran.read_text()
 
 

@@ -61,7 +61,7 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(row, max_size=30), st.lists(row, min_size=1, max_size=30), st.integers(1, 7))
 def test_what_is_counted_is_what_is_stored(
     tmp_path_factory: pytest.TempPathFactory, first: list[Row], second: list[Row], chunk: int

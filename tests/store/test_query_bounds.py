@@ -53,15 +53,19 @@ for query in queries:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is not in /proc")
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_memory_is_bounded_whatever_is_selected(filled: Index, db: Path, form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "queries"), [("table", LARGE), ("csv", LARGE[::2]), ("json", LARGE[1::2])]
+)
+def test_memory_is_bounded_whatever_is_selected(
+    filled: Index, db: Path, form: str, queries: list[str]
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, db, form, *LARGE],
+        [sys.executable, "-c", MEASURED, db, form, *queries],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     *answers, rest = re.split(r"peak (\d+)\n", done.stderr)
     assert rest == ""
-    for query, said, peak in zip(LARGE, answers[::2], answers[1::2], strict=True):
+    for query, said, peak in zip(queries, answers[::2], answers[1::2], strict=True):
         assert said.count("\n") <= 1, said  # nothing, or the refusal
         assert int(peak) < 700, (query[:80], peak)
 
