@@ -37,6 +37,7 @@ from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
     from sdindex.sampling.quality import Quality
+    from sdindex.store.decisions import Decision
     from sdindex.store.likeness import Duplicates, SimilarImage
 
 
@@ -150,6 +151,22 @@ class Questions:
                     "or a saved sample (its name alone)"
                 )
         return quality(found, sampled, distance=chosen.burst_distance, sizes=name is None)
+
+    def decisions(self, name: str) -> "list[Decision]":
+        """Return what people decided in a review, or in that which a saved sample came from.
+
+        All of it, in the order in which it was decided: of several decisions on an image the last
+        one counts.
+
+        Raises
+        ------
+        SampleError
+            When there is neither of that name.
+        """
+        from sdindex.store import decisions  # which few ask about
+
+        with self._store.reading() as session:
+            return decisions.told(session, text("name", name))
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
         """Return the hash, as a signed integer, of each file that the index has read."""

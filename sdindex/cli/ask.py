@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> None:
     """Run one SQL query on the index. Nothing is written, whatever QUERY says.
 
-    Tables: image, archive, label, sample, sample_image. Views: image_hash, bucket. Functions
+    Tables: image, archive, label, sample, sample_image, review,
+    decision. Views: image_hash, bucket. Functions
     beside those of SQLite: hamming(a, b), bucket(dhash, bits), dhash_hex(dhash). A table shows
     the first 1,000 rows; csv and json write all.
     """

@@ -87,10 +87,25 @@ def list_samples(index: "Index", *, form: "TableFormat") -> None:
 @samples.command("show")
 @click.argument("name")
 @click.option("--missing", is_flag=True, help="Write the paths of the missing images instead.")
+@click.option(
+    "--decisions",
+    type=click.Choice(("table", "csv", "json")),
+    help="Write what people decided on its images instead, also of a review of that name.",
+)
 @delivery_options
 @with_index
-def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery) -> None:
+def show_sample(
+    index: "Index",
+    *,
+    name: str,
+    missing: bool,
+    decisions: "TableFormat | None",
+    delivery: Delivery,
+) -> None:
     """Write the images of the saved sample NAME, as select does."""
+    if decisions is not None:
+        _show_decisions(index, name, decisions, delivery)
+        return
     gone = index.missing_of(name)
     if missing:
         delivery.write_missing(gone, index.file)
@@ -102,6 +117,16 @@ def show_sample(index: "Index", *, name: str, missing: bool, delivery: Delivery)
             f"{printable(gone[0])}; all of them: --missing",
             err=True,
         )
+
+
+def _show_decisions(index: "Index", name: str, form: "TableFormat", delivery: Delivery) -> None:
+    from sdindex.cli.terminal import write_records
+    from sdindex.exchange.output import writing
+    from sdindex.store.decisions import Decision
+
+    decided = index.decisions(name)
+    with writing(delivery.output, index=index.file) as output:
+        write_records(Decision, decided, form, output)
 
 
 @samples.command("drop")

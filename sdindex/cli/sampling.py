@@ -163,6 +163,16 @@ _SAMPLING = (
         metavar="NAME|FILE",
         help="No images of this saved sample or list; repeatable.",
     ),
+    click.option(
+        "--review",
+        metavar="NAME",
+        help="Keep what this review kept, and replace what it rejected by the next best.",
+    ),
+    click.option(
+        "--rejected-by",
+        metavar="OBSERVER",
+        help="Only images that this observer rejected, in whichever review.",
+    ),
 )
 
 

@@ -38,7 +38,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class _Tree:
+class Tree:
     """Groups within groups.
 
     Attributes
@@ -56,6 +56,7 @@ class _Tree:
     is_fixed: NDArray[np.bool_]
 
     def sizes(self, level: int) -> Numbers:
+        """Return how many items each group of a level has."""
         return np.diff(self.starts[level], append=len(self.order))
 
     def fixed(self, level: int) -> Numbers:
@@ -80,25 +81,26 @@ def drawn(keys: Sequence[Key], fixed: Numbers, count: int, wishes: Wishes) -> Nu
     """
     if not len(keys[0]):
         return np.empty(0, np.int64)
-    tree = _tree(keys, fixed)
-    sizes = [tree.sizes(len(keys))]
+    nest = tree(keys, fixed)
+    sizes = [nest.sizes(len(keys))]
     for level in reversed(range(len(keys))):
-        summed = np.add.reduceat(sizes[0], tree.within(level))
+        summed = np.add.reduceat(sizes[0], nest.within(level))
         if wishes.at_most is not None and level == len(keys) - 1:
-            summed = np.maximum(tree.fixed(level), np.minimum(summed, wishes.at_most))
+            summed = np.maximum(nest.fixed(level), np.minimum(summed, wishes.at_most))
         sizes.insert(0, summed)
     keeps = np.array([count])
     for level in range(len(keys)):
-        groups = sizes[level + 1], tree.fixed(level + 1)
+        groups = sizes[level + 1], nest.fixed(level + 1)
         if level == 0 and wishes.quotas is not None:
-            numbers = keys[0][tree.order[tree.starts[1]]]
+            numbers = keys[0][nest.order[nest.starts[1]]]
             keeps = _by_quotas(*groups, numbers, count, wishes.quotas)
         else:
-            keeps = trim_each(*groups, tree.within(level), keeps)
-    return np.sort(_even(tree, keeps, wishes.moved))
+            keeps = trim_each(*groups, nest.within(level), keeps)
+    return np.sort(_even(nest, keeps, wishes.moved))
 
 
-def _tree(keys: Sequence[Key], fixed: Numbers) -> _Tree:
+def tree(keys: Sequence[Key], fixed: Numbers) -> Tree:
+    """Return the groups of items, given the number of each one's group level by level."""
     order = in_order(keys)
     begins = turns(np.zeros(len(order), bool))
     starts = [np.flatnonzero(begins)]
@@ -107,7 +109,7 @@ def _tree(keys: Sequence[Key], fixed: Numbers) -> _Tree:
         starts.append(np.flatnonzero(begins))
     is_fixed = np.zeros(len(order), bool)
     is_fixed[fixed] = True
-    return _Tree(order, starts, is_fixed[order])
+    return Tree(order, starts, is_fixed[order])
 
 
 def _by_quotas(
@@ -188,7 +190,7 @@ class _Stretches:
         return items[first_greatest(moved[order[items]], np.cumsum(steps) - steps)]
 
 
-def _even(tree: _Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Order:
+def _even(tree: Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Order:
     """Return the positions that are kept of each group, even along natural order."""
     starts, sizes, fixed = tree.starts[-1], tree.sizes(-1), tree.fixed(-1)
     is_whole = keeps == sizes
@@ -206,7 +208,7 @@ def _even(tree: _Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Orde
     return positions
 
 
-def _gaps(tree: _Tree, groups: Numbers, new: Numbers) -> _Stretches:
+def _gaps(tree: Tree, groups: Numbers, new: Numbers) -> _Stretches:
     """Return what fixed items leave between them in groups, and how many new ones go where.
 
     These go one by one where they leave the widest gaps: a gap of so many items with s new ones

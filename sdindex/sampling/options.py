@@ -115,6 +115,11 @@ class SampleOptions:
         Images to be in it in any case: a list, as `files`.
     exclude
         Names of saved samples, or files of paths, whose images are not to be in it.
+    review
+        As the review of this name decided: what it kept is in the sample, and what it rejected is
+        replaced.
+    rejected_by
+        Only images that this observer rejected, in whichever review.
     """
 
     bits: int = DEFAULT_BITS
@@ -141,6 +146,8 @@ class SampleOptions:
     extend: str | None = None
     include: str | Sequence[str] | None = None
     exclude: Sequence[str] = ()
+    review: str | None = None
+    rejected_by: str | None = None
 
     def __post_init__(self) -> None:
         with said_of_a_sample():
@@ -272,6 +279,8 @@ _CHECKS: dict[str, Callable[[str, object], object]] = {
     "extend": text,
     "include": _list,
     "exclude": paths,
+    "review": text,
+    "rejected_by": text,
 }
 
 
@@ -314,6 +323,8 @@ class SampleArguments(TypedDict, total=False):
     extend: str | None
     include: AnyPath | Iterable[AnyPath] | None
     exclude: AnyPath | Iterable[AnyPath]
+    review: str | None
+    rejected_by: str | None
 
 
 # As the command line has them.

@@ -57,14 +57,14 @@ class LabelsReached(NamedTuple):
 def labels_reached(found: Candidates, counts: Iterable[int]) -> list[LabelsReached]:
     """Draw samples of several sizes, and return how many labels each reaches.
 
-    A size is left out where there are fewer images, or more are fixed.
+    A size is left out where there are fewer images, or more are fixed or kept.
     """
     labels, images = needed(found.frame.labels), len(found)
     by_label = images_by_label(labels)
     sizes, of_size = np.unique(by_label[by_label > 0], return_counts=True)
     kind, points = Kind(labels.positions, labels.numbers), []
     for count in sorted(set(counts)):
-        if max(len(found.fixed), 1) <= count <= images:
+        if max(found.least, 1) <= count <= images:
             missed = [_chance_of_none(images, size, count) for size in sizes.tolist()]
             random = float(of_size @ (1 - np.array(missed)))
             points.append(LabelsReached(count, reached(kind, draw(found, count).positions), random))

@@ -7,6 +7,7 @@ is images, or bursts or events, each shown by one of its images.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from sdindex.sampling.kinds import Quotas
 from sdindex.sampling.levels import Key, Wishes
 from sdindex.sampling.options import Show, Unit
 from sdindex.sampling.order import top_bits
+from sdindex.sampling.review import Decided, Kin, reviewed
 from sdindex.sampling.strata import Strata
 from sdindex.sampling.units import Units, units_of
 
@@ -61,6 +63,8 @@ class Candidates:
         What each innermost stratum gives at most.
     quotas
         Fixed shares of the outermost strata, and the numbers of these by name.
+    decided
+        What a review decided, where there is one; then `groups` have the bursts.
     """
 
     frame: Frame
@@ -75,9 +79,31 @@ class Candidates:
     prefers_motion: bool = False
     at_most: int | None = None
     quotas: tuple[Quotas, dict[str, int]] | None = None
+    decided: Decided | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def least(self) -> int:
+        """How many images every sample has: those that are fixed, or that a review keeps."""
+        kept = () if self.decided is None else self.decided.kept
+        return max(len(self.fixed), len(kept))
+
+    @cached_property
+    def kin(self) -> Kin:
+        """By what a review finds the next best of an image."""
+        by_unit = self.unit != "image"
+        by_motion = self.show == "moved" if by_unit else self.prefers_motion
+        motions = self.frame.motions if by_motion else None
+        outermost = 0 if self.quotas is None else 1
+        return Kin(
+            [*self.keys, self.frame.buckets(self.leading)],
+            self.groups[self.unit if by_unit else "burst"],
+            show=self.show if by_unit else None,
+            moved=None if motions is None else moved(motions),
+            outermost=outermost if self.at_most is None else len(self.strata),
+        )
 
     @property
     def keys(self) -> list[Key]:
@@ -112,22 +138,48 @@ def draw(candidates: Candidates, count: int) -> Drawn:
     SampleError
         When more images are fixed than are wanted, or a share cannot be had.
     """
-    if len(candidates.fixed) > count:
+    kept = () if candidates.decided is None else candidates.decided.kept
+    require_room(len(candidates.fixed), len(kept), count)
+    positions = _drawn(candidates, count)
+    if candidates.decided is not None:
+        positions = reviewed(positions, candidates.decided, candidates.kin, count, candidates.fixed)
+    if candidates.unit == "image":
+        return Drawn(positions)
+    firsts = candidates.groups[candidates.unit]
+    all_ids = candidates.frame.ids if candidates.all_ids is None else candidates.all_ids
+    return Drawn(positions, all_ids[firsts[positions]])
+
+
+def require_room(fixed: int, kept: int, count: int) -> None:
+    """Refuse a sample that is smaller than what is fixed in it, or what a review keeps.
+
+    Raises
+    ------
+    SampleError
+        When it is.
+    """
+    if fixed > count:
         raise SampleError(
-            f"{len(candidates.fixed):,} images are fixed already, more than the {count:,} that "
+            f"{fixed:,} images are fixed already, more than the {count:,} that "
             "are wanted; ask for more, or fix fewer"
         )
+    if kept > count:
+        raise SampleError(
+            f"the review keeps {kept:,} images, more than the {count:,} that are wanted; "
+            "ask for more, or keep fewer"
+        )
+
+
+def _drawn(candidates: Candidates, count: int) -> NDArray[Any]:
+    """Return the positions of a sample as it is without a review."""
     if candidates.unit == "image":
         keys = [*candidates.keys, candidates.frame.buckets(candidates.leading)]
         positions = levels.drawn(keys, candidates.fixed, count, candidates.wishes(count))
         _require_shares(candidates, _at(candidates.keys, positions), count, "images")
-        return Drawn(positions)
-    firsts = candidates.groups[candidates.unit]
-    units = units_of(firsts)
+        return positions
+    units = units_of(candidates.groups[candidates.unit])
     shown = units.shown_by(candidates.show, candidates.frame.motions)
-    positions = _draw_units(candidates, units, shown, count)
-    all_ids = candidates.frame.ids if candidates.all_ids is None else candidates.all_ids
-    return Drawn(positions, all_ids[firsts[positions]])
+    return _draw_units(candidates, units, shown, count)
 
 
 def _draw_units(

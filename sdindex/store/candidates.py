@@ -23,9 +23,11 @@ from sdindex.sampling.strata import Strata, column_of, shared, strata
 from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store import archives, samples, taxa
 from sdindex.store.database import Session
+from sdindex.store.decided import decided, decisions_of
+from sdindex.store.decisions import rejected_by
 from sdindex.store.frames import methods, refuse_to_mix
 from sdindex.store.labels import require_sources
-from sdindex.store.loading import load
+from sdindex.store.loading import Held, load
 from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.tables import label
 
@@ -39,6 +41,7 @@ def candidates(
     options: SampleOptions,
     also: Collection[str] = (),
     listed: Listed = NOTHING_LISTED,
+    held: Held | None = None,
 ) -> Candidates:
     """Return the images that pass every filter, and those that are fixed, in natural order.
 
@@ -49,6 +52,8 @@ def candidates(
         and ``"event"``: which of these each image is of.
     listed
         The images that the lists of the options name.
+    held
+        The frame, where the caller holds it in memory.
 
     Raises
     ------
@@ -59,25 +64,25 @@ def candidates(
     excluded = _excluded(session, options, listed)
     fixed = _fixed(session, options, listed, excluded)
     mixed = len(methods(session)) > 1
-    wanted = {*also, *([] if options.unit == "image" else [options.unit])}
-    frame = load(
-        session, {*_columns(options), *_of_units(wanted), *also, *(["method"] if mixed else [])}
-    )
+    decisions = decisions_of(session, options.review)
+    units = [options.unit] if decisions is None else [options.unit, "burst"]
+    wanted = {*also, *units} - {"image"}
+    columns = {*_columns(options), *_of_units(wanted), *also, *(["method"] if mixed else [])}
+    frame = load(session, columns) if held is None else held.frame
     frame = _heard(session, frame, options)
     leading, all_ids = leading_bits(options, frame.hashes), frame.ids
-    groups, later = _groups(frame, options, wanted, fixed, excluded)
+    groups, later = _groups(frame, options, wanted, fixed, excluded, held)
     chosen = _passing(session, frame, options, listed)
     if excluded:
         chosen &= ~frame.among(excluded)
-    if fixed:  # whatever the filters say, at their positions among the others
-        chosen |= frame.among(fixed)
+    stays = fixed.union(decisions.kept if decisions else ())
+    if stays:  # whatever the filters say, at their positions among the others
+        chosen |= frame.among(stays)
     frame = frame.only({*_drawn_by(options), *also, "method"}).take(chosen)
     groups = {unit: numbers[chosen] for unit, numbers in groups.items()}
     later = None if later is None else later[chosen]
     del chosen
-    if frame.methods is not None:
-        counted = np.bincount(frame.methods.numbers, minlength=len(frame.methods.names))
-        refuse_to_mix(_by_method(frame.methods, counted.tolist()))
+    _require_one_method(frame.methods)
     strata, quotas = _strata(session, frame, options)
     return Candidates(
         frame,
@@ -92,6 +97,7 @@ def candidates(
         options.prefer == "motion",
         options.at_most,
         quotas,
+        None if decisions is None else decided(decisions, frame),
     )
 
 
@@ -101,6 +107,7 @@ def _groups(
     units: set[str],
     fixed: Collection[int],
     excluded: Collection[int],
+    held: Held | None,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8] | None]:
     """Return the bursts and events that are wanted, of all images; and when each is drawn.
 
@@ -108,7 +115,7 @@ def _groups(
     """
     if _UNITS.isdisjoint(units):
         return {}, None
-    found = taken(frame, options.clock)
+    found = taken(frame, options.clock) if held is None else held.taken(options.clock)
     groups: dict[str, NDArray[Any]] = {}
     if "burst" in units:
         groups["burst"] = found.bursts()
@@ -135,11 +142,14 @@ def _ranks(session: Session, kind: Kind) -> dict[str, str] | None:
     return names
 
 
-def _by_method(methods: Coded, counted: Sequence[int]) -> Counter[str]:
+def _require_one_method(methods: Coded | None) -> None:
+    if methods is None:
+        return
+    counted = np.bincount(methods.numbers, minlength=len(methods.names)).tolist()
     images = Counter[str]()
     for (_, method), count in zip(methods.names, counted, strict=True):
         images[method] += count
-    return +images
+    refuse_to_mix(+images)
 
 
 def _columns(options: SampleOptions) -> set[str]:
@@ -178,6 +188,8 @@ def _passing(session: Session, frame: Frame, options: SampleOptions, listed: Lis
         passing &= frame.among(samples.bursts_of(session, options.within))
     if listed.files is not None:
         passing &= frame.among(listed.files)
+    if options.rejected_by is not None:
+        passing &= frame.among(rejected_by(session, options.rejected_by))
     if options.where is not None:
         passing &= frame.among(session.matching(options.where))
     return passing

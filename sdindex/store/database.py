@@ -312,6 +312,23 @@ class Store:
                         self.backend.discard()
                 raise
 
+    @contextmanager
+    def recording(self) -> Iterator[Session]:
+        """Give a session for a short change of what people say: samples and decisions.
+
+        It does not wait until a program that writes has ended, as `writing` does, but for its
+        current transaction alone. What is not committed when the block ends is rolled back.
+
+        Raises
+        ------
+        IndexMissingError, IndexUnusableError
+            When there is no index, or none that this program can use.
+        """
+        with self._connection("save") as connection:
+            self.backend.begin(connection, saving=True)
+            self._check_revision(connection)
+            yield Session(self.db, self.backend, connection)
+
     def _upgrade(self, connection: sa.Connection) -> None:
         stored = schema.stored_revision(connection, self.backend.tables(connection))
         if stored != SCHEMA_REVISION:

@@ -24,7 +24,7 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.inserting import insert, set_column
 from sdindex.store.tables import archive as archive_table
-from sdindex.store.tables import image, sample_image
+from sdindex.store.tables import decision, image, sample_image
 
 if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
@@ -266,8 +266,11 @@ def paths_of(session: Session, ids: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 def _is_saved() -> sa.ColumnElement[bool]:
-    """Return the condition that an image is in a saved sample."""
-    return sa.exists().where(sample_image.c.image_id == image.c.id)
+    """Return the condition that an image is in a saved sample, or was decided on."""
+    return sa.or_(
+        sa.exists().where(sample_image.c.image_id == image.c.id),
+        sa.exists().where(decision.c.image_id == image.c.id),
+    )
 
 
 def _values(archive: "Archive", read: ImageRead) -> dict[str, Any]:

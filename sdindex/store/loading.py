@@ -19,9 +19,11 @@ from sdindex.sampling.frame import (
     labelled,
     position_type,
 )
+from sdindex.sampling.options import Clock
+from sdindex.sampling.units import Taken, taken
 from sdindex.store.database import Session
 from sdindex.store.frames import StoredBlock, arranged, column_of, remade
-from sdindex.store.tables import WrongValueError, frame_column, image
+from sdindex.store.tables import WrongValueError, archive, frame_column, image, label
 
 _WIDE, _SHORT = np.dtype("<i8"), np.dtype("<u2")
 _FETCHED = 32  # columns at once: each has a hundred kilobytes
@@ -53,6 +55,40 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
         motions=_motions(session, blocks) if "motion" in columns else None,
         nights=_coded(session, blocks, "night") if "night" in columns else None,
     )
+
+
+class Held:
+    """The whole frame in memory, for whoever draws from it again and again.
+
+    Attributes
+    ----------
+    frame
+        With all its columns.
+    """
+
+    def __init__(self, session: Session) -> None:
+        columns = "time", "folder", "camera", "method", LABELS, "motion", "night"
+        self._state = _state(session)
+        self.frame = load(session, columns)
+        self._taken: dict[Clock, Taken] = {}
+
+    def is_current(self, session: Session) -> bool:
+        """Say whether no archive was brought up to date, and no label added, since it was read."""
+        now = _state(session)
+        return now == self._state
+
+    def taken(self, clock: Clock) -> Taken:
+        """Return its bursts."""
+        if clock not in self._taken:
+            self._taken = {clock: taken(self.frame, clock)}
+        return self._taken[clock]
+
+
+def _state(session: Session) -> list[tuple[Any, ...]]:
+    """Return what differs when an index has other images or labels: read in no time."""
+    archives = sa.select(archive.c.id, archive.c.updated_at, archive.c.frame_version)
+    labels = sa.select(sa.func.max(label.c.id))
+    return [*session.rows(archives.order_by(archive.c.id)), *session.rows(labels)]
 
 
 def cameras_folders_times(session: Session) -> tuple[Coded, Coded, Numbers]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 # The newest revision's name. Kept here so that opening an index need not import Alembic,
 # which takes half a second; a test compares it with the revisions.
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 
 # Names for every constraint, so that a later revision can speak of it on any database.
 NAMING = {
@@ -206,6 +206,35 @@ sample_image = Table(
     Column("image_id", RowId, ForeignKey("image.id"), primary_key=True, index=True),
     Column("burst", RowId),
     Column("split", Text),
+)
+
+# See sdindex.store.decisions.
+review = Table(
+    "review",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("made_at", DateTime, nullable=False),
+    Column("asked", RowId, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("program", Text, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column(
+        "review_id", RowId, ForeignKey("review.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column(
+        "image_id", RowId, ForeignKey("image.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("what", Text, nullable=False),  # kept, rejected or left
+    Column("within", Integer),  # bits: what is rejected with it
+    Column("observer", Text, nullable=False),
+    Column("made_at", DateTime, nullable=False),
+    Column("why", Text),
 )
 
 # See sdindex.store.labels.

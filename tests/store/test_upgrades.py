@@ -23,7 +23,7 @@ from sdindex.store.tables import SCHEMA_REVISION
 
 FROZEN = sorted((Path(__file__).parent / "frozen").glob("*.sql"))
 # Whoever releases one freezes it.
-UNRELEASED = {"0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"}
+UNRELEASED = {"0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"}
 OLD = [file.stem for file in FROZEN]
 
 Rows = dict[str, list[dict[str, object]]]
