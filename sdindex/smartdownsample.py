@@ -40,6 +40,7 @@ from sdindex.errors import SampleError, UsageError
 from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
+from sdindex.indexing.executors import Threads
 from sdindex.pages import charts
 from sdindex.progress import bar
 from sdindex.sampling.trim import stride, trim
@@ -246,7 +247,7 @@ def _remembered(
     # A new index hashes as smartdownsample does, so that both give the same buckets.
     method: Method | None = None if Path(index).exists() else "exact"
     # Threads, as in smartdownsample: a script that calls this need not be guarded.
-    with Index(index) as opened, ThreadPoolExecutor(workers) as executor:
+    with Index(index) as opened, Threads(workers) as executor:
         opened.update_files(
             paths, workers=workers, method=method, progress=show_progress, executor=executor
         )

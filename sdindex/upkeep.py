@@ -82,15 +82,15 @@ class Upkeep(Handover):
             folder below it; it need not be there.
         timeout
             Seconds after which reading a file is given up: it counts as unreadable, and is
-            tried again at the next update. An `executor` has its own idea of that.
+            tried again at the next update.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
-            Reads images instead of this program's own processes; anything with the
-            interface of ``concurrent.futures.Executor``. `workers` then says only how
-            many files are under way. Its workers see the archive under the same path, and
-            do not look for modules in it. Dask's is made by ``client.get_executor(pure=False)``,
-            or a changed file may get its old result.
+            Has batches of files read wherever it runs them, each in a process of the program's
+            own there: a crash or a hang costs one file. Anything with the interface of
+            ``concurrent.futures.Executor``. `workers` says how many batches it reads at once,
+            unless it is of ``concurrent.futures`` itself. Its workers see the archive under the
+            same path, and do not look for modules in it.
         verify
             Read every file again, changed or not, and the whole of it, also where a thumbnail
             is what is hashed: to find those that were damaged, or cut short, unseen. They are

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 import sdindex
 from sdindex import Index
+from sdindex.indexing.executors import Threads
 from tests.support import servers
 
 settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
@@ -75,7 +76,7 @@ def index(db: Path) -> Iterator[Index]:
 @pytest.fixture
 def threads() -> Iterator[Executor]:
     """Reads images in this process, where opens can be watched."""
-    with ThreadPoolExecutor(2) as executor:
+    with Threads(2) as executor:
         yield executor
 
 

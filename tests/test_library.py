@@ -11,6 +11,7 @@ import pytest
 
 import sdindex
 from sdindex import Index, IndexMissingError, SampleError, SdindexError, UsageError
+from sdindex.indexing.executors import Threads
 from tests.conftest import make_image
 
 WRONG = {
@@ -85,7 +86,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     folder = tmp_path_factory.mktemp("made")
     for seed in range(4):
         make_image(folder / "archive" / f"{seed}.jpg", seed, size=(64, 48))
-    with Index(folder / "sdindex.db") as index, ThreadPoolExecutor(2) as threads:
+    with Index(folder / "sdindex.db") as index, Threads(2) as threads:
         index.update(folder / "archive", executor=threads)
         yield index
 
@@ -171,7 +172,7 @@ def test_a_sample_that_can_be_read_once_is_put_whole(made: Index, tmp_path: Path
 def test_a_name_that_is_no_text_is_a_path(made: Index, tmp_path: Path) -> None:
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     assert made.put_files(made.select(2), folder).new == 2
-    with Index(f"{folder}/sdindex.db") as index, ThreadPoolExecutor(1) as threads:
+    with Index(f"{folder}/sdindex.db") as index, Threads(1) as threads:
         assert index.update(folder, executor=threads).found == 2
         assert len(index.select(5, under=folder)) == 2
 

@@ -48,6 +48,7 @@ SHORT: dict[str, tuple[int, int, dict[str, object]]] = {
     "executors": (3, 1, {}),
     "cards": (4, 1, {}),
     "postgresql": (1, 1, {"files": 60}),
+    "crowds": (1, 1, {"files": 40, "engines": ["threads"]}),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
 

@@ -2,9 +2,10 @@
 
 What tells an object's content is its size and its ETag, or what else the store has for it. The
 ETag is stored as a number, its hash's first 64 bits, where a disk's file has its inode: so a
-state is four numbers for every root, compared as such a million times a second. A request
-needs no ETag that is stored: an answer tells by its own which content it is, and it is this
-that is kept; what else is read of the object is asked for under that ETag (``If-Match``).
+state is four numbers for every root, compared as such a million times a second. Until it is
+read, the ETag itself goes with what a listing found: an object is asked for as of that one
+(``If-Match``), and what else is read of it, too. Of an image that is known, and copied or
+shown, the answer's own ETag tells which content it is.
 """
 
 import os
@@ -57,9 +58,13 @@ def object_root(url: str) -> "ObjectRoot":
 
 @dataclass(frozen=True, slots=True)
 class ObjectRoot:
-    """A bucket, or a folder of it, by its URL, such as ``s3://bucket/season 1``."""
+    """A bucket, or a folder of it, by its URL, such as ``s3://bucket/season 1``.
+
+    Where a `version` is given, an object is read as of that one.
+    """
 
     url: str
+    version: str = ""
 
     @property
     def _store(self) -> Store:
@@ -79,6 +84,10 @@ class ObjectRoot:
     def is_far(self) -> bool:
         """Say that its objects are fetched, many at once, before they are read."""
         return True
+
+    def at_version(self, version: str) -> "ObjectRoot":
+        """Return the root of which an object is read as of that version alone."""
+        return ObjectRoot(self.url, version)
 
     def compared(self, *, strict: bool) -> tuple[str, ...]:
         """Return what of a state tells whether an object has changed: all there is to tell it."""
@@ -116,7 +125,8 @@ class ObjectRoot:
 
         def look(path: str) -> list[FoundFile] | Unlooked | None:
             try:
-                return [FoundFile(path, *_state(self._store.look(self._key(path))))]
+                said = self._store.look(self._key(path))
+                return [FoundFile(path, *_state(said), said.version)]
             except FileNotFoundError:
                 return None
             except OSError as problem:
@@ -137,12 +147,12 @@ class ObjectRoot:
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Read an object, or its first bytes: the others when they are asked for."""
-        content, said = self._store.get(self._key(path), 0, head, "")
+        content, said = self._store.get(self._key(path), 0, head, self.version)
         return ObjectFile(content, said, lambda start: self._rest_of(said, start))
 
     def fetched(self, path: str, head: int | None = None) -> "Fetched":
         """Return an object that is read, or its first bytes; it can be sent to a worker."""
-        content, said = self._store.get(self._key(path), 0, head, "")
+        content, said = self._store.get(self._key(path), 0, head, self.version)
         return Fetched(content, said)
 
     def state_of(self, file: BinaryIO) -> FileState:
@@ -303,7 +313,7 @@ class _SortedOut:
         if is_image(name):
             if self.tally.passes(path, name):
                 return Passed(path)
-            return FoundFile(path, *_state(one))
+            return FoundFile(path, *_state(one), one.version)
         if self.tally.excludes is None or not self.tally.excludes(path):
             self.tally.count(name)
         return None

@@ -23,11 +23,12 @@ class QuickReads:
 
     def __init__(self, files: Any, bucket: str, connect_seconds: float, seconds: float) -> None:
         from fsspec.asyn import sync
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, NotFoundError, PreconditionError
         from obstore.store import S3Store
 
         self._files = files
         self._problem = BaseError
+        self._of_the_object = (NotFoundError, PreconditionError)
         self._works = False
         client = sync(files.loop, self._client, bucket)
         own = client.meta.endpoint_url
@@ -62,7 +63,8 @@ class QuickReads:
             answer = self._store.get(key, options=asked)
             content = bytes(answer.bytes())
         except (self._problem, ValueError) as problem:
-            if not self._works:  # nor will it: perhaps the bucket is in another region
+            is_of_object = isinstance(problem, self._of_the_object)
+            if not (self._works or is_of_object):  # perhaps the bucket is in another region
                 log.info("obstore is not used: %s", printable(str(problem).partition("\n")[0]))
                 self._store = None
             return None

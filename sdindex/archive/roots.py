@@ -84,6 +84,13 @@ class Root(Files, Protocol):
         """
         ...
 
+    def at_version(self, version: str) -> "Root":
+        """Return the root of which a file is opened as of that version alone.
+
+        Whoever opens another one gets an OSError. A disk has no versions.
+        """
+        ...
+
     def compared(self, *, strict: bool) -> tuple[str, ...]:
         """Return the fields of a `FileState` that tell whether a file has changed."""
         ...
@@ -163,6 +170,10 @@ class LocalRoot:
 
     def fetched(self, path: str, head: int | None = None) -> Files:
         """Return the root: a worker opens the file itself."""
+        return self
+
+    def at_version(self, version: str) -> Root:
+        """Return the root: a file has no versions."""
         return self
 
     def compared(self, *, strict: bool) -> tuple[str, ...]:

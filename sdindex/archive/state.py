@@ -34,18 +34,22 @@ class FileState(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """An image file: its path in stored form, relative to the archive, and what `stat` said."""
+    """An image file: its path in stored form, relative to the archive, and what `stat` said.
+
+    `version` is an object's ETag, by which that content is asked for; a file has none.
+    """
 
     path: str
     size: int
     mtime_ns: int
     ctime_ns: int
     inode: int
+    version: str = ""
 
     @property
     def state(self) -> FileState:
         """Return its state, as it is stored."""
-        return FileState(*map(folded, self[1:]))
+        return FileState(*map(folded, self[1:5]))
 
 
 def folded(number: int) -> int:

@@ -380,7 +380,8 @@ def _of_any(key: str, said: dict[str, Any]) -> Object:
     versions = ("ETag", "etag", "generation", "md5Hash", "content_md5")
     time_ns = _nanoseconds(modified)
     version = next((said[name] for name in versions if said.get(name)), time_ns)
-    return Object(key, int(said["size"]), time_ns, str(version))
+    # Azure quotes an ETag where it is asked for one object, and does not in a listing.
+    return Object(key, int(said["size"]), time_ns, str(version).strip('"'))
 
 
 def _nanoseconds(when: Any) -> int:

@@ -1,32 +1,41 @@
-"""Files in batches for an engine of many machines: it moves them, and reads none itself.
+"""Files in batches for an executor, perhaps of many machines: it moves them, and reads none itself.
 
-A batch is read by processes of this program's own, one at a time, wherever the engine runs it:
-a file that crashes its reader or hangs costs itself, and no other file or worker.
+A batch is read by a process of this program's own, wherever the executor runs it: a file that
+crashes its reader or hangs costs itself, and no other file or worker.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future, wait
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from sdindex.archive.roots import Root
 from sdindex.errors import ReadingError
-from sdindex.hashing.methods import Method
+from sdindex.hashing.methods import Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.indexing.executors import FileByFile
 
 SECONDS = 0.5  # that a batch is to take: long beside what it costs to move it
 MOST_FILES = 256  # of a batch
+FIRST_FILES = 8  # of the first ones, while nobody knows how long a file takes
 AHEAD = 20_000  # files that are at hand, so that batches are full
 _BATCHES_A_SLOT = 2  # one that is read, and the next
+_REQUESTS = 16  # of a batch at once, where its files are far
 _LOOK_SECONDS = 1.0  # without a batch
+_GATHER_SECONDS = 0.02  # until files that are too few for full batches are sent
 _PACKAGES = ("sdindex", "pillow")  # that must be the same everywhere, or hashes might differ
 
 Versions = tuple[str, ...]
+File = tuple[Root, str]  # a root that gives it as it was listed, and its path
 _Done = tuple["Future[ReadBatch]", list["Future[ImageRead]"]]
+_How = tuple[Method, dict[str, bool]]
 
 
 def versions() -> Versions:
@@ -35,36 +44,53 @@ def versions() -> Versions:
 
 
 class ReadBatch(NamedTuple):
-    """What came of the files of a batch, in their order, and how long it took."""
+    """What came of the files of a batch, in their order, and the seconds that each took."""
 
-    results: list[ImageRead | Exception]
+    results: list[ImageRead | BaseException]
     seconds: float
 
 
 def read_batch(
-    root: Root, paths: list[str], method: Method, timeout: float, options: dict[str, bool],
-    expected: Versions,
+    files: list[File], method: Method, timeout: float, options: dict[str, bool],
+    expected: Versions, batch: str,
 ) -> ReadBatch:  # fmt: skip
-    """Read files in a process of their own; the work of an engine's worker.
+    """Read files in a process of their own; the work of an executor's worker.
+
+    No other batch has its name: an engine that knows the answer to a call, as Dask's executor
+    does, would not read a changed file again.
 
     Raises
     ------
     ReadingError
         When the worker has other versions than those that are expected.
     """
-    from sdindex.workers import WorkerDiedError, Workers
-
     if versions() != expected:  # it came after the others were looked at
         raise ReadingError(f"a worker of the engine has {', '.join(versions())}{_not(expected)}")
-    started = time.monotonic()
-    results: list[ImageRead | Exception] = []
-    with Workers(1, timeout, preload=PRELOAD, initializer=get_ready) as pool:
-        for path in paths:
-            try:
-                results.append(pool.submit(read_image, root, path, method, **options).result())
-            except (WorkerDiedError, OSError, MemoryError) as problem:
-                results.append(problem)
-    return ReadBatch(results, time.monotonic() - started)
+    with _pool(files[0][0], method, timeout, options) as submit:
+        started = time.monotonic()
+        futures = [submit(read_image, root, path, method, **options) for root, path in files]
+        results = [future.exception() or future.result() for future in futures]
+        return ReadBatch(results, (time.monotonic() - started) / len(files))
+
+
+@contextmanager
+def _pool(
+    root: Root, method: Method, timeout: float, options: dict[str, bool]
+) -> Iterator[Callable[..., "Future[ImageRead]"]]:
+    """Give what reads files by a process that has started: that is not the files' time."""
+    from sdindex.indexing.fetching import Fetching
+    from sdindex.workers import Workers
+
+    ready: Any = {"preload": PRELOAD, "initializer": get_ready}
+    if root.is_far:
+        head = head_of(method, whole=options.get("whole", False))
+        with Fetching(_REQUESTS, timeout, processes=1, **ready) as far:
+            wait([far.workers.submit(int)])
+            yield partial(far.submit, head=head)
+    else:
+        with Workers(1, timeout, **ready) as pool:
+            wait([pool.submit(int)])
+            yield pool.submit
 
 
 def look(root: Root, path: str) -> tuple[Versions, int | str]:
@@ -91,17 +117,17 @@ def _not(expected: Versions) -> str:
     return f", and not {', '.join(expected)}: install the same there"
 
 
-class Batches(Executor):
+class Batches(FileByFile):
     """Gives files to an executor in batches, a bounded number of them at a time.
 
     Parameters
     ----------
     executor
-        The engine's; it calls what it is given on any machine, each time anew.
+        Calls what it is given on any machine, each time anew.
     slots
-        Returns how many batches the engine reads at once, now.
+        Returns how many batches it reads at once, now.
     require
-        Raises a ReadingError when the engine's workers cannot read a file of a root.
+        Raises a ReadingError when its workers cannot read a file of a root.
     timeout
         Seconds that a file may take.
     """
@@ -110,7 +136,7 @@ class Batches(Executor):
         self,
         executor: Executor,
         slots: Callable[[], int],
-        require: Callable[[Root, str], None],
+        require: Callable[[Root, str], object],
         timeout: float,
     ) -> None:
         self._executor = executor
@@ -119,10 +145,11 @@ class Batches(Executor):
         self._timeout = timeout
         self._versions = versions()
         self._lock = threading.RLock()
-        self._waiting: deque[tuple[tuple[Any, ...], str, Future[ImageRead]]] = deque()
-        self._under_way = 0
-        self._size = 1
-        self._seen: Root | None = None
+        self._waiting: deque[tuple[_How, File, Future[ImageRead]]] = deque()
+        self._sent: set[Future[ReadBatch]] = set()
+        self._size = FIRST_FILES
+        self._seen: str | None = None
+        self._ended = False
         self._done: SimpleQueue[_Done | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._take_all, daemon=True)
         self._thread.start()
@@ -130,76 +157,96 @@ class Batches(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Have a file read, as `read_image` is called; other functions cannot be called."""
         root, path, method = args
-        if root != self._seen:
+        if root.location() != self._seen:
             self._require(root, path)
-            self._seen = root
+            self._seen = root.location()
         future: Future[ImageRead] = Future()
         with self._lock:
-            self._waiting.append(((root, method, kwargs), path, future))
-        self._send()
+            self._waiting.append(((method, kwargs), (root, path), future))
+            if len(self._waiting) == 1:
+                self._done.put(None)  # and is sent with those that come after it
         return future
 
     def _send(self) -> None:
-        """Send batches while the engine has room, and files wait."""
-        window = max(1, self._slots()) * _BATCHES_A_SLOT
+        """Send batches while the executor has room, and files wait."""
+        slots = max(1, self._slots())
         with self._lock:
-            while self._waiting and self._under_way < window:
+            while self._waiting and len(self._sent) < slots * _BATCHES_A_SLOT:
                 what = self._waiting[0][0]
-                batch: list[tuple[str, Future[ImageRead]]] = []
-                while self._waiting and len(batch) < self._size and self._waiting[0][0] == what:
+                even = len(self._waiting) // slots  # of the last ones, that they end together
+                most = max(1, min(self._size, even))
+                batch: list[tuple[File, Future[ImageRead]]] = []
+                while self._waiting and len(batch) < most and self._waiting[0][0] == what:
                     batch.append(self._waiting.popleft()[1:])
-                self._under_way += 1
                 self._submit(what, batch)
 
-    def _submit(self, what: tuple[Any, ...], batch: list[tuple[str, "Future[ImageRead]"]]) -> None:
-        root, method, options = what
-        paths = [path for path, _ in batch]
+    def _submit(self, what: _How, batch: list[tuple[File, "Future[ImageRead]"]]) -> None:
+        method, options = what
+        files = [file for file, _ in batch]
         try:
             sent = self._executor.submit(
-                read_batch, root, paths, method, self._timeout, options, self._versions
+                read_batch, files, method, self._timeout, options, self._versions, uuid4().hex
             )
         except Exception as problem:  # noqa: BLE001  (told by each file's future)
             sent = Future()
             sent.set_exception(problem)
+        self._sent.add(sent)
         futures = [future for _, future in batch]
         sent.add_done_callback(lambda done: self._done.put((done, futures)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Send no more batches; those that are under way are the engine's."""
+        """Send no more batches; those that are under way are the executor's."""
         with self._lock:
             self._waiting.clear()
+            under_way = list(self._sent)
+        self._ended = True
         self._done.put(None)
         self._thread.join()
+        for sent in under_way if cancel_futures else ():
+            sent.cancel()
 
     def _take_all(self) -> None:
         """Take batches as they are done: not in a thread of the engine's, which may wait for it."""
+        pause = _LOOK_SECONDS
         while True:
             try:
-                taken = self._done.get(timeout=_LOOK_SECONDS)
+                taken = self._done.get(timeout=pause)
             except Empty:
-                self._slots()  # which says so when there are none
+                pause = _LOOK_SECONDS
+                self._send()  # and have it said where there are no workers
                 continue
-            if taken is None:
+            if self._ended:
                 return
-            self._take(*taken)
+            if taken is None:
+                pause = _GATHER_SECONDS
+            else:
+                self._take(*taken)
 
     def _take(self, done: "Future[ReadBatch]", futures: list["Future[ImageRead]"]) -> None:
         with self._lock:
-            self._under_way -= 1
-        problem = None
-        try:
-            results, seconds = done.result()
-        except BaseException as failed:  # noqa: BLE001  (a CancelledError is no Exception)
-            problem = failed
-            results = []
+            self._sent.discard(done)
+        problem = CancelledError() if done.cancelled() else done.exception()
+        results = done.result().results if problem is None else [problem] * len(futures)
         if problem is None and all(isinstance(result, ImageRead) for result in results):
-            files = int(SECONDS * len(results) / max(seconds, 1e-6))
-            self._size = max(1, min(files, MOST_FILES))
-        for number, future in enumerate(futures):
-            result = problem or results[number]
+            seconds = max(done.result().seconds, SECONDS / MOST_FILES)
+            self._size = max(1, int(SECONDS / seconds))
+        for future, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-        if problem is None:
-            self._send()
+        self._send()
+
+
+@contextmanager
+def reading_by(executor: Executor, workers: int, timeout: float) -> Iterator[Batches]:
+    """Give what reads by an executor of the caller's.
+
+    It is asked how many batches it reads at once, as those of Python say; or `workers` is.
+    """
+    slots = getattr(executor, "_max_workers", workers)  # there is no other way to ask it
+    batches = Batches(executor, lambda: slots, lambda root, path: None, timeout)
+    try:
+        yield batches
+    finally:
+        batches.shutdown(cancel_futures=True)

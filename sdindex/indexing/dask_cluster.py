@@ -40,7 +40,7 @@ def reading_by_dask(address: str, workers: int, timeout: float) -> Iterator[Batc
                 "scheduler, or name its address, such as tcp://host:8786"
             ) from problem
         stack.callback(client.close)
-        executor = client.get_executor(pure=False)  # or a changed file would get its old result
+        executor = client.get_executor()
         stack.callback(_cancel, executor)
         cluster = _Cluster(client, address)
         batches = Batches(executor, cluster.slots, cluster.require, timeout)

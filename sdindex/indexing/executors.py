@@ -1,14 +1,26 @@
-"""Executors of the caller's: what they may not do, where that can be seen."""
+"""Executors: those that take file by file, and what those of the caller's may not do."""
 
 import os
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from importlib import machinery, metadata
 from pathlib import Path
 from typing import Any
 
 from sdindex.archive.names import printable
 from sdindex.errors import UsageError
+
+
+class FileByFile(Executor):
+    """An executor that takes each file by itself, as `read_image` is called.
+
+    It has the files in batches, or looks up what was read of them; or a test watches what is
+    opened. All others are given batches: see `sdindex.indexing.batches`.
+    """
+
+
+class Threads(ThreadPoolExecutor, FileByFile):
+    """Threads of this process that read files themselves, and no process of the program's own."""
 
 
 def refuse_to_run_modules_here(executor: Executor) -> None:

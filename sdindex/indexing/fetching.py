@@ -23,6 +23,8 @@ class Fetching:
     ----------
     requests
         How many files are fetched at once; memory holds so many.
+    processes
+        How many decode them; as many as there are processors by default.
     timeout, preload, initializer
         Those of the processes: see `sdindex.workers.Workers`.
     """
@@ -32,13 +34,14 @@ class Fetching:
         requests: int,
         timeout: float,
         *,
+        processes: int | None = None,
         preload: Sequence[str],
         initializer: Callable[[], None],
     ) -> None:
         self._stack = ExitStack()
-        processes = min(requests, os.cpu_count() or 1)
-        pool = Workers(processes, timeout, preload=preload, initializer=initializer)
-        self._pool = self._stack.enter_context(pool)
+        count = processes or min(requests, os.cpu_count() or 1)
+        pool = Workers(count, timeout, preload=preload, initializer=initializer)
+        self.workers = self._stack.enter_context(pool)
         self._threads = ThreadPoolExecutor(requests)
 
     def __enter__(self) -> Self:
@@ -71,9 +74,9 @@ class Fetching:
         def fetched_and_called() -> Any:
             try:
                 file = root.fetched(path, head)
-                return self._pool.submit(function, file, path, *args, **kwargs).result()
+                return self.workers.submit(function, file, path, *args, **kwargs).result()
             except NotFetchedError:
                 file = root.fetched(path)
-                return self._pool.submit(function, file, path, *args, **kwargs).result()
+                return self.workers.submit(function, file, path, *args, **kwargs).result()
 
         return self._threads.submit(fetched_and_called)

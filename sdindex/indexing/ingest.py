@@ -136,8 +136,9 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions)
 
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
+        root = part.root.at_version(file.version) if file.version else part.root
         method = part.archive.method
-        return submitted(partial(pool.submit, read_image, part.root, file.path, method, **how))
+        return submitted(partial(pool.submit, read_image, root, file.path, method, **how))
 
     return read
 

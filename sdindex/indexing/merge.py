@@ -7,9 +7,10 @@ its files are listed, and their images read, in the indexes of its shards.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import ExitStack
 from heapq import merge as merged
+from itertools import starmap
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,9 @@ from sdindex.archive.shards import shard_number
 from sdindex.archive.state import FoundFile
 from sdindex.errors import ArchiveError
 from sdindex.hashing.picture import ImageRead
+from sdindex.indexing.executors import FileByFile
 from sdindex.indexing.ingest import ReadingOptions
+from sdindex.indexing.outcomes import Refused
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.update import bring
 from sdindex.progress import bar
@@ -87,14 +90,17 @@ class _SeenInShards:
         for path, device in self._shards[0].devices().items():
             yield Mounted(path, device)
         files = merged(*(shard.files() for shard in self._shards))
-        yield from batched(map(FoundFile._make, files), _RUN)
+        yield from batched(starmap(FoundFile, files), _RUN)
 
-    def read(self, path: str) -> ImageRead:
-        """Return what a shard's job read of a file."""
-        return self._shards[shard_number(path, len(self._shards)) - 1].read(path)
+    def read(self, path: str) -> ImageRead | Refused:
+        """Return what a shard's job read of a file, or that it was refused: see `outcome`."""
+        read = self._shards[shard_number(path, len(self._shards)) - 1].read(path)
+        if read.error is not None and not read.settled:  # no verdict: what is known of it stays
+            return Refused(read.error, failing=False)
+        return read
 
 
-class _Looking(Executor):
+class _Looking(FileByFile):
     """Looks up what was read."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":

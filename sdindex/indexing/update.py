@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import cast
 
 from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
@@ -14,6 +15,7 @@ from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing.cameras import tell_if_nothing
 from sdindex.indexing.excluded import leaving_out
+from sdindex.indexing.executors import FileByFile
 from sdindex.indexing.ingest import ReadingOptions, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
@@ -145,15 +147,20 @@ def _update(
 
 @contextmanager
 def _reader(reading: ReadingOptions) -> Iterator[ReadingOptions]:
-    """Give how images are read while the cluster that reads them, if one does, is connected."""
-    if reading.dask is None:
+    """Give how images are read while what moves batches of them, if anything does, is there."""
+    executor, workers, timeout = reading.executor, reading.workers, reading.timeout
+    if reading.dask is None and (executor is None or isinstance(executor, FileByFile)):
         yield reading
         return
-    from sdindex.indexing.batches import AHEAD
+    from sdindex.indexing.batches import AHEAD, reading_by
     from sdindex.indexing.dask_cluster import reading_by_dask
 
-    with reading_by_dask(reading.dask, reading.workers, reading.timeout) as executor:
-        yield replace(reading, executor=executor, ahead=AHEAD)
+    if executor is not None:
+        batches = reading_by(executor, workers, timeout)
+    else:
+        batches = reading_by_dask(cast("str", reading.dask), workers, timeout)
+    with batches as by_file:
+        yield replace(reading, executor=by_file, ahead=AHEAD)
 
 
 def bring(

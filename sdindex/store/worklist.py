@@ -26,6 +26,7 @@ _to_read = sa.Table(
     sa.Column("name", image.c.path.type, nullable=False),
     sa.Column("image_id", sa.BigInteger),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
 )
 # With all that is asked of them, so that a database is not led to go through the images.
@@ -48,12 +49,16 @@ _moved = sa.Table(
 
 
 class FileToRead(NamedTuple):
-    """A file to be read, and the row it is to replace: None where there is none yet."""
+    """A file to be read, and the row it is to replace: None where there is none yet.
+
+    `version` is that of an object: see `sdindex.archive.state.FoundFile`.
+    """
 
     path: str
     state: FileState
     image_id: int | None
     reason: Reason
+    version: str
 
 
 def begin(session: Session) -> None:
@@ -80,7 +85,7 @@ def files(session: Session) -> Iterator[FileToRead]:
         ).all()
         for row in rows:
             state = FileState(row.size, row.mtime_ns, row.ctime_ns, row.inode)
-            yield FileToRead(row.path, state, row.image_id, Reason(row.reason))
+            yield FileToRead(row.path, state, row.image_id, Reason(row.reason), row.version)
         if not rows:
             return
         last = rows[-1].id
@@ -153,6 +158,7 @@ def _row(listed: ToRead) -> dict[str, Any]:
         "name": _base_name(file.path),
         "image_id": known.id if known else None,
         "reason": reason,
+        "version": file.version,
         **file.state._asdict(),
     }
 

@@ -8,10 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pytest
 from sdindex import Index, ReadingError, UsageError
 from sdindex.archive.roots import made_by
 from tests.conftest import CHECKOUT, make_image
+from tests.support.bucket import package
 from tests.support.faulty import BLIND, Cluster, FaultyRoot, cluster
 
 FILES = 40
@@ -28,7 +28,7 @@ Kill = Callable[[], object]
 
 
 @contextmanager
-def own(folder: Path) -> Iterator[tuple[dict[str, Any], Kill]]:
+def own(_: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
     def kill() -> None:  # a reader that works, which is a child of the server of all
         for child in _children_of_children():
             os.kill(child, signal.SIGKILL)
@@ -38,7 +38,13 @@ def own(folder: Path) -> Iterator[tuple[dict[str, Any], Kill]]:
 
 
 @contextmanager
-def pool(folder: Path) -> Iterator[tuple[dict[str, Any], Kill]]:
+def threads(_: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
+    with ThreadPoolExecutor(2) as executor, own(_) as (_, kill):
+        yield {"executor": executor}, kill
+
+
+@contextmanager
+def pool(_: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(2, context) as executor:
         killed = executor.submit(os.getpid).result()
@@ -46,13 +52,23 @@ def pool(folder: Path) -> Iterator[tuple[dict[str, Any], Kill]]:
 
 
 @contextmanager
-def dask(folder: Path) -> Iterator[tuple[dict[str, Any], Kill]]:
-    with cluster(folder / "cluster") as made:
-        yield {"dask": made.address}, lambda: made.workers[0].kill()
+def dask(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
+    made: Cluster = request.getfixturevalue("two")
+    yield {"dask": made.address}, made.workers[0].kill
 
 
-KINDS = {"own": own, "pool": pool, "dask": dask}
-ISOLATING = ["own", "dask"]  # a file costs itself, and a worker that dies a retry
+@contextmanager
+def executor_of_dask(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
+    made: Cluster = request.getfixturevalue("two")
+    with client_of(made) as client:
+        yield {"executor": client.get_executor(), "workers": 2}, made.workers[0].kill
+
+
+KINDS = {
+    "own": own, "threads": threads, "pool": pool, "dask": dask,
+    "executor of dask": executor_of_dask,
+}  # fmt: skip
+GOING_ON = [kind for kind in KINDS if kind != "pool"]  # when a worker is lost
 
 
 @pytest.fixture
@@ -73,10 +89,13 @@ def hashes(index: Index) -> list[tuple[object, ...]]:
         return list(answer.rows)
 
 
-def test_it_reads_what_is_read_here(kind: str, images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_reads_what_is_read_here(
+    kind: str, images: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     with Index(tmp_path / "here.db") as here, Index(tmp_path / "there.db") as there:
         here.update(images)
-        with KINDS[kind](tmp_path) as (options, _):
+        with KINDS[kind](request) as (options, _):
             assert there.update(images, **options).new == FILES
             make_image(images / "cam0/000.jpg", 99)  # the same name: no old result
             here.update(images)
@@ -84,13 +103,15 @@ def test_it_reads_what_is_read_here(kind: str, images: Path, tmp_path: Path) -> 
         assert hashes(there) == hashes(here)
 
 
-@pytest.mark.parametrize("kind", ISOLATING, indirect=True)
-def test_a_crash_and_a_hang_cost_two_files(kind: str, images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crash_and_a_hang_cost_two_files(
+    kind: str, images: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     for name in ("crash.jpg", "hang.jpg"):
         make_image(images / "cam1" / name, 1)
     with (
         Index(tmp_path / "there.db") as index,
-        KINDS[kind](tmp_path) as (options, _),
+        KINDS[kind](request) as (options, _),
         made_by(FaultyRoot),
     ):
         summary = index.update(images, timeout=TIMEOUT, **options)
@@ -100,20 +121,24 @@ def test_a_crash_and_a_hang_cost_two_files(kind: str, images: Path, tmp_path: Pa
     assert reasons["hang.jpg"].startswith("reading it hung")
 
 
-@pytest.mark.parametrize("kind", ISOLATING, indirect=True)
-def test_a_lost_worker_costs_a_retry(kind: str, images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", GOING_ON)
+def test_a_lost_worker_costs_a_retry(
+    kind: str, images: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     slow = partial(FaultyRoot, seconds=0.1)
-    with Index(tmp_path / "there.db") as index, KINDS[kind](tmp_path) as (options, kill):
+    with Index(tmp_path / "there.db") as index, KINDS[kind](request) as (options, kill):
         with made_by(slow):
-            timer = after(2.0 if kind == "dask" else 1.0, kill)
+            timer = after(1.0, kill)
             summary = index.update(images, **options)
         timer.join()
         assert (summary.new, summary.unreadable) == (FILES, 0)
 
 
-def test_a_pool_that_breaks_ends_in_a_line_and_loses_nothing(images: Path, tmp_path: Path) -> None:
+def test_a_pool_that_breaks_ends_in_a_line_and_loses_nothing(
+    images: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     with Index(tmp_path / "there.db") as index:
-        with pool(tmp_path) as (options, kill), made_by(partial(FaultyRoot, seconds=0.1)):
+        with pool(request) as (options, kill), made_by(partial(FaultyRoot, seconds=0.1)):
             after(1.0, kill)
             with pytest.raises(ReadingError, match="the executor ended before all was read"):
                 index.update(images, **options)
@@ -121,33 +146,27 @@ def test_a_pool_that_breaks_ends_in_a_line_and_loses_nothing(images: Path, tmp_p
         assert index.update(images).read == FILES - stored
 
 
-@pytest.fixture
-def kind(request: pytest.FixtureRequest) -> str:
-    """Return the name of a kind of executor that is there."""
-    if request.param == "dask":
-        pytest.importorskip("distributed", reason="Dask is not installed: sdindex[dask]")
-    return str(request.param)
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marked = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
-    if "kind" in metafunc.fixturenames and "kind" not in marked:
-        metafunc.parametrize("kind", list(KINDS), indirect=True)
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Cluster]:
-    """Return a cluster of two workers."""
-    pytest.importorskip("distributed", reason="Dask is not installed: sdindex[dask]")
-    with cluster(tmp_path / "cluster") as made:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a cluster for all that do not end it."""
+    package("distributed")
+    with cluster(tmp_path_factory.mktemp("cluster")) as made:
         yield made
+
+
+@pytest.fixture
+def two(made: Cluster) -> Cluster:
+    """Return a cluster of two workers, whatever became of those before."""
+    made.restore()
+    wait_for(made, 2)
+    return made
 
 
 def test_a_worker_that_does_not_see_the_archive_is_refused(
     two: Cluster, images: Path, db: Path
 ) -> None:
     two.add(**{BLIND: "1"})
-    _wait_for(two, 3)
+    wait_for(two, 3)
     with (
         made_by(FaultyRoot),
         Index(db) as index,
@@ -165,13 +184,13 @@ def test_a_worker_with_another_pillow_is_refused(
     told.mkdir(parents=True)
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: pillow\nVersion: 1.0\n")
     two.add(first=str(tmp_path / "other"))
-    _wait_for(two, 3)
+    wait_for(two, 3)
     with Index(db) as index, pytest.raises(ReadingError, match=r"has sdindex .*, pillow 1\.0, and"):
         index.update(images, dask=two.address)
 
 
 def test_no_scheduler_and_two_readers_are_one_line(images: Path, index: Index) -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: sdindex[dask]")
+    package("distributed")
     both = pytest.raises(UsageError, match="an executor or dask")
     with ProcessPoolExecutor(1) as executor, both:
         index.update(images, dask="local", executor=executor)
@@ -180,7 +199,7 @@ def test_no_scheduler_and_two_readers_are_one_line(images: Path, index: Index) -
 
 
 def test_a_cluster_of_this_machine_reads(images: Path, index: Index) -> None:
-    pytest.importorskip("distributed", reason="Dask is not installed: sdindex[dask]")
+    package("distributed")
     assert index.update(images, dask="local", workers=2).new == FILES
 
 
@@ -234,9 +253,10 @@ def test_without_workers_it_says_so_and_an_interruption_leaves_no_task(
     assert _on(two, lambda dask_scheduler: len(dask_scheduler.tasks)) == 0
 
 
-def test_a_lost_scheduler_is_one_line(two: Cluster, images: Path, db: Path) -> None:
-    with running(two, images, db) as process:
-        two.scheduler.kill()
+def test_a_lost_scheduler_is_one_line(images: Path, db: Path, tmp_path: Path) -> None:
+    package("distributed")
+    with cluster(tmp_path / "cluster") as lost, running(lost, images, db) as process:
+        lost.scheduler.kill()
         _, said = process.communicate(timeout=60)
         assert process.returncode == 1
         assert said.startswith("Error: ")
@@ -250,18 +270,20 @@ def _stored(db: Path) -> int:
         return len(hashes(index))
 
 
-def _wait_for(made: Cluster, workers: int) -> None:
-    with _client(made) as client:
-        client.wait_for_workers(workers, timeout=30)
+def wait_for(made: Cluster, workers: int) -> None:
+    """Wait until a cluster knows that it has so many workers, and no more."""
+    with client_of(made) as client:
+        while len(client.nthreads()) != workers:
+            time.sleep(0.05)
 
 
 def _on(made: Cluster, ask: Callable[..., object]) -> object:
-    with _client(made) as client:
+    with client_of(made) as client:
         return client.run_on_scheduler(ask)
 
 
-def _client(made: Cluster) -> Any:
-    return import_module("distributed").Client(made.address, set_as_default=False)
+def client_of(made: Cluster) -> Any:
+    return package("distributed").Client(made.address, set_as_default=False)
 
 
 def _children_of_children() -> list[int]:

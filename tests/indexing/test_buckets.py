@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +80,60 @@ def test_each_object_is_read_once_and_never_again(index: Index, bucket: Bucket) 
     assert bucket.requests["list"] <= pages + folders + beginning_and_end
 
 
+@pytest.mark.parametrize("by", ["own", "pool"])
+def test_each_object_is_asked_for_as_it_was_listed(index: Index, bucket: Bucket, by: str) -> None:
+    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
+        index.update(URL, executor=None if by == "own" else pool)
+    reads = [request for request in bucket.asked if request.verb == "get"]
+    assert len(reads) == 12
+    assert all(read.headers["if-match"] == bucket.etags[read.key] for read in reads)
+
+
+def test_an_object_that_is_replaced_once_it_was_listed_is_read_next_time(
+    index: Index, bucket: Bucket
+) -> None:
+    keys = [f"season 1/cam0/IMG_{number}.JPG" for number in (1, 3)]
+    new = bucket.objects["season 1/cam1/IMG_2.JPG"]
+
+    def replace(request: Request) -> None:
+        if request.verb == "get" and request.key in keys:
+            bucket.put(request.key, new)
+
+    bucket.fault = replace
+    assert counts(index.update(URL)) == {"new": 10, "unreadable": 2, "read": 12}
+    assert {"replaced while it was read" in file.reason for file in index.errors()} == {True}
+    bucket.fault = lambda _: None
+    assert counts(index.update(URL)) == {"unchanged": 10, "changed": 2, "read": 2}
+    bucket.forget()
+    assert counts(index.update(URL)) == {"unchanged": 12}
+    assert bucket.requests["get"] == 0
+
+
+def test_a_listing_that_changes_under_way_is_right_in_the_end(
+    index: Index, bucket: Bucket, tmp_path: Path
+) -> None:
+    small = make_image(tmp_path / "small.png", 1, (9, 8)).read_bytes()
+    folder = "season 1/cam2"
+    for number in range(1100):
+        bucket.put(f"{folder}/{number:04}.png", small)
+
+    def change(request: Request) -> None:
+        if "continuation-token" in request.query and f"{folder}/0000.png" in bucket.objects:
+            for name in ("0000.png", "1099.png"):
+                bucket.remove(f"{folder}/{name}")
+            for name in ("0000a.png", "1098a.png"):
+                bucket.put(f"{folder}/{name}", small)
+
+    bucket.fault = change
+    found = counts(index.update(URL, workers=32))
+    assert found == {"new": 12 + 1099, "skipped": 1, "read": 12 + 1099}
+    assert counts(index.update(URL)) == {"new": 1, "unchanged": 12 + 1099, "read": 1}
+    bucket.forget()
+    assert counts(index.update(URL)) == {"unchanged": 12 + 1100}
+    pages, is_it_there = 1 + 1 + 1 + 2, 3  # of the top folder, and those in it
+    assert bucket.requests == {"list": pages + is_it_there}
+
+
 def test_it_is_as_from_the_disk(
     index: Index, bucket: Bucket, archive: Path, tmp_path: Path
 ) -> None:
@@ -140,7 +195,7 @@ def test_what_is_read_on_is_of_the_same_version(
     index.update(URL, method="thumbnail", executor=threads)
     parts = [it.headers for it in bucket.asked if it.verb == "get" and it.key == key]
     assert [part["range"] for part in parts] == ["bytes=0-65535", "bytes=65536-"]
-    assert parts[1]["if-match"] == bucket.etags[key]
+    assert [part["if-match"] for part in parts] == [bucket.etags[key]] * 2
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_read_next_time(

@@ -2,11 +2,10 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from sdindex import Index, UsageError
 from sdindex.archive.roots import LocalRoot, made_by
 from sdindex.cli.main import cli
 from sdindex.errors import ReadingError
+from sdindex.indexing.executors import FileByFile
 from sdindex.indexing.ingest import MOST_REFUSALS
 from sdindex.workers import WorkerDiedError
 from tests.conftest import CHECKOUT, LONG_AGO, make_image
@@ -204,8 +204,8 @@ def test_with_hardly_any_open_files_one_line_says_so(many: Path, db: Path) -> No
             assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
 
 
-class Failing(Executor):
-    """Does some calls here, and fails at the others."""
+class Failing(FileByFile):
+    """Reads some files here, and fails at the others."""
 
     def __init__(self, good: int, problem: BaseException, *, at_once: bool = False) -> None:
         self._good, self._problem, self._at_once = good, problem, at_once
@@ -260,26 +260,37 @@ def test_a_workers_death_costs_its_file_alone(
     assert index.errors()[0].reason.startswith("its reader died")
 
 
-@dataclass(frozen=True)
-class Deadly(LocalRoot):
-    """A folder of which one file kills who opens it."""
+class FailingInBatches(Executor):
+    """Takes batches as any executor, reads some, and fails at the others."""
 
-    def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Open a file, or die."""
-        if path == "030.jpg":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return LocalRoot.open(self, path)
+    def __init__(self, good: int, problem: BaseException) -> None:
+        self._good, self._problem, self.read = good, problem, 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        self._good -= 1
+        future: Future[Any] = Future()
+        if self._good >= 0:
+            self.read += len(args[0])
+            future.set_result(fn(*args, **kwargs))
+        else:
+            future.set_exception(self._problem)
+        return future
 
 
-@posix
-def test_a_pool_that_breaks_ends_the_run_in_one_line(index: Index, db: Path, many: Path) -> None:
-    with (
-        made_by(Deadly),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
-        pytest.raises(ReadingError, match=r"executor ended .*BrokenProcessPool"),
-    ):
-        index.update(many, executor=pool, workers=1)
-    assert 20 <= len(hashes(db)) <= 30, "what was read is stored"
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [(BrokenExecutor("a worker died"), "the executor ended before all was read"),
+     (CancelledError(), "the executor ended before all was read"),
+     (ModuleNotFoundError("No module named 'sdindex'"), "No module named")],
+)  # fmt: skip
+def test_an_executor_that_fails_after_some_batches_ends_the_run_in_one_line(
+    index: Index, db: Path, many: Path, problem: Exception, said: str
+) -> None:
+    executor = FailingInBatches(2, problem)
+    with pytest.raises(ReadingError, match=said) as raised:
+        index.update(many, executor=executor, workers=1)
+    assert "\n" not in str(raised.value)
+    assert len(hashes(db)) == executor.read > 0, "what was read is stored"
 
 
 def test_verify_looks_at_the_whole_of_files_that_did_not_change(

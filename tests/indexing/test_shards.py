@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from errno import EACCES
 from functools import partial
@@ -14,7 +13,9 @@ import pytest
 from sdindex import ArchiveError, Index, IndexMissingError, Summary, UsageError
 from sdindex.archive.roots import made_by
 from sdindex.archive.shards import Shard, shard_number
+from sdindex.indexing.executors import Threads
 from tests.conftest import make_image
+from tests.indexing.test_refusals import not_giving
 from tests.support.counting import counts
 from tests.support.roots import FailingRoot
 
@@ -58,7 +59,7 @@ def shard(archive: Path, number: int, of: int, folder: Path, **options: Any) -> 
 
 def shards(archive: Path, of: int, folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
-    with ThreadPoolExecutor(1) as threads:
+    with Threads(1) as threads:
         return [shard(archive, n, of, folder, executor=threads) for n in range(1, of + 1)]
 
 
@@ -132,6 +133,21 @@ def test_what_changed_is_merged_into_a_known_index(
     assert found["moved"] == found["missing"] == 1
     assert rows(db) == rows(whole)
     assert drawn(db) == drawn(whole)
+
+
+def test_an_image_that_a_shards_job_was_refused_keeps_its_hash(
+    archive: Path, three: list[Path], whole: Path, db: Path, tmp_path: Path
+) -> None:
+    merge(db, *three)
+    before = rows(db)["image"]
+    os.utime(archive / "cam0/IMG_1.JPG", (1_800_000_000, 1_800_000_000))
+    with not_giving("cam0/IMG_1.JPG"):
+        with Index(whole) as index:
+            expected = counts(index.update(archive))
+        anew = shards(archive, 3, tmp_path / "anew")
+    assert counts(merge(db, *anew)) == expected
+    assert rows(db)["image"] == before == rows(whole)["image"]
+    assert counts(merge(db, *shards(archive, 3, tmp_path / "again")))["changed"] == 1
 
 
 def test_shards_that_are_kept_read_only_what_changed(
@@ -223,7 +239,7 @@ def test_a_shard_that_could_not_look_at_a_folder_is_not_merged(
 ) -> None:
     failing = partial(FailingRoot, refused=frozenset({"cam1/"}), number=EACCES)
     (tmp_path / "some").mkdir()
-    with made_by(failing), ThreadPoolExecutor(1) as threads:
+    with made_by(failing), Threads(1) as threads:
         some = [shard(archive, n, 2, tmp_path / "some", executor=threads) for n in (1, 2)]
     with pytest.raises(ArchiveError, match="shard 1/2 has not read all of"):
         merge(db, *some)

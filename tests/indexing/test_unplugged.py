@@ -13,6 +13,7 @@ import pytest
 
 from sdindex import ArchiveUnavailableError, Index
 from sdindex.archive.roots import made_by
+from sdindex.indexing.executors import FileByFile
 from tests.conftest import make_image
 from tests.indexing.conftest import Update
 from tests.support.counting import counts, rows
@@ -59,7 +60,7 @@ def test_a_disk_unplugged_during_the_scan_changes_nothing(
     assert rows(db) == before
 
 
-class Unplugging(Executor):
+class Unplugging(FileByFile):
     """Runs at once, and after some files takes the disk away, or the user presses Ctrl-C."""
 
     def __init__(self, after: int, then: Callable[[], object]) -> None:

@@ -33,6 +33,7 @@ class FaultyRoot(LocalRoot):
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
         """Open a file, unless it is one of those."""
+        FaultyRoot.state(self, path)
         name = path.rpartition("/")[2]
         time.sleep(600 if name.startswith("hang") else self.seconds)
         if name.startswith("crash"):
@@ -62,6 +63,15 @@ class Cluster:
         """Start a worker, which no nanny restarts."""
         options = ["--no-nanny", "--nthreads", str(NTHREADS), "--local-directory"]
         self.workers.append(self._start("worker", *options, str(self._folder), **env))
+
+    def restore(self, workers: int = 2) -> None:
+        """Have as many workers as at first, and none of those that were added."""
+        for process in self.workers[workers:]:
+            process.kill()
+            process.wait()
+        self.workers = [process for process in self.workers[:workers] if process.poll() is None]
+        while len(self.workers) < workers:
+            self.add()
 
     def _start(self, what: str, *options: str, **env: str) -> "subprocess.Popen[bytes]":
         module = f"distributed.cli.dask_{what}"

@@ -198,6 +198,10 @@ class FarRoot:
         """Return the root: its files are in fact here."""
         return self
 
+    def at_version(self, version: str) -> "FarRoot":
+        """Return the root: it has no versions."""
+        return self
+
     def compared(self, *, strict: bool) -> tuple[str, ...]:
         """Return what tells whether a file has changed."""
         return self._here.compared(strict=strict)

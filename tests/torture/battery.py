@@ -40,6 +40,7 @@ PARTS: dict[str, int] = {
     "executors": 100,
     "cards": 200,
     "postgresql": 100,
+    "crowds": 3,
 }
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (made for this)
 

@@ -9,7 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from sdindex import Index
 from sdindex.cli.main import cli
+from sdindex.indexing.executors import Threads
 from tests.torture.states import update
 from tests.torture.support import LONG_AGO, Row, check, check_refusal, image_bytes, images, write
 
@@ -125,7 +126,7 @@ class Changed:
         return result
 
 
-class Vanishing(ThreadPoolExecutor):
+class Vanishing(Threads):
     """Threads before whose first call some files go."""
 
     def __init__(self, count: int, files: set[Path]) -> None:

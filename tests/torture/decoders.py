@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageStat
 
 from sdindex import Index
+from sdindex.indexing.executors import Threads
 from tests.torture.states import first_difference, opened, state, update
 from tests.torture.support import Row, check, images
 
@@ -81,7 +81,7 @@ def _broken(db: Path, archive: Path, name: str, breaks: Breaks, again: str) -> s
     with (
         mock.patch.object(module, function, breaks),
         Index(db) as index,
-        ThreadPoolExecutor(2) as threads,
+        Threads(2) as threads,
     ):
         try:
             summary = index.update(archive, executor=threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import random
 import shutil
@@ -22,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from sdindex import Index, SdindexError
+from sdindex.archive.roots import made_by
+from tests.support.faulty import BLIND, FaultyRoot
 from tests.torture.states import COMMITTED, Rows, State, first_difference, opened, state, update
 from tests.torture.support import Row, check, images
 
 FILES = 60
-BLIND, DEADLY = "its worker does not see a file", "its worker dies of a file"
+BLINDLY, DEADLY = "its workers do not see the archive", "its worker dies"
+BATCHES = 3  # that are read before it fails
 
 
 def executors(folder: Path, count: int, seed: int) -> Row:
@@ -52,8 +54,7 @@ def _failed(archive: Path, db: Path, expected: State, trial: int) -> str:
     chance = random.Random(trial)
     how = chance.choice(list(FAILING))
     again = f"{how}, seed {trial}"
-    victim = str(chance.choice(sorted(archive.rglob("*.JPG"))))
-    with FAILING[how](victim) as executor, Index(db) as index:
+    with FAILING[how](chance.randint(1, 2)) as executor, Index(db) as index, made_by(DeadlyRoot):
         try:
             summary = index.update(archive, executor=executor)
         except SdindexError as problem:
@@ -61,7 +62,7 @@ def _failed(archive: Path, db: Path, expected: State, trial: int) -> str:
         except Exception as problem:  # noqa: BLE001  (it is the difference)
             check(holds=False, said=f"{type(problem).__name__}: {problem}; {again}")
         else:
-            check(how not in (BLIND, DEADLY), f"it ended as if nothing were: {summary}; {again}")
+            check(how not in (BLINDLY, DEADLY), f"it ended as if nothing were: {summary}; {again}")
     rows = _rows(db)
     wrong = {row for row in rows if row[4] is not None}
     check(not wrong, f"{wrong} are unreadable; {again}")
@@ -79,33 +80,35 @@ def _rows(db: Path) -> Rows:
         return set(connection.execute(COMMITTED))
 
 
-def _processes(prepare: Callable[[str], None], victim: str) -> Executor:
+def _processes(prepare: Callable[[int], None], calls: int) -> Executor:
     context = get_context("forkserver")
-    return ProcessPoolExecutor(2, context, initializer=prepare, initargs=(victim,))
+    return ProcessPoolExecutor(2, context, initializer=prepare, initargs=(calls,))
 
 
-def _do_not_see(victim: str) -> None:
-    """Have this process not find a file that is there, as on a machine without that disk."""
-
-    def refuse() -> None:
-        raise FileNotFoundError(2, "No such file or directory", victim)
-
-    _before_opening(victim, refuse)
+def _do_not_see(_: int) -> None:
+    """Have this process, and those that it starts, not find a file, as on another machine."""
+    os.environ[BLIND] = "1"
 
 
-def _die_of(victim: str) -> None:
-    _before_opening(victim, lambda: os.kill(os.getpid(), signal.SIGKILL))
+_calls_left = -1  # in a worker that dies
 
 
-def _before_opening(victim: str, act: Callable[[], None]) -> None:
-    real = builtins.open
+def _die_of(calls: int) -> None:
+    global _calls_left
+    _calls_left = calls
 
-    def opening(file: Any, *arguments: Any, **options: Any) -> Any:
-        if file == victim:
-            act()
-        return real(file, *arguments, **options)
 
-    builtins.open = opening
+class DeadlyRoot(FaultyRoot):
+    """A folder that kills the worker that is to read it, after some times."""
+
+    @property
+    def is_far(self) -> bool:
+        """Say that it is not."""
+        global _calls_left
+        _calls_left -= 1
+        if _calls_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
 
 
 class Failing(ThreadPoolExecutor):
@@ -115,7 +118,7 @@ class Failing(ThreadPoolExecutor):
         super().__init__(2)
         self._problem = problem
         self._at_once = at_once
-        self._left = FILES // 2
+        self._left = BATCHES + 1
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         self._left -= 1
@@ -132,9 +135,9 @@ class KilledWorkerError(Exception):
     """What an engine raises that knows nothing of `concurrent.futures`."""
 
 
-FAILING: dict[str, Callable[[str], Executor]] = {
-    BLIND: lambda victim: _processes(_do_not_see, victim),
-    DEADLY: lambda victim: _processes(_die_of, victim),
+FAILING: dict[str, Callable[[int], Executor]] = {
+    BLINDLY: lambda _: _processes(_do_not_see, 0),
+    DEADLY: lambda calls: _processes(_die_of, calls),
     "it says that it is broken": lambda _: Failing(BrokenExecutor("broken"), at_once=False),
     "it takes no more": lambda _: Failing(BrokenExecutor("broken"), at_once=True),
     "it is shut down": lambda _: Failing(RuntimeError("cannot schedule new"), at_once=True),

@@ -12,12 +12,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sdindex import Index, SdindexError
+from sdindex.indexing.executors import Threads
 from tests.torture.states import first_difference, opened, state, update
 from tests.torture.support import (
     HANGS,
@@ -132,7 +133,7 @@ class Mounted:
         _do("mount", "--bind", self._disk, self._point)
 
 
-class Pulling(ThreadPoolExecutor):
+class Pulling(Threads):
     """Reads files in a thread, and has a disk gone before one of them."""
 
     def __init__(self, after: int, point: Path) -> None:

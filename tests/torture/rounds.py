@@ -6,11 +6,12 @@ import random
 import shutil
 import subprocess
 from collections import Counter
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 
 from sdindex import Index, SdindexError
 from sdindex.hashing.methods import Method
+from sdindex.indexing.executors import Threads
 from sdindex.store.database import Store
 from tests.torture.living import Archive
 from tests.torture.states import first_difference, state
@@ -24,7 +25,7 @@ def rounds(folder: Path, count: int, seed: int) -> Row:
     """Let things happen to archives; after each round compare the index with a fresh one."""
     happened: Counter[str] = Counter()
     programs = 0
-    with ThreadPoolExecutor(2) as threads:
+    with Threads(2) as threads:
         fresh = Fresh(folder, threads)
         for start in range(0, count, ROUNDS_OF_A_LIFE):
             number = seed + start // ROUNDS_OF_A_LIFE

@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Set as AnySet
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sdindex import Index
+from sdindex.indexing.executors import Threads
 from sdindex.indexing.summary import Summary
 from tests.torture.support import HANGS, Run, check, command
 
@@ -85,7 +85,7 @@ def whole_run(db: Path, archive: Path) -> tuple[float, float]:
 
 def update(db: Path | str, *folders: Path, **options: Any) -> Summary:
     """Bring an index up to date in this process: no worker processes are started."""
-    with Index(db) as index, ThreadPoolExecutor(2) as threads:
+    with Index(db) as index, Threads(2) as threads:
         return index.update(*folders, executor=threads, **options)
 
 
