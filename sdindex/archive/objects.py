@@ -168,7 +168,7 @@ class ObjectRoot:
         key = self._key(under)
         folder = f"{key}/" if key and not key.endswith("/") else key
         if any(page.objects or page.folders for page in self._store.level(folder)):
-            return (_number(self.location(under)),)
+            return (version_number(self.location(under)),)
         if folder:
             self._store.look(folder[:-1])  # raises where it is no object, either
             raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
@@ -266,10 +266,11 @@ class ObjectFile(BytesIO):
 
 
 def _state(said: Object) -> FileState:
-    return FileState(said.size, folded(said.modified_ns), 0, _number(said.version))
+    return FileState(said.size, folded(said.modified_ns), 0, version_number(said.version))
 
 
-def _number(text: str) -> int:
+def version_number(text: str) -> int:
+    """Return what of an object's ETag is stored as its inode."""
     return int.from_bytes(sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], signed=True)
 
 

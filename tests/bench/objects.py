@@ -57,15 +57,14 @@ def _of(folder: Path, sizes: Sizes, name: str, files: list[Path], count: int) ->
     index = ["sdindex", "--db", str(db), "index", "-q"]
     decode = ["sdindex", "--db", str(other), "index", "-q", str(archive)]
     fetch = [python(), "-c", FETCHING, URL, str(REQUESTS)]
+    at_once = f"{shlex.join(fetch)} & {shlex.join(decode)}; wait"
     with serving(bucket) as address, spoken_to(address):  # this process has nothing else to do
         far, decoding, fetching, both, waiting = in_turn(
             min(sizes.runs, 3),
             lambda: run([*index, URL, "--workers", str(REQUESTS)], fresh=db),
             lambda: run(decode, fresh=other),
             lambda: run(fetch),
-            lambda: run(
-                ["sh", "-c", f"{shlex.join(fetch)} & {shlex.join(decode)}; wait"], fresh=other
-            ),
+            lambda: run(["sh", "-c", at_once], fresh=other),
             lambda: run([python(), "-c", WAITING, str(count), str(REQUESTS), str(LATE)]),
         )
     what = f"index {count:,} {name} objects, 20 ms away each, {REQUESTS} workers"
