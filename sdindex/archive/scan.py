@@ -278,7 +278,7 @@ def _listed(
                 continue
             if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
                 numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-                files.append(_new_tuple(FoundFile, (path, *numbers)))
+                files.append(_new_tuple(FoundFile, (path, *numbers, "")))
             elif S_ISDIR(status.st_mode):  # it may be called what it likes
                 others.append(_subfolder(path + "/", entry, span, tally))
     return files, others

@@ -38,8 +38,8 @@ def own(_: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
 
 
 @contextmanager
-def threads(_: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
-    with ThreadPoolExecutor(2) as executor, own(_) as (_, kill):
+def threads(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, Any], Kill]]:
+    with ThreadPoolExecutor(2) as executor, own(request) as (_, kill):
         yield {"executor": executor}, kill
 
 
