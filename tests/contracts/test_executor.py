@@ -23,7 +23,7 @@ from tests.support.bucket import package
 from tests.support.faulty import BLIND, Cluster, FaultyRoot, cluster
 
 FILES = 40
-TIMEOUT = 1.5
+TIMEOUT = 3.0
 Kill = Callable[[], object]
 
 
