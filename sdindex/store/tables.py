@@ -139,12 +139,7 @@ image = Table(
 )
 # A few of millions: a new file may be one of them that moved.
 _is_missing = image.c.missing_since.is_not(None)
-Index(
-    "ix_image_missing",
-    image.c.archive_id,
-    sqlite_where=_is_missing,
-    postgresql_where=_is_missing,
-)
+Index("ix_image_missing", image.c.archive_id, sqlite_where=_is_missing)  # and so on any server
 
 # See sdindex.store.frames. A block has the id of its first image.
 frame_block = Table(
