@@ -40,7 +40,7 @@ def postgresql(folder: Path, sizes: Sizes) -> Iterator[Row]:
         url, tree = server.database(), folder / "shared"
         make_tree(tree, sizes.images)
         file = str(index_of(folder / "shared.db", tree, sizes.images))
-        run(["sdindex", "copy", "-q", file, url])
+        run(["sdindex", "copy", file, url])
         server.run("VACUUM ANALYZE", url)
         yield from _beside(folder, sizes, tree, (url, file), server.database())
         yield from _frame(sizes, server, url, 1)
