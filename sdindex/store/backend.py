@@ -1,9 +1,9 @@
 """The `Backend` that each kind of database is: everything in which databases differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +12,7 @@ from sdindex.archive.names import printable
 from sdindex.errors import SdindexError
 from sdindex.store.query import Answer
 
+Values = Mapping[str, Any]  # of a row's columns, by their names
 Purpose = Literal["read", "write", "save"]
 
 
@@ -74,8 +75,14 @@ class Backend(Protocol):
     def discard(self) -> None:
         """Delete a new index in which nothing was stored."""
 
-    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
-        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
+    def put(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        keys: Sequence[str],
+        rows: Sequence[Values],
+    ) -> None:
+        """Insert rows with values of the same columns, each in place of one of equal `keys`."""
 
     def size(self, connection: sa.Connection) -> int:
         """Return the bytes that the index takes on a disk."""

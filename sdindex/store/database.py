@@ -150,13 +150,12 @@ class Session:
         """
         return chain.from_iterable(self._chunks(statement, chunk))
 
-    def upsert(self, table: sa.Table, keys: Sequence[str]) -> sa.Insert:
-        """Return the statement that inserts rows, each in place of one with the same `keys`.
+    def put(self, table: sa.Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that have values of the same columns, each in place of one of equal `keys`.
 
         So rows may be stored again of which nobody knows whether they are.
         """
-        others = [column.name for column in table.columns if column.name not in {"id", *keys}]
-        return self._backend.upsert(table, keys, others)
+        self._backend.put(self.connection, table, keys, rows)
 
     def size(self) -> int:
         """Return the bytes that the index takes on a disk."""

@@ -90,18 +90,23 @@ def note(session: Session, images: sa.ColumnElement[bool]) -> None:
     """
     # Asked of each image, lest a database go through all images of the archives that have a frame.
     version = sa.select(archive.c.frame_version).where(archive.c.id == image.c.archive_id)
-    noted = sa.select(image.c.archive_id, image.c.sort_key, image.c.id, image.c.path).where(
-        images, version.scalar_subquery().is_not(None)
-    )
-    columns = ["archive_id", "sort_key", "image_id", "path"]
-    session.execute(frame_change.insert().from_select(columns, noted))
+    columns = [image.c.archive_id, image.c.sort_key, image.c.id, image.c.path]
+    noted = sa.select(*columns).where(images, version.scalar_subquery().is_not(None))
+    names = ["archive_id", "sort_key", "image_id", "path"]
+    session.execute(frame_change.insert().from_select(names, noted))
+
+
+def is_kept(session: Session, archive_id: int) -> bool:
+    """Say whether an archive has a frame, of which changes are to be noted."""
+    kept = (archive.c.id == archive_id) & archive.c.frame_version.is_not(None)
+    return bool(session.scalar(sa.select(sa.exists().where(kept))))
 
 
 def expect(session: Session, archive_id: int, changes: int) -> None:
     """Forget an archive's frame before many of its images change, if making it anew is quicker."""
-    of_archive = frame_block.c.archive_id == archive_id
-    images = session.scalar(sa.select(sa.func.sum(frame_block.c.images)).where(of_archive)) or 0
-    if changes * _MOST_CHANGED > images:
+    images = sa.select(sa.func.sum(frame_block.c.images))
+    kept = session.scalar(images.where(frame_block.c.archive_id == archive_id)) or 0
+    if changes * _MOST_CHANGED > kept:
         forget(session, archive_id)
 
 
@@ -368,15 +373,9 @@ def _block_at(of_archive: Sequence[StoredBlock], key: bytes) -> StoredBlock:
 
 
 def _insert(session: Session, archive_id: int, made: Block) -> None:
-    session.execute(
-        frame_block.insert().values(
-            id=made.id,
-            archive_id=archive_id,
-            first_key=made.first_key,
-            images=made.images,
-            methods=json.dumps(made.methods),
-        )
-    )
+    row = {"id": made.id, "archive_id": archive_id, "first_key": made.first_key}
+    row |= {"images": made.images, "methods": json.dumps(made.methods)}
+    session.execute(frame_block.insert(), row)
     session.execute(
         frame_bucket.insert(),
         [

@@ -58,8 +58,9 @@ def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> 
         for path, result in read.items()
     ]
     if rows:
-        session.execute(session.upsert(image, ["archive_id", "path"]), rows)
-        frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
+        session.put(image, ["archive_id", "path"], rows)
+        if frames.is_kept(session, archive.id):
+            frames.note(session, (image.c.archive_id == archive.id) & image.c.path.in_(read))
 
 
 def copy(

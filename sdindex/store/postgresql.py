@@ -1,10 +1,12 @@
 """An index in a schema of a PostgreSQL database, which many may read, and several write."""
 
 import getpass
+import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
 from sdindex.store import schema, server_errors, server_locks, server_query
+from sdindex.store.backend import Values
 from sdindex.store.query import Answer
 from sdindex.store.server_functions import FUNCTIONS
 from sdindex.store.tables import metadata
@@ -189,11 +192,24 @@ class PostgresqlBackend:
                 if server_locks.is_free(connection, server_locks.SCHEMA):
                     connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True))
 
-    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
-        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
-        new = insert(table)
-        excluded = {name: new.excluded[name] for name in others}
-        return new.on_conflict_do_update(index_elements=keys, set_=excluded)
+    def put(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        keys: Sequence[str],
+        rows: Sequence[Values],
+    ) -> None:
+        """Insert rows that have values of the same columns, each in place of one of equal `keys`.
+
+        As one value, JSON: in 60 % of the time of as many values as there are, and one round trip.
+        """
+        names = list(rows[0])
+        new = insert(table).from_select(names, _from_json(table, names))
+        others = {name: new.excluded[name] for name in names if name not in keys}
+        text = json.dumps(rows, default=_as_text, ensure_ascii=False)
+        connection.execute(
+            new.on_conflict_do_update(index_elements=keys, set_=others), {"rows": text}
+        )
 
     def size(self, connection: sa.Connection) -> int:
         """Return the bytes of all tables of the schema, with their indexes."""
@@ -301,9 +317,15 @@ def backend_of(url: sa.URL) -> PostgresqlBackend:
 def _set_up(connection: Any, *, read_only: bool) -> None:
     from psycopg import ServerCursor
     from psycopg.adapt import Loader
+    from psycopg.pq import Format
+    from psycopg.types.numeric import NumericBinaryLoader
 
     class Cursor(ServerCursor[Any]):
-        """One that may be left: it ends with its transaction."""
+        """One for many rows, which come as the server has them; it may be left unread."""
+
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.format = Format.BINARY
 
         def __del__(self, _warn: Any = None, /) -> None:
             """Say nothing of that."""
@@ -315,14 +337,34 @@ def _set_up(connection: Any, *, read_only: bool) -> None:
             text = bytes(data)
             return int(text) if text.lstrip(b"-").isdigit() else float(text)
 
+    class BinaryNumber(NumericBinaryLoader):
+        """Does so with numbers as the server has them."""
+
+        def load(self, data: Any) -> Any:
+            number = super().load(data)
+            return int(number) if number == number.to_integral_value() else float(number)
+
     connection.server_cursor_factory = Cursor
     connection.adapters.register_loader("numeric", Number)
+    connection.adapters.register_loader("numeric", BinaryNumber)
     settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
     chosen = ", ".join(
         f"set_config('{name}', '{value}', false)" for name, value in settings.items()
     )
     connection.execute(f"SELECT {chosen}")
     connection.commit()
+
+
+def _from_json(table: sa.Table, names: Sequence[str]) -> sa.Select[Any]:
+    """Select columns of the rows that stand in JSON, by their names."""
+    columns: sa.ColumnElement[Any] = sa.literal_column(f"NULL::{table.name}")
+    given = sa.cast(sa.bindparam("rows", type_=sa.Text), sa.JSON)
+    found = sa.func.json_populate_recordset(columns, given).table_valued(*names)
+    return sa.select(*(found.c[name] for name in names))
+
+
+def _as_text(value: bytes | datetime) -> str:
+    return rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 def _define(connection: sa.Connection) -> None:

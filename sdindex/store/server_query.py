@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,9 @@ from sdindex.store.server_words import ForbiddenError, looked_at, may_call
 
 _MOST_BYTES = 16 << 20  # of the rows that are fetched at once
 _MOST_ROWS = 1000
+_MOST_IDS = 100_000  # a number each
+_INTEGERS = {20, 21, 23}  # PostgreSQL's numbers of its types of integers
+_NO_EXPRESSION = "that is no expression on the columns of image: it gives other rows"
 _MORE = "the query would do more than read, which is all that is allowed here"
 _SCHEMA = "sdindex"  # whose tables a query may read, beside what describes them
 _DESCRIBING = {
@@ -47,7 +51,7 @@ def matching(connection: sa.Connection, expression: str) -> set[int]:
             largest = connection.exec_driver_sql("SELECT max(id) FROM image").scalar() or 0
             connection.exec_driver_sql("SET LOCAL transaction_read_only = on")
             _open(connection, question, clock)
-            return set(_ids(_rows(connection, clock), largest))
+            return _ids(clock, largest)
     finally:
         if not connection.invalidated:
             point.rollback()
@@ -138,12 +142,18 @@ def _size(row: sa.Row[Any]) -> int:
     return sum(len(value) for value in row if isinstance(value, str | bytes))
 
 
-def _ids(rows: Iterator[tuple[Any, ...]], largest: int) -> Iterator[int]:
-    """Yield the ids of images: a bracket in an expression may have ended it, and begun a query."""
-    for row in rows:
-        if len(row) != 1 or type(row[0]) is not int or not 0 < row[0] <= largest:
-            raise QueryError("that is no expression on the columns of image: it gives other rows")
-        yield row[0]
+def _ids(clock: _Clock, largest: int) -> set[int]:
+    """Return the ids of images: a bracket in an expression may have ended it, and begun a query."""
+    found: set[int] = set()
+    kinds = [column[1] for column in clock.run("FETCH 0 FROM question").cursor.description]
+    if len(kinds) != 1 or kinds[0] not in _INTEGERS:
+        raise QueryError(_NO_EXPRESSION)
+    while rows := clock.run(f"FETCH {_MOST_IDS} FROM question").cursor.fetchall():
+        ids = list(chain.from_iterable(rows))
+        if None in ids or min(ids) <= 0 or max(ids) > largest:
+            raise QueryError(_NO_EXPRESSION)
+        found.update(ids)
+    return found
 
 
 @contextmanager

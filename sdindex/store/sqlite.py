@@ -18,6 +18,7 @@ from sdindex.errors import IndexMissingError, IndexUnusableError
 from sdindex.store import schema
 from sdindex.store import sqlite_damage as damage
 from sdindex.store import sqlite_query as query
+from sdindex.store.backend import Values
 from sdindex.store.locks import locked, may_write
 from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.sqlite_driver import connect, connect_temporary, driver_of
@@ -180,11 +181,17 @@ class SqliteBackend:
         """Delete a new index in which nothing was stored."""
         self._file.unlink(missing_ok=True)
 
-    def upsert(self, table: sa.Table, keys: Sequence[str], others: Sequence[str]) -> sa.Insert:
-        """Return the statement that inserts rows; one with the same `keys` gets the `others`."""
+    def put(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        keys: Sequence[str],
+        rows: Sequence[Values],
+    ) -> None:
+        """Insert rows with values of the same columns, each in place of one of equal `keys`."""
         new = insert(table)
-        excluded = {name: new.excluded[name] for name in others}
-        return new.on_conflict_do_update(keys, set_=excluded)
+        others = {name: new.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(new.on_conflict_do_update(keys, set_=others), rows)
 
     def size(self, connection: sa.Connection) -> int:
         """Return the bytes of the file."""

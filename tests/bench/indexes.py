@@ -20,7 +20,7 @@ from sdindex.store.tables import archive, image, utc_now
 from tests.bench.made import camera_folders
 
 
-def write_index(db: str | Path, root: Path, images: int) -> None:
+def write_index(db: str, root: Path, images: int) -> None:
     """Write an index of images in camera folders, in bursts of three, its buckets skewed."""
     chance = random.Random(1)
     with Store(db).writing(create=True) as session:
@@ -79,4 +79,4 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         keep_frame(sys.argv[1], sys.argv[2])
     else:
-        write_index(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+        write_index(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
