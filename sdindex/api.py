@@ -1,7 +1,7 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from sdindex.arguments import (
     flag,
@@ -9,6 +9,7 @@ from sdindex.arguments import (
     optional,
     text,
 )
+from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.labelling import Labelling
 from sdindex.sampling.count import Count, sample_count
@@ -16,6 +17,9 @@ from sdindex.sampling.options import SampleArguments, SampleOptions, sample_opti
 from sdindex.store import samples, selection
 from sdindex.store.sampled import SampledImage, paths_by_id
 from sdindex.store.samples import SavedSample
+
+if TYPE_CHECKING:
+    from sdindex.reviewing import Review
 
 
 class Index(Labelling):
@@ -195,6 +199,46 @@ class Index(Labelling):
         """
         with self._store.reading() as session:
             return samples.missing(session, text("name", name))
+
+    def review(
+        self,
+        name: str | None = None,
+        count: int | str | None = None,
+        *,
+        observer: str | None = None,
+        **options: Unpack[SampleArguments],
+    ) -> "Review":
+        """Return a review: a sample to be looked at and decided on, drawn again in a moment.
+
+        Parameters
+        ----------
+        name
+            Of a review to go on with, or of a saved sample; by default a new one.
+        count, **options
+            As for `select`, of the sample with which a new review begins; 100 by default.
+        observer
+            Who decides; by default the user of this computer.
+
+        Raises
+        ------
+        SampleError
+            When there is neither a review nor a sample of that name.
+        UsageError
+            When there is a name and more.
+        """
+        from sdindex.reviewing import USUAL_COUNT, Review  # numpy, for this alone
+
+        if name is not None and (options or count is not None):
+            raise UsageError(
+                "a review of a name is of what it was: give the name alone, or a count and options"
+            )
+        return Review(
+            self._store,
+            optional(text, "name", name),
+            sample_count(USUAL_COUNT if count is None else count),
+            sample_options(**options),
+            optional(text, "observer", observer),
+        )
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.

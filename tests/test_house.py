@@ -142,6 +142,8 @@ OPENS = {
     "sdindex/store/sqlite.py": "the index",
     "sdindex/cli/topics.py": "topics",
     "sdindex/pages/report.py": "its template",
+    "sdindex/web/app.py": "the files of its page",
+    "sdindex/web/cache.py": "thumbnails that it made",
 }
 OPENING = re.compile(
     r"open|io\.open|os\.(open|stat|lstat)|os\.path\.get\w+|.*\.(stat|lstat|read_bytes|read_text)"

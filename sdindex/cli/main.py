@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from sdindex.arguments import DEFAULT_INDEX
-from sdindex.cli import alike, archives, ask, labels, look, samples, topics
+from sdindex.cli import alike, archives, ask, labels, look, review, samples, topics
 from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
 
@@ -55,6 +55,7 @@ for command in (
     archives.index,
     archives.merge,
     samples.select,
+    review.review,
     look.report,
     look.buckets,
     look.quality,

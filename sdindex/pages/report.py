@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
@@ -18,17 +18,14 @@ from plotly.offline import get_plotlyjs
 
 from sdindex.archive.names import from_text, printable, to_text
 from sdindex.archive.roots import root_of
-from sdindex.archive.scan import reason
-from sdindex.arguments import DEFAULT_TIMEOUT
 from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
-from sdindex.hashing.picture import get_ready
-from sdindex.indexing.fetching import Fetching
 from sdindex.pages import charts
-from sdindex.pages.thumbnails import PRELOAD, Thumbnail, thumbnail
+from sdindex.pages.decoding import decoders, picture_of
+from sdindex.pages.thumbnails import Thumbnail, thumbnail
 from sdindex.progress import bar
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.count import Count, images_wanted
@@ -42,7 +39,7 @@ from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
 from sdindex.store.sampled import SampledImage, by_id
-from sdindex.workers import IN_FLIGHT_PER_WORKER, Workers, completed
+from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
 SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
 # What a browser draws with ease.
@@ -51,7 +48,6 @@ CHART_CAMERAS = 30
 CHART_BUCKETS = 64
 CHART_DAYS = 400
 CURVE_POINTS = 16
-_REQUESTS = 16  # for pictures that are far, at once
 
 _Key = tuple[str, str]  # an image: its archive's root and its path
 
@@ -190,14 +186,6 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
     )
 
 
-def _pool(archives: Iterable[str], workers: int) -> Fetching | Workers:
-    """Return processes that make thumbnails, fed by threads where files are far."""
-    if any(root_of(archive).is_far for archive in archives):
-        many = max(workers, _REQUESTS)
-        return Fetching(many, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready)
-    return Workers(workers, DEFAULT_TIMEOUT, preload=PRELOAD, initializer=get_ready)
-
-
 def _pictures(
     wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
 ) -> list[Thumbnail]:
@@ -206,7 +194,7 @@ def _pictures(
     if not wanted:
         return made
     with (
-        _pool({image.archive for image, _ in wanted}, workers) as pool,
+        decoders({image.archive for image, _ in wanted}, workers) as pool,
         bar(len(wanted), "thumbnails", show=progress) as shown,
     ):
 
@@ -221,20 +209,9 @@ def _pictures(
         for done in completed(jobs, submit, in_flight=in_flight, wait_seconds=1.0):
             if done is not None:
                 number, future = done
-                made[number] = _made(future)
+                made[number] = picture_of(future)
                 shown.update()
     return made
-
-
-def _made(future: "Future[Thumbnail]") -> Thumbnail:
-    problem = future.exception()
-    if problem is None:
-        return future.result()
-    if isinstance(problem, FileNotFoundError):
-        return Thumbnail(None, "the file is not there")
-    if isinstance(problem, OSError):
-        return Thumbnail(None, f"cannot be read: {reason(problem)}")
-    return Thumbnail(None, "crashed the decoder")
 
 
 def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:

@@ -1,0 +1,82 @@
+"""The command that opens the local page: review."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from sdindex.cli.options import Count, with_index, workers_option
+from sdindex.cli.sampling import sampling_options
+from sdindex.errors import UsageError
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+    from sdindex.sampling.options import SampleArguments
+
+_NEEDED = ("starlette", "uvicorn", "platformdirs")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "-n",
+    "--count",
+    type=Count(),
+    metavar="COUNT|SHARE%",
+    help="Begin with this many images, or this share of those that pass the filters. "
+    "[default: 100]",
+)
+@sampling_options
+@click.option(
+    "--observer", metavar="NAME", help="Who decides. [default: the user of this computer]"
+)
+@click.option("--read-only", is_flag=True, help="Let nothing be decided or saved.")
+@click.option("--no-browser", is_flag=True, help="Print the address alone.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Listen on this port. [default: any that is free]",
+)
+@workers_option
+@with_index
+def review(
+    index: "Index",
+    *,
+    name: str | None,
+    count: int | str | None,
+    sampling: "SampleArguments",
+    observer: str | None,
+    read_only: bool,
+    no_browser: bool,
+    port: int,
+    workers: int,
+) -> None:
+    """Look at a sample in a browser, keep and reject.
+
+    The page is served to this machine alone, until Ctrl-C ends it. NAME is a review to go on with,
+    or a saved sample. What is rejected is replaced at once; what is decided is stored at once.
+    """
+    lacking = [package for package in _NEEDED if find_spec(package) is None]
+    if lacking:
+        raise UsageError(
+            f"review needs {', '.join(lacking)}; install it with: pip install 'sdindex[review]'"
+        )
+    from sdindex.web.command import run
+
+    found = index.review(name, count, observer=observer, **sampling)
+    try:
+        run(
+            index,
+            found,
+            click.echo,
+            port=port,
+            read_only=read_only,
+            browser=not no_browser,
+            workers=workers,
+        )
+    except KeyboardInterrupt as problem:
+        if type(problem) is not KeyboardInterrupt:  # SIGTERM
+            raise
+        if found.name is not None and not read_only:
+            click.echo(f"go on with: sdindex review {found.name}", err=True)

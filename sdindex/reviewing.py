@@ -1,0 +1,395 @@
+"""Reviewing: a sample that people look at and decide on, drawn again in a moment."""
+
+import getpass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from sdindex.archive.names import printable
+from sdindex.arguments import text, whole
+from sdindex.errors import IndexUnusableError, SampleError, UsageError
+from sdindex.exchange import lists
+from sdindex.hashing.bits import HASH_BITS
+from sdindex.sampling.count import Count, Share, images_wanted
+from sdindex.sampling.frame import Numbers
+from sdindex.sampling.likeness import nearest
+from sdindex.sampling.options import Clock, SampleOptions
+from sdindex.sampling.order import known_bits
+from sdindex.sampling.review import Decided, reviewed
+from sdindex.sampling.sample import Candidates, draw, require_room
+from sdindex.sampling.sheet import GROUPINGS, SHEET_COLUMNS, Figure, Group, Sheets
+from sdindex.store import decisions, samples
+from sdindex.store.candidates import candidates
+from sdindex.store.database import Session, Store
+from sdindex.store.decided import decided, decisions_of
+from sdindex.store.decisions import Known, What
+from sdindex.store.loading import Held
+from sdindex.store.sampled import SampledImage, UnitsTold, by_id
+from sdindex.store.told import units_told
+
+ALIKE = 6  # bits in which what is rejected with an image differs from it at most
+USUAL_COUNT = 100
+_NEIGHBOURS = 4  # before and after a burst
+_MOST_FRAMES = 60  # of a burst that are shown
+_KEPT_OPTIONS = 4  # ways to draw that are remembered: a control goes back and forth
+# Of a saved sample's options: how it was drawn, but not what is in it already.
+_NOT_AGAIN = ("extend", "include", "files", "exclude", "review")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sample as a review shows it.
+
+    Attributes
+    ----------
+    asked
+        How many images were asked for.
+    least
+        How many there are at least, as they are kept or fixed.
+    images
+        How many there are to draw from.
+    groups
+        Names, how many images there are, and the ids of the sampled ones.
+    decisions
+        On images, by their ids.
+    options
+        Those that draw this sample again.
+    """
+
+    asked: int
+    least: int
+    images: int
+    groups: list[tuple[str, int, list[int]]]
+    figures: list[Figure]
+    decisions: dict[int, Known]
+    options: SampleOptions
+
+
+class Near(NamedTuple):
+    """An image around another one: whether it is of the same burst."""
+
+    id: int
+    in_burst: bool
+
+
+class _Ways(NamedTuple):
+    """What a sample of some options is drawn from."""
+
+    found: Candidates
+    sheets: Sheets
+    drawn: dict[int, Numbers]  # by the number of images
+
+
+class Review:
+    """A review of an index, by one observer; safe to be used by several threads.
+
+    Parameters
+    ----------
+    store
+        The index.
+    name
+        Of a review to go on with, or of a saved sample; by default a new review, which gets
+        its name with its first decision.
+    count, options
+        Of the sample with which a new review begins.
+    observer
+        Who decides; by default the user of this computer.
+
+    Raises
+    ------
+    SampleError
+        When there is neither a review nor a sample of that name.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str | None,
+        count: Count,
+        options: SampleOptions,
+        observer: str | None,
+    ) -> None:
+        self._store, self._lock = store, RLock()
+        self._held: Held | None = None
+        self._ways: dict[SampleOptions, _Ways] = {}
+        self.observer = text("observer", observer or _user())
+        self.count, self.options, self.name = count, options, name
+        if name is not None:
+            with store.reading() as session:
+                self.count, self.options = _begun(session, name)
+
+    @property
+    def db(self) -> str:
+        """The index, as it was named."""
+        return self._store.db
+
+    def saved_names(self) -> set[str]:
+        """Return the names of the saved samples."""
+        with self._store.reading() as session:
+            return samples.names(session)
+
+    def draw(self, count: int | Share, options: SampleOptions, by: str = "camera") -> Sheet:
+        """Draw a sample as the review has decided so far, in groups.
+
+        Raises
+        ------
+        SampleError, ArchiveError, QueryError
+            As `sdindex.Index.select` does.
+        """
+        if by not in GROUPINGS:
+            raise UsageError(f"by must be one of {', '.join(GROUPINGS)}")
+
+        def drawn(session: Session) -> Sheet:
+            ways, known = self._ways_of(session, options), self._known(session)
+            asked, sample, least = self._sample(session, ways, count, known)
+            frame = ways.found.frame
+            return Sheet(
+                asked,
+                least,
+                len(frame),
+                [_by_ids(group, frame.ids) for group in ways.sheets.groups(sample, by)],
+                ways.sheets.figures(sample),
+                {one.image: one for one in known},
+                replace(options, review=self.name if known else options.review),
+            )
+
+        return self._ask(drawn)
+
+    def decide(
+        self,
+        image: int,
+        what: What,
+        count: int,
+        options: SampleOptions,
+        *,
+        within: int | None = None,
+        why: str | None = None,
+    ) -> None:
+        """Store a decision on an image, and what the review is of now.
+
+        Parameters
+        ----------
+        within
+            Reject all images, too, that differ from it in at most so many bits.
+        """
+        if what not in decisions.WHAT or (within is not None and what != "rejected"):
+            raise UsageError(f"what must be one of {', '.join(decisions.WHAT)}")
+        bits = None if within is None else whole("within", within, 0, HASH_BITS)
+        with self._deciding(count, options) as (session, review):
+            _require_images(session, [image])
+            decisions.decide(
+                session, review, [image], what, observer=self.observer, within=bits, why=why
+            )
+
+    def annotate(self, image: int, why: str, count: int, options: SampleOptions) -> None:
+        """Store a note on an image."""
+        with self._deciding(count, options) as (session, review):
+            _require_images(session, [image])
+            decisions.annotate(session, review, image, text("why", why), observer=self.observer)
+
+    def undo(self) -> int | None:
+        """Take back this observer's last decision; return its image."""
+        if self.name is None:
+            return None
+        with self._store.recording() as session:
+            found = decisions.find(session, self.name)
+            image = None
+            if found is not None:
+                image = decisions.undo(session, found.id, observer=self.observer)
+            session.commit()
+            return image
+
+    def save(self, name: str, count: int, options: SampleOptions) -> int:
+        """Save the sample under a name; return how many images it has.
+
+        Raises
+        ------
+        SampleError
+            When the name is taken, or is none.
+        """
+        ids, units, asked, again = self.sample(count, options)
+        with self._store.recording() as session:
+            samples.require_new(session, text("name", name))
+            samples.save(session, name, asked, again, ids, units)
+            session.commit()
+        return len(ids)
+
+    def sample(
+        self, count: int, options: SampleOptions
+    ) -> tuple[list[int], list[int] | None, int, SampleOptions]:
+        """Return the ids of the sample, of each one's unit, what was asked, and the options."""
+
+        def drawn(session: Session) -> Any:
+            ways, known = self._ways_of(session, options), self._known(session)
+            found = ways.found
+            asked, sample, _ = self._sample(session, ways, count, known)
+            again = replace(options, review=self.name if known else options.review)
+            if found.leading and known_bits(options) is None:
+                again = replace(again, order=found.leading)
+            units = None
+            if found.unit != "image":
+                all_ids = found.frame.ids if found.all_ids is None else found.all_ids
+                units = all_ids[found.groups[found.unit][sample]].tolist()
+            return found.frame.ids[sample].tolist(), units, asked, again
+
+        ids, units, asked, again = self._ask(drawn)
+        return ids, units, asked, again
+
+    def images(self, ids: Sequence[int], *, told: bool = False) -> dict[int, SampledImage]:
+        """Return what is known of images, by their ids; those that are there.
+
+        `told` finds the burst and the event of each, too.
+        """
+        with self._store.reading() as session:
+            there = samples.present(session, ids)
+            rows = [row for row in ids if row in there]
+            units = units_told(session, rows, self.options.clock) if told else UnitsTold()
+            leading = known_bits(self.options) or ()
+            return dict(zip(rows, by_id(session, rows, leading, units), strict=True))
+
+    def around(self, image: int) -> list[Near]:
+        """Return the burst of an image, and a few images before and after it."""
+
+        def found(session: Session) -> list[Near]:
+            held = self._frame(session)
+            at = _position(held.frame.ids, image)
+            if at is None:
+                return []
+            starts = held.taken(self.options.clock).starts
+            burst = int(np.searchsorted(starts, at, side="right")) - 1
+            first = int(starts[burst])
+            end = int(starts[burst + 1]) if burst + 1 < len(starts) else len(held.frame)
+            first, end = max(first, at - _MOST_FRAMES), min(end, at + _MOST_FRAMES)
+            shown = range(max(0, first - _NEIGHBOURS), min(len(held.frame), end + _NEIGHBOURS))
+            return [Near(int(held.frame.ids[one]), first <= one < end) for one in shown]
+
+        return self._ask(found)
+
+    def similar(self, image: int, options: SampleOptions, count: int) -> list[tuple[int, int]]:
+        """Return the ids of the images most like one, and in how many bits they differ.
+
+        Of those that pass the filters, one of each burst.
+        """
+
+        def found(session: Session) -> list[tuple[int, int]]:
+            held = self._frame(session)
+            at = _position(held.frame.ids, image)
+            if at is None:
+                return []
+            frame = self._ways_of(session, options).found.frame
+            near = nearest(
+                frame,
+                int(held.frame.hashes[at]),
+                count,
+                within=HASH_BITS,
+                of_bursts=Clock(),
+                own=_position(frame.ids, image),
+            )
+            return [(int(frame.ids[one]), bits) for one, bits in near]
+
+        return self._ask(found)
+
+    def _ask(self, question: Callable[[Session], Answer]) -> Answer:
+        """Answer a question, once more with a new frame where the index has become another."""
+        with self._lock:
+            try:
+                with self._store.reading() as session:
+                    return question(session)
+            except IndexUnusableError:
+                self._held = None
+                with self._store.reading() as session:
+                    return question(session)
+
+    def _frame(self, session: Session) -> Held:
+        if self._held is None or not self._held.is_current(session):
+            self._ways.clear()
+            self._held = Held(session)
+        return self._held
+
+    def _known(self, session: Session) -> list[Known]:
+        found = None if self.name is None else decisions.find(session, self.name)
+        return [] if found is None else decisions.latest(session, found.id)
+
+    def _ways_of(self, session: Session, options: SampleOptions) -> _Ways:
+        held = self._frame(session)
+        if options not in self._ways:
+            while len(self._ways) >= _KEPT_OPTIONS:
+                del self._ways[next(iter(self._ways))]
+            self._ways[options] = _ways(session, options, held)
+        return self._ways[options]
+
+    def _sample(
+        self, session: Session, ways: _Ways, count: Count, known: Sequence[Known]
+    ) -> tuple[int, Numbers, int]:
+        """Return how many images are asked for, the positions of a sample, and the least."""
+        found = ways.found
+        asked = images_wanted(count, len(found))
+        said = decisions_of(session, self.name) if known else None
+        what = Decided() if said is None else decided(said, found.frame)
+        least = max(len(found.fixed), len(what.kept))
+        require_room(len(found.fixed), len(what.kept), asked)
+        if asked not in ways.drawn:
+            if len(ways.drawn) >= USUAL_COUNT:
+                ways.drawn.clear()
+            ways.drawn[asked] = draw(found, asked).positions
+        sample = ways.drawn[asked]
+        if known:
+            sample = reviewed(sample, what, found.kin, asked, found.fixed)
+        return asked, sample, least
+
+    @contextmanager
+    def _deciding(self, count: int, options: SampleOptions) -> Iterator[tuple[Session, int]]:
+        """Give a session in which something is decided, and the id of the review."""
+        with self._store.recording() as session:
+            name = self.name or decisions.free_name(session)
+            yield session, decisions.keep(session, name, whole("count", count, 1), options)
+            session.commit()
+            self.name = name
+
+
+def _ways(session: Session, options: SampleOptions, held: Held) -> _Ways:
+    listed = lists.resolve(session, options)
+    found = candidates(session, options, SHEET_COLUMNS, listed, held)
+    return _Ways(found, Sheets(found), {})
+
+
+def _begun(session: Session, name: str) -> tuple[int, SampleOptions]:
+    """Return what a review was last of; or what draws a saved sample again, and nothing else."""
+    found = decisions.find(session, name)
+    if found is not None:
+        return found.asked, SampleOptions(**found.options)
+    if name not in samples.names(session):
+        known = ", ".join(sorted(map(printable, samples.names(session)))) or "none"
+        raise SampleError(
+            f"there is neither a review nor a sample {printable(name)!r}; the samples are: {known}"
+        )
+    given = samples.options_of(session, name)
+    kept = {option: value for option, value in given.items() if option not in _NOT_AGAIN}
+    there = samples.present(session, samples.bursts_of(session, name))
+    return max(1, len(there)), SampleOptions(**kept, extend=name)
+
+
+def _require_images(session: Session, ids: Sequence[int]) -> None:
+    if len(samples.present(session, ids)) < len(set(ids)):
+        raise SampleError("an image that the index does not have, or no longer")
+
+
+def _by_ids(group: Group, ids: Numbers) -> tuple[str, int, list[int]]:
+    return group.name, group.images, ids[group.sample].tolist()
+
+
+def _position(ids: Numbers, image: int) -> int | None:
+    found = np.flatnonzero(ids == image)
+    return int(found[0]) if len(found) else None
+
+
+def _user() -> str:
+    with suppress(OSError, KeyError, ImportError):  # a number without a name
+        return getpass.getuser()
+    return "somebody"

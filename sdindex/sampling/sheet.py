@@ -1,0 +1,116 @@
+"""A sample in groups, as a contact sheet shows it, and in figures."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdindex.sampling.frame import Numbers, distinct, needed, turns
+from sdindex.sampling.kinds import kind_of
+from sdindex.sampling.sample import Candidates
+from sdindex.sampling.strata import strata
+
+GROUPINGS = ("camera", "bucket", "label", "day", "burst")
+_COUNTED = {"camera": "cameras", "bucket": "buckets", "label": "labels", "day": "days"}
+SHEET_COLUMNS = ("camera", "folder", "time", "label", "burst")  # of candidates
+
+
+class Group(NamedTuple):
+    """Images that are shown together.
+
+    Attributes
+    ----------
+    name
+        Of the camera, the bits of the bucket, the label, or the day; empty where there is none,
+        and for bursts.
+    images
+        How many there are to draw from.
+    sample
+        The positions of the sampled ones, in order.
+    """
+
+    name: str
+    images: int
+    sample: Numbers
+
+
+class Figure(NamedTuple):
+    """What a sample has of something, and of how many."""
+
+    number: int
+    of: int
+    what: str
+
+
+class _Grouped(NamedTuple):
+    numbers: NDArray[Any]
+    names: list[str]
+    images: Numbers
+    order: list[int]  # in which groups are shown
+
+
+class Sheets:
+    """What samples of the same candidates are grouped by; found once."""
+
+    def __init__(self, found: Candidates) -> None:
+        self.found = found
+        self._grouped: dict[str, _Grouped] = {}
+
+    def groups(self, sample: Numbers, by: str) -> list[Group]:
+        """Return the groups of a sample that have one of its images."""
+        grouped = self._by(by)
+        numbers = grouped.numbers[sample]
+        order = np.argsort(numbers, kind="stable")
+        starts = np.flatnonzero(turns(numbers[order])) if len(order) else order
+        parts = np.split(sample[order], starts[1:])
+        of = {int(grouped.numbers[part[0]]): part for part in parts if len(part)}
+        shown = grouped.order if len(grouped.order) <= len(of) else sorted(of, key=self._rank(by))
+        return [
+            Group(grouped.names[number], int(grouped.images[number]), of[number])
+            for number in shown
+            if number in of
+        ]
+
+    def figures(self, sample: Numbers) -> list[Figure]:
+        """Return what a sample has of the images, cameras, buckets, labels and days."""
+        found = [Figure(len(sample), len(self.found), "images")]
+        for by, what in _COUNTED.items():
+            grouped = self._by(by)
+            is_one = np.array([bool(name) or by == "camera" for name in grouped.names], bool)
+            numbers = grouped.numbers[sample]
+            if is_one.any():
+                reached = distinct(numbers[is_one[numbers]])
+                found.append(Figure(reached, int(np.count_nonzero(is_one)), what))
+        return found
+
+    def _rank(self, by: str) -> Any:
+        rank = {number: at for at, number in enumerate(self._by(by).order)}
+        return rank.__getitem__
+
+    def _by(self, by: str) -> _Grouped:
+        if by not in self._grouped:
+            self._grouped[by] = self._grouping(by)
+        return self._grouped[by]
+
+    def _grouping(self, by: str) -> _Grouped:
+        frame = self.found.frame
+        if by == "burst":
+            numbers = self.found.kin.units.unit_of
+            return _counted(numbers, [""] * len(self.found.kin.units))
+        if by == "bucket":
+            bits = len(self.found.leading)
+            values, numbers = np.unique(frame.buckets(self.found.leading), return_inverse=True)
+            return _counted(numbers, [f"{value:0{bits}b}" if bits else "all" for value in values])
+        if by == "label" and not needed(frame.labels).names:
+            return _counted(np.zeros(len(frame), np.uint8), [""])
+        kind = strata(frame, kind_of("by", by))
+        grouped = _counted(kind.numbers, kind.names)
+        if by == "camera":
+            return grouped
+        order = sorted(range(len(kind.names)), key=lambda at: (not kind.names[at], kind.names[at]))
+        return grouped._replace(order=order)
+
+
+def _counted(numbers: NDArray[Any], names: list[str]) -> _Grouped:
+    images = np.bincount(numbers, minlength=len(names))
+    return _Grouped(numbers, names, images, [*range(len(names))])

@@ -1,0 +1,39 @@
+"""Options of a sample as the command line that draws it."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from sdindex.sampling.options import SampleOptions
+
+# What the command line calls otherwise.
+_FLAGS = {
+    "files": "--from",
+    "labels": "--label",
+    "not_labels": "--not-label",
+    "sources": "--source",
+}
+
+
+def spelled(options: SampleOptions) -> list[str]:
+    """Return the words of a command line that mean these options, as far as they are not usual."""
+    return [
+        word
+        for field in fields(SampleOptions)
+        if (value := getattr(options, field.name)) != getattr(SampleOptions, field.name)
+        for given in _given(field.name, value)
+        for word in (_FLAGS.get(field.name, "--" + field.name.replace("_", "-")), given)
+    ]
+
+
+def _given(name: str, value: Any) -> Iterator[str]:
+    """Yield what is given for an option, once for each time that it is given."""
+    if isinstance(value, date):
+        yield value.isoformat()
+    elif isinstance(value, tuple) and name == "order":
+        yield ",".join(map(str, value))
+    elif isinstance(value, tuple):
+        yield from map(str, value)
+    else:
+        yield str(value)

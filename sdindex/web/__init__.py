@@ -1,0 +1,1 @@
+"""The local page: a server on this machine alone, in which a sample is reviewed."""

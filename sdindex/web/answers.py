@@ -1,0 +1,125 @@
+"""Samples and images as the page gets them: plain values, names among them, for JSON."""
+
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from sdindex.archive.names import printable
+from sdindex.arguments import DEFAULT_INDEX, whole
+from sdindex.errors import UsageError
+from sdindex.exchange.formats.registry import FORMATS
+from sdindex.reviewing import Review
+from sdindex.sampling.options import PURPOSES, SampleOptions, sample_options
+from sdindex.sampling.spelled import spelled
+from sdindex.store.sampled import SampledImage
+
+if TYPE_CHECKING:
+    from sdindex.api import Index
+
+# What names files of this machine: as the review began with it, and not for the page to say.
+_OURS = ("files", "include", "review")
+_TOLD_LABELS = 500
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request is about: a sample, and how it is grouped."""
+
+    count: int
+    options: SampleOptions
+    by: str
+
+    @classmethod
+    def of(cls, question: dict[str, Any], review: Review) -> "Asked":
+        """Return what is asked.
+
+        Raises
+        ------
+        SampleError, UsageError
+            When an option is unknown or out of range.
+        """
+        given = question["options"]
+        if not isinstance(given, dict) or any(name in given for name in _OURS):
+            raise UsageError("that is no option that a page may give")
+        begun = {name: getattr(review.options, name) for name in _OURS}
+        options = replace(sample_options(**given), **begun)
+        if not {*options.exclude} <= {*review.options.exclude, *review.saved_names()}:
+            raise UsageError("exclude names what is no saved sample")
+        return cls(whole("count", question["count"], 1), options, str(question.get("by", "camera")))
+
+
+def start_of(index: "Index", review: Review) -> dict[str, Any]:
+    """Return what a page begins with."""
+    labels = index.labels()
+    usual = SampleOptions()
+    options = {
+        field.name: plain(getattr(review.options, field.name))
+        for field in fields(SampleOptions)
+        if field.name not in _OURS
+        and getattr(review.options, field.name) != getattr(usual, field.name)
+    }
+    return {
+        "count": review.draw(review.count, review.options).asked,
+        "options": options,
+        "purposes": PURPOSES,
+        "observer": review.observer,
+        "samples": [sample.name for sample in index.samples()],
+        "labels": [*dict.fromkeys(one.label for one in labels if one.label)][:_TOLD_LABELS],
+        "sources": [*dict.fromkeys(one.source for one in labels)][:_TOLD_LABELS],
+        "formats": [
+            {"name": form.name, "summary": form.summary,
+             "isFile": not form.is_folder and not form.needs}
+            for form in FORMATS.values()
+        ],
+    }  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """Return the value of an option as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def sheet_of(review: Review, given: Asked, db: str) -> dict[str, Any]:
+    """Return the sample of some options, as the page shows it."""
+    sheet = review.draw(given.count, given.options, given.by)
+    sampled = sum(len(ids) for _, _, ids in sheet.groups)
+    made = [one.what for one in sheet.decisions.values()]
+    return {
+        "count": sampled,
+        "asked": sheet.asked,
+        "least": max(1, sheet.least),
+        "images": sheet.images,
+        "figures": [[one.number, one.of, one.what] for one in sheet.figures],
+        "groups": [[printable(name), images, ids] for name, images, ids in sheet.groups],
+        "decisions": {row: [one.what, one.why, one.within] for row, one in sheet.decisions.items()},
+        "kept": made.count("kept"),
+        "rejected": made.count("rejected"),
+        "review": review.name,
+        "command": command(db, sheet.asked, sheet.options),
+    }
+
+
+def command(db: str, count: int, options: SampleOptions) -> str:
+    """Return the command line that draws a sample."""
+    index = [] if db == DEFAULT_INDEX else ["--db", db]
+    words = ["sdindex", *index, "select", "-n", str(count), *spelled(options)]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def described(row: int, image: SampledImage) -> dict[str, Any]:
+    """Return what the page says of an image."""
+    return {
+        "id": row,
+        "path": printable(image.relative_path),
+        "camera": printable(image.camera),
+        "taken": image.taken_at.isoformat(" ", "seconds") if image.taken_at else "",
+        "width": image.width,
+        "height": image.height,
+        "labels": [printable(label) for label in image.labels],
+        "boxes": [[printable(box.label), box.x, box.y, box.width, box.height]
+                  for box in image.boxes],
+    }  # fmt: skip
