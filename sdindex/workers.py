@@ -114,10 +114,6 @@ class Workers:
         except RuntimeError as problem:  # a thread is the least that this process needs
             raise ReadingError(f"{_NO_START}{_without('memory')}") from problem
 
-    def call(self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs) -> Result:
-        """Have a worker call the function, and wait for that; see `submit` for what it raises."""
-        return self._call(function, args, kwargs)
-
     def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
         call = ForkingPickler.dumps((function, *arguments))
         try:

@@ -74,9 +74,9 @@ class Fetching:
         def fetched_and_called() -> Any:
             try:
                 file = root.fetched(path, head)
-                return self.workers.call(function, file, path, *args, **kwargs)
+                return self.workers.submit(function, file, path, *args, **kwargs).result()
             except NotFetchedError:
                 file = root.fetched(path)
-                return self.workers.call(function, file, path, *args, **kwargs)
+                return self.workers.submit(function, file, path, *args, **kwargs).result()
 
         return self._threads.submit(fetched_and_called)

@@ -50,10 +50,11 @@ def _of(folder: Path, sizes: Sizes, name: str, files: list[Path], count: int) ->
     archive, db, other = (folder / f"{name}-objects{end}" for end in ("", ".db", "-other.db"))
     archive.mkdir()
     bucket = Bucket(latency=LATE)
+    contents = {file: file.read_bytes() for file in files}
     for number in range(count):
         file = files[number % len(files)]
         (archive / f"IMG_{number:05d}.JPG").symlink_to(file)
-        bucket.put(f"a/IMG_{number:05d}.JPG", file.read_bytes())
+        bucket.put(f"a/IMG_{number:05d}.JPG", contents[file])
     index = ["sdindex", "--db", str(db), "index", "-q"]
     decode = ["sdindex", "--db", str(other), "index", "-q", str(archive)]
     fetch = [python(), "-c", FETCHING, URL, str(REQUESTS)]
