@@ -25,7 +25,8 @@ def main() -> None:
         from sdindex.cli.main import cli
 
         # It logs a traceback when it tidies up after an error, which is told by itself.
-        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+        for name in ("sqlalchemy.pool", "psycopg"):  # what they warn of is an error, too
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         cli(prog_name="sdindex")
     # Before any command of ours runs:
     except (OSError, ImportError) as problem:

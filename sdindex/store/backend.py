@@ -51,6 +51,9 @@ class Backend(Protocol):
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
         """Take the locks that every writer needs, and one that saves a sample."""
 
+    def leave_state(self, connection: sa.Connection) -> None:
+        """Have a connection that saves a sample see the newest state of the index from now on."""
+
     def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
         """Keep other programs from changing an archive: another one waits, and says so."""
 

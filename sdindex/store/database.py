@@ -94,9 +94,13 @@ class Session:
         return self._held is not None
 
     def show(self) -> None:
-        """Commit where others write at the same time: they see what is done, and need not wait."""
+        """Commit where others write, who need not wait."""
         if self.is_shared:
             self.commit()
+
+    def leave_state(self) -> None:
+        """See the newest state from now on: what is stored may refer to what others change."""
+        self._backend.leave_state(self.connection)
 
     def lock_archives(self) -> None:
         """Keep other programs from adding or moving archives until this transaction ends."""
@@ -151,10 +155,7 @@ class Session:
         return chain.from_iterable(self._chunks(statement, chunk))
 
     def put(self, table: sa.Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows that have values of the same columns, each in place of one of equal `keys`.
-
-        So rows may be stored again of which nobody knows whether they are.
-        """
+        """Insert rows with values of the same columns, each in place of one of equal `keys`."""
         self._backend.put(self.connection, table, keys, rows)
 
     def size(self) -> int:

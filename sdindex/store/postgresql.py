@@ -138,6 +138,14 @@ class PostgresqlBackend:
             server_locks.take(connection, server_locks.SAMPLES, 0, "saves or drops a sample")
         connection.commit()
 
+    def leave_state(self, connection: sa.Connection) -> None:
+        """Have a connection that saves a sample see the newest state of the index from now on.
+
+        In the state that it has seen, it could not refer to an image that was changed since.
+        """
+        connection.commit()
+        connection.execution_options(isolation_level="READ COMMITTED")
+
     def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
         """Keep other programs from changing an archive until it is released."""
         what = f"is writing to the archive {printable(root)}"

@@ -61,10 +61,14 @@ def save(
     ids: Sequence[int],
     bursts: Sequence[int] | None,
 ) -> None:
-    """Keep a sample under a name that `require_new` has let through; the caller commits."""
+    """Keep a sample under a name that `require_new` has let through; the caller commits.
+
+    The state in which it was drawn is seen no more.
+    """
     from sdindex.sampling.bursts import BURST_RULE  # numpy, which has drawn the sample
 
     drawn_from = session.scalar(sa.select(sa.func.count()).where(available()))
+    session.leave_state()
     inserted = sample.insert().values(
         name=name,
         made_at=utc_now(),

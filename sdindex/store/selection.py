@@ -61,9 +61,11 @@ def select(
 
     `listed` is what the lists of the options mean.
     """
-    found = drawn_ids(session, count, options, listed, save=save, when_drawn=when_drawn)
+    found = _named(session, count, options, listed, save, when_drawn)
     units = dict(zip(found.ids, found.units, strict=True)) if found.units else {}
-    return _images(session, found.ids, found.options, units, told=told)
+    images = _images(session, found.ids, found.options, units, told=told)
+    _save(session, save, found)
+    return images
 
 
 def drawn_ids(
@@ -76,11 +78,29 @@ def drawn_ids(
     when_drawn: Callable[[str], object] | None = None,
 ) -> Selected:
     """Draw a sample, and keep it if it has a name; `when_drawn` is told about it in one line."""
-    if save is not None:
-        samples.require_new(session, save)
+    found = _named(session, count, options, listed, save, when_drawn)
+    _save(session, save, found)
+    return found
+
+
+def _save(session: Session, name: str | None, found: Selected) -> None:
+    """Keep a sample if it has a name: at the end, as what is seen then may be another state."""
+    if name is not None:
+        samples.save(session, name, found.asked, found.options, found.ids, found.units)
+
+
+def _named(
+    session: Session,
+    count: Count,
+    options: SampleOptions,
+    listed: Listed,
+    name: str | None,
+    when_drawn: Callable[[str], object] | None,
+) -> Selected:
+    """Draw a sample, which may have this name."""
+    if name is not None:
+        samples.require_new(session, name)
     found = _drawn(session, count, options, listed)
-    if save is not None:
-        samples.save(session, save, found.asked, found.options, found.ids, found.units)
     if when_drawn is not None:
         from sdindex.store.told import line  # numpy
 

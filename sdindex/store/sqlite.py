@@ -116,7 +116,10 @@ class SqliteBackend:
             yield connection
 
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
-        """Do nothing, as in the next six: who writes has locked the whole file."""
+        """Do nothing, as in the next seven: who writes has locked the whole file."""
+
+    def leave_state(self, connection: sa.Connection) -> None:
+        """Do nothing."""
 
     def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
         """Do nothing."""

@@ -175,6 +175,17 @@ def test_a_second_writer_of_an_archive_waits_and_says_for_whom(
     assert done.is_set()
 
 
+def test_a_sample_is_saved_of_images_that_were_moved_meanwhile(
+    server: Server, url: str, filled: Index
+) -> None:
+    def move(_: str) -> None:
+        server.run("UPDATE image SET path = 'moved/' || path", url)
+
+    drawn = [image.relative_path for image in filled.select(5, save="some", when_drawn=move)]
+    assert not any(path.startswith("moved/") for path in drawn)
+    assert [image.relative_path for image in filled.sample("some")] == [f"moved/{p}" for p in drawn]
+
+
 def test_different_archives_are_written_at_once(
     url: str, filled: Index, tmp_path: Path, threads: Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
