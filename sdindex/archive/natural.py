@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from natsort import NSType, ns, numeric_regex_chooser
 
@@ -34,7 +35,13 @@ def sort_key(path: str) -> bytes:
         A path as Python's ``os`` functions give it, lone surrogates included.
     """
     path = as_utf8(path)
-    return _natural(path) + _END + _tie(path)
+    folder, slash, name = path.rpartition("/")
+    return _of_folder(folder + slash) + _natural(name) + _END + _tie(path)
+
+
+def ends_with(key: bytes, path: str) -> bool:
+    """Say whether a key ends as the key of a path does, with the path itself."""
+    return key.endswith(_END + _tie(as_utf8(path)))
 
 
 def folder_key(folder: str) -> bytes:
@@ -43,7 +50,13 @@ def folder_key(folder: str) -> bytes:
     Only a folder whose name differs in nothing but how a number or a letter is written has the
     same. `folder` is empty, or a path as that of `sort_key`.
     """
-    return _natural(as_utf8(f"{folder}/"))[: -len(_END)] if folder else b""
+    return _of_folder(as_utf8(f"{folder}/")) if folder else b""
+
+
+@lru_cache(maxsize=256)  # the images of a folder come together
+def _of_folder(folder: str) -> bytes:
+    """Return what keys begin with; the text that ends in the slash goes on in a file's name."""
+    return _natural(folder)[: -len(_END)] if folder else b""
 
 
 def _natural(path: str) -> bytes:

@@ -38,7 +38,7 @@ from sdindex.sampling.trim import stride
 from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
-from sdindex.store.sampled import SampledImage, by_id
+from sdindex.store.sampled import Heard, SampledImage, by_id
 from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
 SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
@@ -90,8 +90,10 @@ def gather(session: Session, count: Count, options: SampleOptions) -> Gathered:
     drawn = draw(found, asked).positions
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
+    heard = Heard(options.sources, options.min_confidence or 0)
     sample, left_out = (
-        by_id(session, frame.ids[some].tolist(), found.leading) for some in (drawn, shown)
+        by_id(session, frame.ids[some].tolist(), found.leading, heard=heard)
+        for some in (drawn, shown)
     )
     cameras, times = needed(frame.cameras), needed(frame.times)
     names = _camera_names(session, cameras.names)

@@ -21,6 +21,7 @@ from sdindex.sampling.frame import (
 )
 from sdindex.sampling.options import Clock
 from sdindex.sampling.units import Taken, taken
+from sdindex.store.agreement import require_counts
 from sdindex.store.database import Session
 from sdindex.store.frames import StoredBlock, arranged, column_of, remade
 from sdindex.store.tables import WrongValueError, archive, frame_column, image, label
@@ -99,6 +100,7 @@ def cameras_folders_times(session: Session) -> tuple[Coded, Coded, Numbers]:
 
 
 def _all_blocks(session: Session) -> Iterator[_BlockAt]:
+    require_counts(session)
     start = 0
     for found in arranged(session):
         some: Sequence[StoredBlock | Block] = (
@@ -132,7 +134,7 @@ def _column(
 def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Numbers:
     """Return the ids: each block lists them by bucket, and the hashes say where these are."""
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
-    ids = np.empty(len(hashes), position_type(largest))
+    ids = np.zeros(len(hashes), position_type(largest))  # which is no id, where a list is lost
     buckets = buckets_of(hashes, range(BUCKET_BITS))
     for bucket in range(1 << BUCKET_BITS):
         for found, data in _column(session, blocks, ids_column(bucket)):

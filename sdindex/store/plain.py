@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from sdindex.sampling.blocks import id_at, ids_column
 from sdindex.sampling.trim import stride
+from sdindex.store.agreement import require_counts
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available, methods, refuse_to_mix
@@ -27,22 +28,24 @@ def bucket_sizes(session: Session) -> dict[int, int]:
     WrongValueError
         When they are not as many in all as the blocks have.
     """
+    require_counts(session)
     images = sa.func.sum(frame_bucket.c.images)
     rows = session.execute(
         sa.select(frame_bucket.c.bucket, images)
         .group_by(frame_bucket.c.bucket)
         .order_by(frame_bucket.c.bucket)
     )
-    sizes = {bucket: int(size) for bucket, size in rows}
-    if sum(sizes.values()) != session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(frame_block.c.images), 0))
-    ):
-        raise WrongValueError("the buckets of the frame have not as many images as its blocks")
-    return sizes
+    return {bucket: int(size) for bucket, size in rows}
 
 
 def ids_by_stride(session: Session, sizes: Mapping[int, int], keep: Mapping[int, int]) -> list[int]:
-    """Return the ids of so many images of each bucket, even along natural order."""
+    """Return the ids of so many images of each bucket, even along natural order.
+
+    Raises
+    ------
+    WrongValueError
+        When a list of ids is not found.
+    """
     ids: list[int] = []
     for bucket, ranks in _ranks_in_blocks(session, sizes, keep).items():
         for chunk in batched(ranks, PARAMETERS):
@@ -53,6 +56,8 @@ def ids_by_stride(session: Session, sizes: Mapping[int, int], keep: Mapping[int,
                 chunk=32,
             )
             ids += [id_at(data, rank) for block, data in lists for rank in ranks[block]]
+    if len(ids) != sum(keep.values()):
+        raise WrongValueError("a block of the frame lacks a list of its images")
     return ids
 
 

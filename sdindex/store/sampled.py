@@ -144,6 +144,22 @@ class UnitsTold(NamedTuple):
 NOTHING_TOLD = UnitsTold()
 
 
+class Heard(NamedTuple):
+    """Which labels count: of some sources, or all where none is named, and how sure at least."""
+
+    sources: Sequence[str] = ()
+    min_confidence: float = 0
+
+    def condition(self) -> sa.ColumnElement[bool]:
+        """Return the condition that a row of ``label`` counts."""
+        of_sources = label.c.source.in_(self.sources) if self.sources else sa.true()
+        # As in the frame: without a confidence it is as sure as can be.
+        return of_sources & (sa.func.coalesce(label.c.confidence, 1.0) >= self.min_confidence)
+
+
+EVERYTHING = Heard()
+
+
 def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iterator[str]:
     """Yield the paths of images in the order of their ids, as they are fetched.
 
@@ -208,16 +224,18 @@ def by_id(
     leading: Sequence[int],
     units: UnitsTold = NOTHING_TOLD,
     splits: Mapping[int, str | None] | None = None,
+    heard: Heard = EVERYTHING,
 ) -> list[SampledImage]:
     """Return the images of those ids, in their order; these bits of a hash make the bucket.
 
-    `splits` are the parts of a split sample that they are in, by their ids.
+    `splits` are the parts of a split sample that they are in, by their ids; of their labels
+    they have those that are to be heard.
     """
     found: list[SampledImage] = []
     root_from = cache(stored_root)
     path_of = _paths(session, {*units.bursts.values(), *units.events.values()})
     for chunk in batched(ids, PARAMETERS):
-        said = _said(session, chunk)
+        said = _said(session, chunk, heard)
         rows = session.rows(
             sa.select(image.c.id, archive.c.root, *_COLUMNS)
             .join(archive, archive.c.id == image.c.archive_id)
@@ -246,13 +264,13 @@ def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
         raise WrongValueError("the frame lists images that the index does not have")
 
 
-def _said(session: Session, ids: Sequence[int]) -> dict[int, tuple[SaidLabel, ...]]:
+def _said(session: Session, ids: Sequence[int], heard: Heard) -> dict[int, tuple[SaidLabel, ...]]:
     """Return what sources say of images, by their ids, as it was stored."""
     said: dict[int, tuple[SaidLabel, ...]] = defaultdict(tuple)
     names = ("label", "confidence", "source", "human", "bbox")
     rows = session.rows(
         sa.select(label.c.image_id, *(label.c[name] for name in names))
-        .where(has_id(label.c.image_id, ids), label.c.label.is_not(None))
+        .where(has_id(label.c.image_id, ids), label.c.label.is_not(None), heard.condition())
         .order_by(label.c.id)
     )
     for row_id, name, confidence, source, human, bbox in rows:

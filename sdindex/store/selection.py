@@ -11,12 +11,13 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.order import known_bits
 from sdindex.sampling.trim import trim
 from sdindex.store import frames, plain, samples
+from sdindex.store.agreement import natural_order
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.lookup import NOTHING_LISTED, Listed
-from sdindex.store.sampled import SampledImage, UnitsTold, by_id, paths_by_id
-from sdindex.store.tables import archive, image
+from sdindex.store.sampled import Heard, SampledImage, UnitsTold, by_id, paths_by_id
+from sdindex.store.tables import WrongValueError, image
 
 _PLAIN = 20_000  # images of a plain sample that are quicker looked up than taken from the frame
 # The options of a saved sample that say how its images are grouped.
@@ -111,7 +112,7 @@ def _named(
 def saved(session: Session, name: str, *, told: bool = False) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     units = samples.bursts_of(session, name)
-    ids = _in_order(session, samples.present(session, units))
+    ids = natural_order(session, samples.present(session, units))
     if not samples.has_ids_of_bursts(session, name):
         units = {}
     return _images(session, ids, _grouped_as(session, name), units, told=told)
@@ -147,7 +148,8 @@ def _images(
             bursts=units if options.unit == "burst" else {},
             events=units if options.unit == "event" else {},
         )
-    return by_id(session, ids, known_bits(options) or (), found)
+    heard = Heard(options.sources, options.min_confidence or 0)
+    return by_id(session, ids, known_bits(options) or (), found, heard=heard)
 
 
 def _drawn(session: Session, count: Count, options: SampleOptions, listed: Listed) -> Selected:
@@ -158,7 +160,7 @@ def _drawn(session: Session, count: Count, options: SampleOptions, listed: Liste
         if asked <= _PLAIN:
             plain.refuse_mixed_methods(session)
             ids = plain.ids_by_stride(session, sizes, trim(sizes, asked))
-            return Selected(_in_order(session, ids), None, asked, images, options)
+            return Selected(natural_order(session, ids), None, asked, images, options)
     from sdindex.sampling.sample import draw  # numpy
     from sdindex.store.candidates import candidates
 
@@ -167,23 +169,11 @@ def _drawn(session: Session, count: Count, options: SampleOptions, listed: Liste
     drawn = draw(found, asked)
     units = None if drawn.units is None else drawn.units.tolist()
     ids = found.frame.ids[drawn.positions].tolist()
+    if len(ids) <= _PLAIN and natural_order(session, ids) != ids:
+        raise WrongValueError("images of the frame are in another order than their sort keys")
     if found.leading and known_bits(options) is None:
         options = replace(options, order=found.leading)
     return Selected(ids, units, asked, len(found), options)
-
-
-def _in_order(session: Session, ids: Iterable[int]) -> list[int]:
-    """Return ids in the natural order of their images."""
-    keys = [
-        row
-        for chunk in batched(ids, PARAMETERS)
-        for row in session.rows(
-            sa.select(archive.c.sort_key, image.c.sort_key, image.c.id)
-            .join(archive, archive.c.id == image.c.archive_id)
-            .where(has_id(image.c.id, chunk))
-        )
-    ]
-    return [row_id for _, _, row_id in sorted(keys)]
 
 
 def hashes(session: Session, ids: Iterable[int]) -> dict[int, int]:
@@ -228,6 +218,7 @@ def buckets(session: Session, count: Count | None, options: SampleOptions) -> li
 
     found = candidates(session, options)
     sizes, first_ids = found.frame.bucket_sizes(found.leading)
+    natural_order(session, first_ids.values())  # they are there
     paths = paths_by_id(session, first_ids.values(), relative=True)
     path_of = dict(zip(first_ids, paths, strict=True))
     asked = None if count is None else images_wanted(count, sum(sizes.values()))

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,62 @@ def test_a_fault_of_the_program_reads_no_rows(
     monkeypatch.setattr(damage, "_SECONDS", -1.0)  # as where the index is large
     with pytest.raises(TypeError, match="a fault"), Store(db).reading():
         raise TypeError("a fault")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE image SET path = 'cam0/another.jpg' WHERE id = 3",
+        "UPDATE image SET sort_key = (SELECT sort_key FROM image WHERE id = 4) WHERE id = 3",
+    ],
+)
+def test_a_sample_of_a_large_index_has_its_own_images(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+) -> None:  # fmt: skip
+    index.update(archive, executor=threads)
+    change(db, statement)
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    for options in ({}, {"balance": "camera"}):
+        assert "damaged" in refusal(partial(index.select, 10**6, **options))
+
+
+@pytest.mark.parametrize("table", ["frame_block", "frame_bucket", "archive", "image"])
+def test_a_table_in_whose_place_an_empty_one_is_read_is_told(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch,
+    table: str,
+) -> None:  # fmt: skip
+    index.update(archive, executor=threads)
+    with closing(sqlite3.connect(db)) as connection:
+        connection.executescript(
+            f"""PRAGMA writable_schema = ON;
+                UPDATE sqlite_master SET rootpage = (
+                    SELECT rootpage FROM sqlite_master WHERE name = 'result'
+                ) WHERE name = '{table}';"""
+        )
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    for ask in (*questions(index)[2:], lambda: index.select(5, bits=7)):
+        assert "damaged" in refusal(ask)
+
+
+def test_a_row_under_the_id_of_another_image_is_not_drawn(
+    index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(archive, executor=threads)
+    index.select(12, save="some")
+    with closing(sqlite3.connect(db)) as connection:
+        connection.executescript(
+            """CREATE TABLE other AS SELECT * FROM image
+                   ORDER BY CASE id WHEN 3 THEN 4 WHEN 4 THEN 3 ELSE id END;
+               PRAGMA writable_schema = ON;
+               UPDATE sqlite_master SET rootpage = (
+                   SELECT rootpage FROM sqlite_master WHERE name = 'other'
+               ) WHERE name = 'image';
+               DELETE FROM sqlite_master WHERE name = 'other'"""
+        )
+    monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
+    assert "damaged" in refusal(lambda: index.select(10**6))
+    assert "damaged" in refusal(lambda: index.select(10**6, balance="camera"))
+    assert "damaged" in refusal(lambda: list(index.paths(10**6)))
+    assert "damaged" in refusal(lambda: index.buckets(bits=20))
+    assert "damaged" in refusal(lambda: index.sample("some"))
