@@ -76,9 +76,9 @@ def labels() -> None:
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
     """Store the labels of FILE: results of MegaDetector's form, CSV, or another program's export.
 
-    Results are those of MegaDetector, SpeciesNet, AddaxAI or Zamba. Each detection becomes a
-    label with its box: the likeliest species, or the detector's category. An image without
-    detections gets the label empty; a failure is stored, too.
+    Results are those of MegaDetector, SpeciesNet (its own predictions, too), AddaxAI or Zamba.
+    Each detection becomes a label with its box: the likeliest species, or the detector's
+    category. An image without detections gets the label empty; a failure is stored, too.
 
     A CSV file has a column of paths and a column of labels. Timelapse's CSV is read by its own
     columns. Exports are those of Camtrap DP (the folder, or its observations.csv), COCO, Label

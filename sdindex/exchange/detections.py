@@ -19,6 +19,7 @@ CATEGORIES = "detection_categories"
 SPECIES = "classification_categories"
 DESCRIPTIONS = "classification_category_descriptions"
 HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # all but the images
+PREDICTIONS = "predictions"  # what SpeciesNet has in the place of all: see `predictions`
 
 _LONGEST_FAILURE = 1000  # characters
 _DIGITS = 10  # of a category's number; a longer one is a name
@@ -84,6 +85,8 @@ class Thresholds(NamedTuple):
 def header_of(file: IO[bytes]) -> Header:
     """Return all but the images of a file of results; what it lacks, or is wrong, is not there.
 
+    Predictions of SpeciesNet have nothing of it.
+
     Raises
     ------
     JsonError
@@ -91,7 +94,9 @@ def header_of(file: IO[bytes]) -> Header:
     """
     header: Header = {}
     try:
-        for name, found in pieces(file, HEADER):
+        for name, found in pieces(file, (*HEADER, PREDICTIONS)):
+            if name == PREDICTIONS:
+                break
             if isinstance(found, dict):
                 header[name] = (
                     found if name == INFO else {key: str(what) for key, what in found.items()}

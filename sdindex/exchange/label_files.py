@@ -12,6 +12,7 @@ from sdindex.arguments import DEFAULT_CLASSIFICATION_THRESHOLD, DEFAULT_THRESHOL
 from sdindex.errors import LabelFileError
 from sdindex.exchange.detections import (
     CATEGORIES,
+    PREDICTIONS,
     SPECIES,
     Header,
     Label,
@@ -30,6 +31,8 @@ from sdindex.exchange.label_tables import (
     labels_in,
     media_in,
 )
+from sdindex.exchange.predictions import Predictions
+from sdindex.exchange.predictions import header_of as header_of_predictions
 from sdindex.exchange.readers import coco, cvat, label_studio, yolo
 from sdindex.exchange.readers.faults import FaultyError, path_of
 from sdindex.exchange.readers.kinds import (
@@ -51,6 +54,14 @@ _READERS = {
     LABEL_STUDIO: label_studio.remarks,
     CVAT: cvat.remarks,
     YOLO: yolo.remarks,
+}
+_IMAGES = "images"
+# How each list of images is to be written.
+_EXPECTED = {
+    _IMAGES: 'MegaDetector writes its results at image {:,}: expected "file", and "detections" '
+    'with a "category" and a "conf" from 0 to 1 each, or "failure"',
+    PREDICTIONS: 'SpeciesNet writes its predictions at image {:,}: expected "filepath", '
+    '"prediction" with a "prediction_score" from 0 to 1, and "detections"',
 }
 
 
@@ -159,14 +170,17 @@ class LabelFile:
                 return None
             with self._input.opened() as file:
                 header = header_of(file)
+            if not header:
+                with self._input.opened() as file:
+                    header = header_of_predictions(file)
         except OSError as problem:
             raise self._problem(f"cannot be read: {reason(problem)}") from problem
         except JsonError as problem:
             raise self._problem(f"is damaged: {problem}") from problem
         if CATEGORIES not in header:
             raise self._problem(
-                f'has no "{CATEGORIES}": expected MegaDetector results (JSON), or CSV with '
-                "the columns path and label"
+                f'has no "{CATEGORIES}": expected MegaDetector results (JSON), predictions of '
+                "SpeciesNet, or CSV with the columns path and label"
             )
         names = chain(header[CATEGORIES].values(), header.get(SPECIES, {}).values())
         for name in filter(is_image, map(str, names)):
@@ -174,22 +188,22 @@ class LabelFile:
         return header
 
     def _detected(self, file: IO[bytes], header: Header) -> Iterator[Remarks]:
-        number = 0
+        number, least = 0, self._thresholds.detection
         try:
             reader = Reader(header, self._thresholds)
         except UnicodeEncodeError as problem:
             raise self._problem("is damaged: a category is no valid Unicode") from problem
+        predictions = Predictions(header, least)
         try:
-            for number, (_, image) in enumerate(pieces(file, ("images",)), 1):
+            for number, (name, image) in enumerate(pieces(file, _EXPECTED), 1):
                 try:
+                    if name == PREDICTIONS:
+                        image = predictions.image(image)
                     path = path_of(image.pop("file"))
                     labels = list(reader.labels(path, image))
                 except (AttributeError, LookupError, TypeError, ValueError) as problem:
-                    raise self._problem(
-                        f"is not as MegaDetector writes its results at image {number:,}: expected "
-                        '"file", and "detections" with a "category" and a "conf" from 0 to 1 '
-                        'each, or "failure"'
-                    ) from problem
+                    expected = _EXPECTED[name].format(number)
+                    raise self._problem(f"is not as {expected}") from problem
                 yield Remarks(path, labels, image)
         except JsonError as problem:
             raise self._problem(f"is damaged after image {number:,}: {problem}") from problem

@@ -239,7 +239,7 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
         ("[" * 100_000, "is damaged: it is nested too deeply"),
         ('{"images": ' + "[" * 100_000, "is damaged: it is nested too deeply"),
         ('{"detection_categories": {"1": "\\ud800"}}', "a category is no valid Unicode"),
-        ("[]", 'has no "detection_categories": expected MegaDetector results (JSON), or CSV'),
+        ("[]", 'has no "detection_categories": expected MegaDetector results (JSON), pred'),
         ({"images": [{"file_name": "a.jpg"}], "annotations": []}, "of its images lacks what COCO"),
         (results({"file_name": "a.jpg"}), "at image 1: expected"),
         (results({"file": "a", "detections": []}, {"file": "b", "detections": [1]}), "at image 2:"),
