@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,8 +235,8 @@ def test_a_sample_of_a_large_index_has_its_own_images(
     index.update(archive, executor=threads)
     change(db, statement)
     monkeypatch.setattr(sqlite, "_CHEAP_BYTES", 0)
-    for options in ({}, {"balance": "camera"}):
-        assert "damaged" in refusal(partial(index.select, 10**6, **options))
+    assert "damaged" in refusal(lambda: index.select(10**6))
+    assert "damaged" in refusal(lambda: index.select(10**6, balance="camera"))
 
 
 @pytest.mark.parametrize("table", ["frame_block", "frame_bucket", "archive", "image"])

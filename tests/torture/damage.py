@@ -88,10 +88,10 @@ class Damaged:
             with mock.patch.object(sqlite, "_CHEAP_BYTES", 0 if is_large else 1 << 30):
                 result = self._run(*arguments)
             if not self._is_refused(result, arguments[0], again):
-                told, expected = result.stdout, self._answers[arguments]
+                answers = [result.stdout, self._answers[arguments]]
                 if is_large and arguments[0] == "select":  # as promised: in whatever order
-                    told, expected = (sorted(text.splitlines()) for text in (told, expected))
-                wrong = arguments[0] if told != expected else wrong
+                    answers = ["\n".join(sorted(text.splitlines())) for text in answers]
+                wrong = arguments[0] if answers[0] != answers[1] else wrong
             check(self._db.read_bytes() == content, f"it changed the index; {again}")
             files = os.listdir(self._working)
             check(files == [self._db.name], f"it left {files}; {again}")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic import command as alembic
 from alembic.config import Config
 
+from sdindex.archive.natural import sort_key
 from sdindex.store.schema import migrations_folder
 from tests.torture.states import COMMITTED, Rows, opened, state, update, whole_run
 from tests.torture.support import LONG_AGO, images, write
@@ -123,7 +124,7 @@ def _made_up(count: int) -> Iterator[tuple[Any, ...]]:
     chance = random.Random(1)
     for number in range(count):
         path = f"cam{number % 7}/{number:06}.jpg"
-        yield path, chance.getrandbits(64) - (1 << 63), path.encode()
+        yield path, chance.getrandbits(64) - (1 << 63), sort_key(path)
 
 
 @contextmanager
