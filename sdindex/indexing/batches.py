@@ -23,7 +23,7 @@ from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import FileByFile
 
 SECONDS = 0.5  # that a batch is to take: long beside what it costs to move it
-MOST_FILES = 256  # of a batch
+LEAST_FILES, MOST_FILES = 2, 256  # of a batch; a single file does not tell how long one takes
 FIRST_FILES = 8  # of the first ones, while nobody knows how long a file takes
 AHEAD = 20_000  # files that are at hand, so that batches are full
 _BATCHES_A_SLOT = 2  # one that is read, and the next
@@ -67,10 +67,11 @@ def read_batch(
     if versions() != expected:  # it came after the others were looked at
         raise ReadingError(f"a worker of the engine has {', '.join(versions())}{_not(expected)}")
     with _pool(files[0][0], method, timeout, options) as submit:
-        started = time.monotonic()
         futures = [submit(read_image, root, path, method, **options) for root, path in files]
+        wait(futures[:1])
+        started = time.monotonic()  # what only the first one takes is not the others'
         results = [future.exception() or future.result() for future in futures]
-        return ReadBatch(results, (time.monotonic() - started) / len(files))
+        return ReadBatch(results, (time.monotonic() - started) / max(1, len(files) - 1))
 
 
 @contextmanager
@@ -227,9 +228,9 @@ class Batches(FileByFile):
             self._sent.discard(done)
         problem = CancelledError() if done.cancelled() else done.exception()
         results = done.result().results if problem is None else [problem] * len(futures)
-        if problem is None and all(isinstance(result, ImageRead) for result in results):
+        if len(results) >= LEAST_FILES and all(isinstance(result, ImageRead) for result in results):
             seconds = max(done.result().seconds, SECONDS / MOST_FILES)
-            self._size = max(1, int(SECONDS / seconds))
+            self._size = max(LEAST_FILES, int(SECONDS / seconds))
         for future, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException):
                 future.set_exception(result)
