@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SdindexError,
         UsageError,
     )
+    from sdindex.exchange.card import SampleCard
     from sdindex.exchange.copies import FilesPut
     from sdindex.exchange.label_import import LabelImport
     from sdindex.indexing.summary import Summary
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sdindex.store.sampled import SampledImage
     from sdindex.store.samples import SavedSample
     from sdindex.store.selection import Bucket
+    from sdindex.store.splits import SplitPart
 
     __version__: str
 
@@ -62,12 +64,14 @@ __all__ = [
     "Quality",
     "QueryError",
     "ReadingError",
+    "SampleCard",
     "SampleError",
     "SampleOptions",
     "SampledImage",
     "SavedSample",
     "SdindexError",
     "SimilarImage",
+    "SplitPart",
     "Status",
     "Summary",
     "UnreadableImage",
@@ -87,9 +91,11 @@ _MODULES = {
     "FilesPut": "sdindex.exchange.copies",
     "Index": "sdindex.api",
     "Summary": "sdindex.indexing.summary",
+    "SampleCard": "sdindex.exchange.card",
     "SampledImage": "sdindex.store.sampled",
     "SampleOptions": "sdindex.sampling.options",
     "SavedSample": "sdindex.store.samples",
+    "SplitPart": "sdindex.store.splits",
     "Measure": "sdindex.sampling.quality",
     "Quality": "sdindex.sampling.quality",
     **dict.fromkeys(

@@ -1,16 +1,22 @@
 """The library's one entry: an index, and what can be asked of it and done with it."""
 
-from collections.abc import Callable, Generator, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Unpack
 
 from sdindex.arguments import (
     flag,
     function,
     optional,
+    positive,
     text,
+    whole,
 )
 from sdindex.errors import UsageError
 from sdindex.exchange import lists
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.labelling import Labelling
 from sdindex.sampling.count import Count, sample_count
 from sdindex.sampling.options import SampleArguments, SampleOptions, sample_options
@@ -19,7 +25,9 @@ from sdindex.store.sampled import SampledImage, paths_by_id
 from sdindex.store.samples import SavedSample
 
 if TYPE_CHECKING:
+    from sdindex.exchange.card import SampleCard
     from sdindex.reviewing import Review
+    from sdindex.store.splits import SplitPart
 
 
 class Index(Labelling):
@@ -171,23 +179,107 @@ class Index(Labelling):
         with self._store.reading() as session:
             return samples.listing(session)
 
-    def sample(self, name: str, *, with_bursts: bool = False) -> list[SampledImage]:
+    def sample(
+        self, name: str, *, with_bursts: bool = False, split: str | None = None
+    ) -> list[SampledImage]:
         """Return the images of a saved sample that are there, in natural order.
 
         Parameters
         ----------
         with_bursts
             Also find the burst and the event of each image, as the sample was told to.
+        split
+            Only this part of a sample that is split, such as ``"train"``.
 
         Raises
         ------
         SampleError
-            When there is none of that name.
+            When there is none of that name, or no such part of it.
         """
+        part, told = optional(text, "split", split), flag("with_bursts", with_bursts)
         with self._store.reading() as session:
-            return selection.saved(
-                session, text("name", name), told=flag("with_bursts", with_bursts)
-            )
+            return selection.saved(session, text("name", name), told=told, split=part)
+
+    def split(
+        self,
+        name: str,
+        into: Mapping[str, float],
+        *,
+        by: str = "camera",
+        within: int | None = None,
+    ) -> "list[SplitPart]":
+        """Split a saved sample into parts, such as train and val, and keep that in the index.
+
+        Groups stay whole; within that, the parts have their shares of all images and of each label
+        as nearly as can be. The same sample is split in the same way on every run and machine.
+        Split again, it is split anew.
+
+        Parameters
+        ----------
+        into
+            The parts, and the share of each in percent, such as ``{"train": 80, "val": 20}``.
+        by
+            ``"camera"``, ``"folder:K"`` (the first K folders of the paths) or ``"event"``: what has
+            one of these in common stays together; ``"none"``: each image may come anywhere.
+        within
+            Also keep near-duplicates together: each group that `duplicates` finds among the
+            sample's images, within so many of 64 bits.
+
+        Raises
+        ------
+        SampleError
+            When there is no sample of that name, or it cannot be split so.
+        """
+        from sdindex.store import splits  # numpy
+
+        given = {text("into", part): positive("into", share) for part, share in into.items()}
+        most = None if within is None else whole("within", within, 0, HASH_BITS)
+        how = splits.splitting(given, text("by", by), most)
+        with self._store.writing(saving=True) as session:
+            parts = splits.split_sample(session, text("name", name), how)
+            session.commit()
+            return parts
+
+    def card(self, name: str) -> "SampleCard":
+        """Return what a paper says of a saved sample: of what, how, how good, and how again.
+
+        Raises
+        ------
+        SampleError
+            When there is none of that name, or none of its images is there.
+        """
+        from sdindex.exchange.card import SampleCard
+        from sdindex.store import splits  # numpy
+
+        wanted = text("name", name)
+        with self._store.reading() as session:
+            images, split = selection.saved(session, wanted), splits.how_split(session, wanted)
+            (known,) = (each for each in samples.listing(session) if each.name == wanted)
+        labels: dict[str, Counter[str]] = defaultdict(Counter)
+        for image in images:
+            for source, label in sorted({(said.source, said.label) for said in image.said}):
+                labels[source][label] += 1
+        times = [image.taken_at for image in images if image.taken_at is not None]
+        lines = "".join(f"{image.relative_path}\n" for image in images)
+        parts = dict(Counter(image.split for image in images if image.split is not None))
+        return SampleCard(
+            known.name,
+            known.made_at,
+            known.program,
+            known.asked,
+            known.drawn_from,
+            known.options,
+            len(images),
+            known.missing,
+            dict(Counter(image.archive for image in images)),
+            len({(image.archive, image.camera) for image in images}),
+            min(times, default=None),
+            max(times, default=None),
+            {source: dict(of.most_common()) for source, of in sorted(labels.items())},
+            self.quality(name=wanted).measures,
+            None if split is None else {**split._asdict(), "parts": parts},
+            sha256(os.fsencode(lines)).hexdigest(),
+        )
 
     def missing_of(self, name: str) -> list[str]:
         """Return the paths of a saved sample's images that are missing, or unreadable, now.

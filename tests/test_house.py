@@ -215,8 +215,9 @@ def test_who_changes_images_or_labels_says_so_to_the_frame() -> None:
     assert not imported
 
 
-# What prints: the command line, and a function of smartdownsample that does.
-PRINTS = {"sdindex/__main__.py", "sdindex/smartdownsample.py"}
+# What prints: the command line, and functions of smartdownsample that do.
+PRINTS = {"sdindex/__main__.py", "sdindex/smartdownsample/plots.py",
+          "sdindex/smartdownsample/shown.py"}  # fmt: skip
 
 
 def test_only_the_command_line_prints() -> None:

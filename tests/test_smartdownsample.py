@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 import sdindex
-from sdindex import SampleError
+from sdindex import SampleError, UsageError
 from tests.conftest import make_image
 
 peer = pytest.importorskip("smartdownsample")
@@ -37,9 +38,9 @@ def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_parameters_and_defaults_are_the_same(name: str) -> None:
     theirs = inspect.signature(getattr(peer, name)).parameters
-    ours = dict(inspect.signature(getattr(sdindex, name)).parameters)
-    ours.pop("index", None)
-    assert [(p.name, p.default, p.kind) for p in ours.values()] == [
+    ours = inspect.signature(getattr(sdindex, name)).parameters
+    by_position = [p for p in ours.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert [(p.name, p.default, p.kind) for p in by_position] == [
         (p.name, p.default, p.kind) for p in theirs.values()
     ]
 
@@ -179,13 +180,25 @@ def test_a_plot_is_not_written_through_a_link(images: list[str], tmp_path: Path)
     assert (tmp_path / "of worth").read_bytes() == b"of worth"
 
 
-def test_a_picture_needs_the_extra_and_says_so(
-    images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_a_picture_needs_no_browser(
+    images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     _, data = sdindex.sample_diverse_with_stats(images, 20, show_progress=False)
-    monkeypatch.setitem(sys.modules, "kaleido", None)
-    with pytest.raises(SampleError, match=r"sdindex\[png\].*\.html needs neither"):
-        sdindex.plot_bucket_distribution(data["bucket_stats"], save_path=tmp_path / "b.png")
+    for name in ("kaleido", "matplotlib.pyplot"):  # what would need one, or choose a window
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setenv("PATH", "")
+    bars, scatter = tmp_path / f"new/b{ending}", tmp_path / f"s{ending}"
+    sdindex.plot_bucket_distribution(data["bucket_stats"], "$a_b$ <x>", save_path=str(bars))
+    sdindex.plot_hash_similarity_scatter(data, save_path=scatter, show_browser=False)
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    for file in (bars, scatter):
+        assert file.read_bytes().startswith(starts[ending])
+    if ending == ".png":
+        with Image.open(bars) as picture:
+            assert picture.size == (1200, 600)
+    with pytest.raises(UsageError, match=r"save_path must end in \.html, \.png"):
+        sdindex.plot_bucket_distribution(data["bucket_stats"], save_path=tmp_path / "b.doc")
 
 
 def test_nothing_can_be_plotted() -> None:

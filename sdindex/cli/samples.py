@@ -2,14 +2,15 @@
 
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sdindex.archive.names import printable
-from sdindex.cli.delivery import Delivery, delivery_options
+from sdindex.cli.delivery import Delivery, delivery_options, output_option
 from sdindex.cli.options import count_option, format_option, with_index
 from sdindex.cli.sampling import sampling_options
+from sdindex.hashing.bits import HASH_BITS
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -64,7 +65,7 @@ def _say(line: str) -> None:
 
 @click.group()
 def samples() -> None:
-    """List, show and drop saved samples.
+    """List, show, split, describe and drop saved samples.
 
     Save one with: sdindex select --save NAME
     """
@@ -92,6 +93,7 @@ def list_samples(index: "Index", *, form: "TableFormat") -> None:
     type=click.Choice(("table", "csv", "json")),
     help="Write what people decided on its images instead, also of a review of that name.",
 )
+@click.option("--split", metavar="PART", help="Only this part of a sample that is split.")
 @delivery_options
 @with_index
 def show_sample(
@@ -100,6 +102,7 @@ def show_sample(
     name: str,
     missing: bool,
     decisions: "TableFormat | None",
+    split: str | None,
     delivery: Delivery,
 ) -> None:
     """Write the images of the saved sample NAME, as select does."""
@@ -110,7 +113,8 @@ def show_sample(
     if missing:
         delivery.write_missing(gone, index.file)
         return
-    delivery.deliver(index.sample(name, with_bursts=delivery.tells_bursts), index, name)
+    sample = index.sample(name, with_bursts=delivery.tells_bursts, split=split)
+    delivery.deliver(sample, index, name)
     if gone:
         click.echo(
             f"warning: {len(gone):,} images of {name} are missing or unreadable now, such as "
@@ -127,6 +131,103 @@ def _show_decisions(index: "Index", name: str, form: "TableFormat", delivery: De
     decided = index.decisions(name)
     with writing(delivery.output, index=index.file) as output:
         write_records(Decision, decided, form, output)
+
+
+class Parts(click.ParamType[dict[str, float]]):
+    """Names of parts with their shares in percent."""
+
+    name = "parts"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Read such as ``train=80,val=20``; each name once."""
+        if isinstance(value, dict):
+            return value
+        pairs = [part.rpartition("=") for part in str(value).split(",")]
+        try:
+            found = {name.strip(): float(share.removesuffix("%")) for name, _, share in pairs}
+        except ValueError:
+            found = {}
+        if len(found) < len(pairs) or not all(0 < share < 100 for share in found.values()):
+            self.fail(f"{value!r} is not such as train=80,val=10,test=10", param, ctx)
+        return found
+
+
+@samples.command("split")
+@click.argument("name")
+@click.option(
+    "--into",
+    type=Parts(),
+    metavar="PART=P,...",
+    default="train=80,val=10,test=10",
+    show_default=True,
+    help="Make these parts, with these shares of the images in percent.",
+)
+@click.option(
+    "--by",
+    metavar="camera|folder:K|event|none",
+    default="camera",
+    show_default=True,
+    help="Keep together what has a camera, the first K folders, or an event in common.",
+)
+@click.option(
+    "--within",
+    type=click.IntRange(0, HASH_BITS),
+    metavar="BITS",
+    help="Keep near-duplicates together, too: groups within so many of 64 bits.",
+)
+@format_option("table", "csv", "json")
+@with_index
+def split_sample(
+    index: "Index",
+    *,
+    name: str,
+    into: dict[str, float],
+    by: str,
+    within: int | None,
+    form: "TableFormat",
+) -> None:
+    """Split the saved sample NAME into parts, such as train, val and test.
+
+    Groups stay whole. Within that, each part has its share of all images, and of each label, as
+    nearly as can be: the table says how nearly, and which label is farthest from its share. The
+    split is kept in the index, and the same on every run. Write a part with: sdindex samples
+    show NAME --split PART
+    """
+    from sdindex.cli.terminal import write_records
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.store.splits import SplitPart
+
+    parts = index.split(name, into, by=by, within=within)
+    with writing(STDOUT) as stdout:
+        write_records(SplitPart, parts, form, stdout)
+
+
+@samples.command("card")
+@click.argument("name")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+    help="Write Markdown for people, or json for programs.",
+)
+@output_option
+@with_index
+def sample_card(index: "Index", *, name: str, form: str, output: str) -> None:
+    """Write what a paper says of the saved sample NAME.
+
+    Of what it was drawn, by which rule, options and version, how good it is, how it was split, and
+    the commands that draw and split it again.
+    """
+    from sdindex.exchange.output import writing
+
+    card = index.card(name)
+    text = card.to_markdown() if form == "markdown" else f"{card.to_json()}\n"
+    with writing(output, index=index.file) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 @samples.command("drop")

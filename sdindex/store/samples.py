@@ -177,6 +177,47 @@ def bursts_of(session: Session, name: str) -> dict[int, int | None]:
     return {row.image_id: row.burst for row in rows}
 
 
+def ids_of(session: Session, name: str) -> set[int]:
+    """Return the ids of a saved sample's images.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    of_sample = sample_image.c.sample_id == _id_of(session, name)
+    return {row for (row,) in session.rows(sa.select(sample_image.c.image_id).where(of_sample))}
+
+
+def parts_of(session: Session, name: str, part: str | None = None) -> dict[int, str | None]:
+    """Return the part of a split sample that each image is in, by the image's id.
+
+    Parameters
+    ----------
+    part
+        Only the images of this one.
+
+    Raises
+    ------
+    SampleError
+        When there is no sample of that name, or no such part of it.
+    """
+    of_name = sample_image.c.sample_id == _id_of(session, name)
+    known = sa.select(sample_image.c.split).where(of_name, sample_image.c.split.is_not(None))
+    there = sorted(session.scalars(known.distinct()))
+    if part is not None and part not in there:
+        raise SampleError(
+            f"{printable(name)} has no part {printable(part)!r}; its parts: "
+            f"{', '.join(there) or 'none, split it with: sdindex samples split NAME'}"
+        )
+    if not there:
+        return {}
+    wanted = of_name if part is None else of_name & (sample_image.c.split == part)
+    return dict(
+        session.rows(sa.select(sample_image.c.image_id, sample_image.c.split).where(wanted))
+    )
+
+
 def _id_of(session: Session, name: str) -> int:
     found: int | None = session.scalar(sa.select(sample.c.id).where(sample.c.name == name))
     if found is None:

@@ -109,13 +109,18 @@ def _named(
     return found
 
 
-def saved(session: Session, name: str, *, told: bool = False) -> list[SampledImage]:
+def saved(
+    session: Session, name: str, *, told: bool = False, split: str | None = None
+) -> list[SampledImage]:
     """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
     units = samples.bursts_of(session, name)
-    ids = natural_order(session, samples.present(session, units))
+    parts = samples.parts_of(session, name, split)
+    wanted = units.keys() if split is None else parts.keys()
+    ids = natural_order(session, samples.present(session, wanted))
     if not samples.has_ids_of_bursts(session, name):
         units = {}
-    return _images(session, ids, _grouped_as(session, name), units, told=told)
+    options = _grouped_as(session, name)
+    return _images(session, ids, options, units, told=told, parts=parts)
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
@@ -137,6 +142,7 @@ def _images(
     units: Mapping[int, int | None],
     *,
     told: bool,
+    parts: Mapping[int, str | None] | None = None,
 ) -> list[SampledImage]:
     """Return images with the units that they were drawn as; with all units, if they are told."""
     if told:
@@ -149,7 +155,7 @@ def _images(
             events=units if options.unit == "event" else {},
         )
     heard = Heard(options.sources, options.min_confidence or 0)
-    return by_id(session, ids, known_bits(options) or (), found, heard=heard)
+    return by_id(session, ids, known_bits(options) or (), found, parts, heard=heard)
 
 
 def _drawn(session: Session, count: Count, options: SampleOptions, listed: Listed) -> Selected:

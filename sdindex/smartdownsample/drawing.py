@@ -1,22 +1,15 @@
-"""The functions of smartdownsample 1.1.1, so that programs move over by changing one import.
-
-The parameters, the defaults and the shape of what is returned are the same. The sample is
-drawn by this program's rule, which is the one that smartdownsample documents.
-"""
+"""Drawing samples as smartdownsample's functions are asked for them."""
 
 import os
 import warnings
-import webbrowser
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import imagehash
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,25 +22,47 @@ from sdindex.arguments import (
     DEFAULT_BITS,
     DEFAULT_WORKERS,
     AnyPath,
+    choice,
     flag,
     optional,
     path,
-    positive,
-    text,
     whole,
 )
 from sdindex.errors import SampleError, UsageError
-from sdindex.exchange.output import refuse_link, replacing
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.indexing.executors import Threads
 from sdindex.pages import charts
 from sdindex.progress import bar
 from sdindex.sampling.trim import stride, trim
+from sdindex.smartdownsample import shown
 
 _STORED_HASH_SIZE = 8  # an index has hashes of 8 x 8 bits
-_PIXELS_PER_INCH = 100
-_DRAWN = ("all_paths", "selected_indices", "hash_arrays", "bucket_assignments")  # for the map
+
+
+class Later(NamedTuple):
+    """What the functions of versions 1.9 and 2 are asked for beside those of 1.1.1.
+
+    Attributes
+    ----------
+    distance_threshold
+        Has no meaning: buckets are told by bits of hashes, not by distances.
+    show_summary
+        Print what is kept of each bucket.
+    save_distribution, save_thumbnails
+        PNG files to write: a chart, and pictures of each bucket.
+    image_loading_errors
+        ``"raise"`` or ``"skip"``.
+    return_indices
+        Return positions in the list that was given, instead of paths.
+    """
+
+    distance_threshold: float | None = None
+    show_summary: bool = False
+    save_distribution: AnyPath | None = None
+    save_thumbnails: AnyPath | None = None
+    image_loading_errors: str = "skip"
+    return_indices: bool = False
 
 
 def sample_diverse(
@@ -59,8 +74,18 @@ def sample_diverse(
     random_seed: int = 42,
     *,
     index: AnyPath | None = None,
-) -> list[str]:
+    distance_threshold: float | None = None,
+    show_summary: bool = False,
+    save_distribution: AnyPath | None = None,
+    save_thumbnails: AnyPath | None = None,
+    image_loading_errors: str = "skip",
+    return_indices: bool = False,
+) -> list[Any]:
     """Draw a varied sample from a list of images.
+
+    The parameters are those of smartdownsample 1.1.1, and by name those of 1.9 and 2.0. By
+    position, a third of 2.0 (a fraction) and a sixth of 1.9 and 2.0 (a truth value) are
+    understood, too.
 
     Parameters
     ----------
@@ -79,21 +104,74 @@ def sample_diverse(
     index
         The path of an index that keeps the hashes, so that the next call reads only what
         changed. It is made when it is not there.
+    distance_threshold
+        Has no meaning here, and is warned of.
+    show_summary
+        Print what is kept of each bucket.
+    save_distribution, save_thumbnails
+        PNG files to write, in folders that are made where they are not there: a chart of what
+        is kept of each bucket, and up to 25 pictures of each.
+    image_loading_errors
+        ``"skip"`` images that cannot be read, and warn of them; or ``"raise"``.
+    return_indices
+        Return positions in `image_paths` instead of paths.
 
     Returns
     -------
-    list of str
+    list
         `target_count` paths, as they were given, in natural order: all that can be read
-        when there are fewer. A warning says how many could not be read.
+        when there are fewer.
 
     Raises
     ------
     SampleError
-        When `hash_size` is not 8 and an `index` is given.
+        When `hash_size` is not 8 and an `index` is given; when an image cannot be read, and that
+        is to be raised.
     """
-    del random_seed  # taken for the sake of the programs that give it
-    selected, _ = _sampled(image_paths, target_count, hash_size, n_workers, show_progress, index)
+    asked = Later(
+        distance_threshold,
+        show_summary,
+        save_distribution,
+        save_thumbnails,
+        image_loading_errors,
+        return_indices,
+    )
+    size, asked = _by_position(hash_size, random_seed, asked)
+    if asked.distance_threshold is not None:
+        warnings.warn(
+            "distance_threshold has no meaning here: look-alike images are told by the bits of "
+            "their hashes; for smaller groups, see bits of sdindex.Index.select",
+            stacklevel=2,
+        )
+    is_summary = flag("show_summary", asked.show_summary)
+    distribution = _png("save_distribution", asked.save_distribution)
+    thumbnails = _png("save_thumbnails", asked.save_thumbnails)
+    selected, data = _sampled(
+        image_paths, target_count, size, n_workers, show_progress, index, asked.image_loading_errors
+    )
+    shown.deliver(data, is_summary=is_summary, distribution=distribution, thumbnails=thumbnails)
+    if flag("return_indices", asked.return_indices):
+        positions: dict[str, int] = {}
+        for position, file in enumerate(arguments.paths("image_paths", image_paths)):
+            positions.setdefault(file, position)
+        return [positions[file] for file in selected]
     return selected
+
+
+def _by_position(hash_size: object, random_seed: object, asked: Later) -> tuple[Any, Later]:
+    """Take what stands where 1.1.1 has another parameter for what 1.9 and 2.0 have there."""
+    if isinstance(random_seed, bool):
+        asked = asked._replace(show_summary=random_seed)
+    if isinstance(hash_size, float) and not hash_size.is_integer():
+        return _STORED_HASH_SIZE, asked._replace(distance_threshold=hash_size)
+    return hash_size, asked
+
+
+def _png(name: str, given: AnyPath | None) -> str | None:
+    file = optional(path, name, given)
+    if file is not None and not file.lower().endswith(".png"):
+        raise UsageError(f"{name} must be a path that ends in .png, not {file!r}")
+    return file
 
 
 def sample_diverse_with_stats(
@@ -128,9 +206,11 @@ def _sampled(
     n_workers: int | None,
     show_progress: bool,
     index: AnyPath | None,
+    errors: str = "skip",
 ) -> tuple[list[str], dict[str, Any]]:
     """Read the images, and draw; a warning is the caller's caller's."""
     wanted = whole("target_count", target_count)
+    choice("image_loading_errors", errors, ("skip", "raise"))
     is_shown, kept = flag("show_progress", show_progress), optional(path, "index", index)
     paths = list(dict.fromkeys(arguments.paths("image_paths", image_paths)))
     side = whole("hash_size", hash_size, 2)
@@ -142,6 +222,11 @@ def _sampled(
     else:
         bits = _remembered(paths, side, workers, is_shown, kept)
     unreadable = [file for file in paths if file not in bits]
+    if unreadable and errors == "raise":
+        raise SampleError(
+            f"{len(unreadable):,} of {len(paths):,} images could not be read, the first "
+            f"{unreadable[0]!r}; image_loading_errors='skip' leaves them out"
+        )
     if unreadable:
         warnings.warn(
             f"{len(unreadable):,} of {len(paths):,} images could not be read and are left out, "
@@ -253,141 +338,3 @@ def _remembered(
         )
         hashes = opened.hashes(paths)
     return dict(zip(hashes, charts.hash_bits(list(hashes.values())), strict=True))
-
-
-def plot_bucket_distribution(
-    bucket_stats: Sequence[dict[str, Any]],
-    title: str = "Bucket Distribution: Kept vs Excluded",
-    figsize: tuple[float, float] = (12, 6),
-    save_path: AnyPath | None = None,
-) -> None:
-    """Show what is kept of each bucket, the largest first.
-
-    Parameters
-    ----------
-    bucket_stats
-        From `sample_diverse_with_stats`.
-    title
-        Above the chart.
-    figsize
-        Width and height in inches of 100 pixels.
-    save_path
-        A file to write, too: .html always works, .png and others with ``sdindex[png]``.
-
-    Raises
-    ------
-    SampleError, OutputError
-        When the chart cannot be made, or written.
-    UsageError
-        When an argument is not what is said here.
-    """
-    _require("bucket_stats", bucket_stats, ("original_size", "kept", "excluded"))
-    width, height = (round(side * _PIXELS_PER_INCH) for side in _sides(figsize))
-    heading, file = text("title", title), optional(path, "save_path", save_path)
-    if not bucket_stats:
-        print("No bucket statistics available")
-        return
-    ranked = sorted(bucket_stats, key=lambda bucket: -bucket["original_size"])
-    figure = charts.bucket_bars(
-        [
-            f"Bucket {rank} ({bucket['original_size']} total)"
-            for rank, bucket in enumerate(ranked, 1)
-        ],
-        [bucket["kept"] for bucket in ranked],
-        [bucket["excluded"] for bucket in ranked],
-    )
-    figure.update_layout(title=escape(heading, quote=False), width=width, height=height)
-    _finish(figure, file, show=True)
-
-
-def plot_hash_similarity_scatter(
-    selection_data: dict[str, Any],
-    title: str = "Image Selection by Visual Similarity",
-    save_path: AnyPath | None = None,
-    show_browser: bool = True,
-) -> go.Figure:
-    """Show the images by the similarity of their hashes, selected and excluded.
-
-    Parameters
-    ----------
-    selection_data
-        From `sample_diverse_with_stats`.
-    title, save_path
-        As for `plot_bucket_distribution`.
-    show_browser
-        Open the chart in a browser.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-
-    Raises
-    ------
-    SampleError, OutputError, UsageError
-        As `plot_bucket_distribution` does.
-    """
-    _require("selection_data", [selection_data], _DRAWN)
-    heading, file = text("title", title), optional(path, "save_path", save_path)
-    is_shown = flag("show_browser", show_browser)
-    paths = selection_data["all_paths"]
-    bits = np.asarray(selection_data["hash_arrays"], dtype=bool)
-    arrays = bits.reshape(len(paths), -1) if len(paths) else bits.reshape(0, 1)
-    kept = np.zeros(len(paths), dtype=bool)
-    kept[selection_data["selected_indices"]] = True
-    figure = charts.hash_map(charts.map_hashes(arrays), kept)
-    for trace in figure.data:
-        trace.text = [
-            f"{escape(paths[row], quote=False)}<br>"
-            f"Bucket: {selection_data['bucket_assignments'][row]}"
-            for row in trace.customdata
-        ]
-        trace.update(hoverinfo="text", name="Selected" if trace.name == "kept" else "Excluded")
-    figure.update_layout(title=escape(heading, quote=False), width=900, height=600)
-    _finish(figure, file, show=is_shown)
-    return figure
-
-
-def _require(name: str, given: object, keys: Sequence[str]) -> None:
-    """Refuse what `sample_diverse_with_stats` does not return: dicts without these keys."""
-    dicts = given if isinstance(given, Sequence) else [None]
-    if not all(isinstance(each, dict) and each.keys() >= set(keys) for each in dicts):
-        raise UsageError(f"{name} must be what sample_diverse_with_stats returns")
-
-
-def _sides(figsize: object) -> tuple[float, float]:
-    match figsize:
-        case (width, height):
-            return positive("figsize", width), positive("figsize", height)
-    raise UsageError("figsize must be a width and a height, in inches")
-
-
-def _finish(figure: go.Figure, save_path: str | None, *, show: bool) -> None:
-    if save_path is not None:
-        _save(figure, Path(save_path))
-    if show:
-        try:
-            figure.show()
-        except webbrowser.Error:
-            warnings.warn("there is no browser to show the chart in", stacklevel=3)
-
-
-def _save(figure: go.Figure, path: Path) -> None:
-    refuse_link(str(path), "name the file itself, or remove the link")
-    content = _content(figure, path)
-    with replacing(str(path)) as file:
-        file.write(content)
-
-
-def _content(figure: go.Figure, path: Path) -> bytes:
-    """Return what is to be in a file, by its name's ending."""
-    ending = path.suffix.lower()
-    if ending in (".html", ".htm"):
-        return str(figure.to_html()).encode("utf-8")
-    try:
-        return bytes(figure.to_image(format=ending[1:] or None))
-    except (ImportError, ValueError, RuntimeError) as problem:
-        first = str(problem).strip().partition("\n")[0]
-        raise SampleError(
-            f"cannot write {path.name}: a picture needs pip install 'sdindex[png]' and a Chrome "
-            f"or Chromium; a name that ends in .html needs neither ({first})"
-        ) from problem

@@ -1,0 +1,109 @@
+"""What programs written for smartdownsample 1.9.2 and 2.0.6 ask for."""
+
+import inspect
+import warnings
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+
+import sdindex
+from sdindex import SampleError, UsageError
+from tests.conftest import make_image
+
+# Of the function that both have, as their wheels define it.
+LATER: dict[str, Any] = {
+    "image_paths": inspect.Parameter.empty,
+    "target_count": inspect.Parameter.empty,
+    "n_workers": None,
+    "show_progress": True,
+    "show_summary": True,
+    "save_distribution": None,
+    "save_thumbnails": None,
+    "image_loading_errors": "raise",
+    "return_indices": False,
+}
+VERSIONS = {"1.9.2": {"hash_size": 8}, "2.0.6": {"distance_threshold": 0.5}}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[str]:
+    return [str(make_image(tmp_path / f"cam{n % 3}" / f"IMG_{n}.jpg", n)) for n in range(40)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_keyword_is_taken(version: str, images: list[str], tmp_path: Path) -> None:
+    given = {**LATER, **VERSIONS[version], "image_paths": images, "target_count": 12}
+    given |= {"save_distribution": tmp_path / "a/d.png", "save_thumbnails": tmp_path / "a/t.png"}
+    assert given.keys() <= inspect.signature(sdindex.sample_diverse).parameters.keys()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        selected = sdindex.sample_diverse(**given)
+    assert len(selected) == 12
+    told = [str(each.message) for each in said]
+    assert len(told) == (version == "2.0.6")
+    assert all("distance_threshold has no meaning here" in each for each in told)
+    assert {each.filename for each in said} <= {__file__}, "it is the caller's"
+
+
+def test_the_readmes_example(images: list[str]) -> None:
+    """Of 1.9.2 and of 2.0.6: the same, but for the list's name."""
+    my_image_list = images
+    selected = sdindex.sample_diverse(image_paths=my_image_list, target_count=50000)
+    assert sorted(selected) == sorted(images)
+
+
+def test_by_position_too(images: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    usual = sdindex.sample_diverse(images, 12, show_progress=False)
+    assert sdindex.sample_diverse(images, 12, 8, None, False, False) == usual  # 1.9.2
+    assert capsys.readouterr().out == ""
+    with pytest.warns(UserWarning, match="distance_threshold"):
+        assert sdindex.sample_diverse(images, 12, 0.5, 4, False, True) == usual  # 2.0.6
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["Total images: 40", "Selected: 12 (30.0%)"]
+    assert sum(int(line.split()[2]) for line in said[4:]) == 12
+
+
+def test_indices_are_positions_in_the_list_that_was_given(images: list[str]) -> None:
+    shuffled = [images[3], *images[::-1], images[3]]
+    paths = sdindex.sample_diverse(shuffled, 12, show_progress=False)
+    positions = sdindex.sample_diverse(shuffled, 12, show_progress=False, return_indices=True)
+    assert [shuffled[at] for at in positions] == paths
+    assert max(positions) <= len(images), "the first of two"
+
+
+def test_what_cannot_be_read_is_skipped_or_raised(images: list[str], tmp_path: Path) -> None:
+    given = [*images, str(tmp_path / "absent.jpg")]
+    for index in (None, tmp_path / "x.db"):
+        options: dict[str, Any] = {"show_progress": False, "index": index}
+        with pytest.warns(UserWarning, match="1 of 41 images could not be read"):
+            assert (
+                len(sdindex.sample_diverse(given, 99, image_loading_errors="skip", **options)) == 40
+            )
+        with pytest.raises(SampleError, match=r"absent\.jpg'; image_loading_errors='skip'"):
+            sdindex.sample_diverse(given, 99, image_loading_errors="raise", **options)
+    with pytest.raises(UsageError, match="image_loading_errors must be one of skip, raise"):
+        sdindex.sample_diverse(given, 9, image_loading_errors="ignore")
+
+
+def test_the_chart_and_the_pictures(images: list[str], tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"save_thumbnails": tmp_path / "thumbs/t.png"}
+    asked |= {"save_distribution": tmp_path / "d.PNG"}
+    sdindex.sample_diverse(images, 12, show_progress=False, **asked)
+    with Image.open(tmp_path / "thumbs/t.png") as page:
+        assert page.width % 510 == 0
+        assert page.height % 530 == 0
+        assert len(page.getcolors(1 << 24) or ()) > 100
+    assert (tmp_path / "d.PNG").read_bytes().startswith(b"\x89PNG")
+    for name in ("save_thumbnails", "save_distribution"):
+        with pytest.raises(UsageError, match=rf"{name} must be a path that ends in \.png"):
+            sdindex.sample_diverse(images, 12, show_progress=False, **{name: tmp_path / "a.jpg"})
+        with pytest.raises(UsageError, match=f"{name} must be a path"):
+            sdindex.sample_diverse(images, 12, show_progress=False, **{name: True})
+
+
+def test_nothing_is_left_to_the_browser(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(go.Figure, "show", lambda _: pytest.fail("a browser was opened"))
+    sdindex.sample_diverse(images, 12, show_progress=False, show_summary=True)
