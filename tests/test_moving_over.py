@@ -25,7 +25,10 @@ LATER: dict[str, Any] = {
     "image_loading_errors": "raise",
     "return_indices": False,
 }
-VERSIONS = {"1.9.2": {"hash_size": 8}, "2.0.6": {"distance_threshold": 0.5}}
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.9.2": {"hash_size": 8},
+    "2.0.6": {"distance_threshold": 0.5},
+}
 
 
 @pytest.fixture
@@ -59,8 +62,9 @@ def test_by_position_too(images: list[str], capsys: pytest.CaptureFixture[str]) 
     usual = sdindex.sample_diverse(images, 12, show_progress=False)
     assert sdindex.sample_diverse(images, 12, 8, None, False, False) == usual  # 1.9.2
     assert capsys.readouterr().out == ""
+    later: list[Any] = [0.5, 4, False, True]  # 2.0.6
     with pytest.warns(UserWarning, match="distance_threshold"):
-        assert sdindex.sample_diverse(images, 12, 0.5, 4, False, True) == usual  # 2.0.6
+        assert sdindex.sample_diverse(images, 12, *later) == usual
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["Total images: 40", "Selected: 12 (30.0%)"]
     assert sum(int(line.split()[2]) for line in said[4:]) == 12
@@ -99,9 +103,9 @@ def test_the_chart_and_the_pictures(images: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "d.PNG").read_bytes().startswith(b"\x89PNG")
     for name in ("save_thumbnails", "save_distribution"):
         with pytest.raises(UsageError, match=rf"{name} must be a path that ends in \.png"):
-            sdindex.sample_diverse(images, 12, show_progress=False, **{name: tmp_path / "a.jpg"})
+            sdindex.sample_diverse(images, 12, **dict[str, Any]({name: tmp_path / "a.jpg"}))
         with pytest.raises(UsageError, match=f"{name} must be a path"):
-            sdindex.sample_diverse(images, 12, show_progress=False, **{name: True})
+            sdindex.sample_diverse(images, 12, **dict[str, Any]({name: True}))
 
 
 def test_nothing_is_left_to_the_browser(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

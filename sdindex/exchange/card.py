@@ -109,8 +109,8 @@ def _lines(card: SampleCard) -> Iterator[str]:
     yield ""
     there = f", {card.missing:,} missing now" if card.missing else ""
     yield (
-        f"{card.images:,} images{there}, {card.asked:,} asked for, drawn from {card.drawn_from:,} on "
-        f"{card.made_at:%Y-%m-%d} (UTC) by sdindex {card.program}."
+        f"{card.images:,} images{there}, {card.asked:,} asked for, drawn from {card.drawn_from:,} "
+        f"on {card.made_at:%Y-%m-%d} (UTC) by sdindex {card.program}."
     )
     yield ""
     yield from _table(("archive", "images"), card.archives.items())
@@ -140,9 +140,7 @@ def _rule(card: SampleCard) -> Iterator[str]:
 
 
 def _again(card: SampleCard) -> Iterator[str]:
-    yield "```sh"
-    yield from card.commands
-    yield "```"
+    yield from (f"    {command}" for command in card.commands)
     yield ""
     yield (
         f"SHA-256 of the relative paths, a line each: `{card.paths_sha256}`. The same index gives "

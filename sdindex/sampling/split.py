@@ -45,7 +45,8 @@ def joined(groups: NDArray[Any], others: NDArray[Any]) -> Numbers:
         one, two = roots[edges]
         apart = one != two
         if not apart.any():
-            return roots[groups]
+            found: Numbers = roots[groups]
+            return found
         edges = edges[:, apart]
         low, high = np.minimum(one, two)[apart], np.maximum(one, two)[apart]
         np.minimum.at(roots, high, low)

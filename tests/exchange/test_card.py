@@ -47,7 +47,9 @@ def test_a_split_is_made_again_by_the_card(training: Index, db: Path) -> None:
 
 
 def test_options_of_every_kind_are_drawn_again(training: Index, db: Path) -> None:
-    training.select(9, save="it's", labels="fox", under="s", order=[3, 9, 27], where="width > 1")
+    training.select(
+        9, save="it's", labels="fox", under="s", bits=3, order=[3, 9, 27], where="width > 1"
+    )
     again(training, db, kept="it's")
     training.select(9, save="more", extend="it's", unit="burst", burst_seconds=5, sources="hand")
     again(training, db, kept="more")
