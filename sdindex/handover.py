@@ -14,7 +14,6 @@ from sdindex.exchange.formats.registry import (
     Wishes,
     wishes_of,
 )
-from sdindex.exchange.label_export import export_labels
 from sdindex.questions import Questions
 from sdindex.store import lookup, taxa
 from sdindex.store.sampled import SampledImage
@@ -124,6 +123,8 @@ class Handover(Questions):
         sources, hear = texts("source", source), optional(function, "say", say)
 
         def results(some: "Collection[Sampled]", file: IO[bytes], is_relative: bool) -> None:
+            from sdindex.exchange.label_export import export_labels
+
             with self._store.reading() as session:
                 ids = lookup.ids_of(session, some)
                 done = export_labels(session, file, ids, sources=sources, relative=is_relative)

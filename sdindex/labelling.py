@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from sdindex.archive.names import to_text
 from sdindex.arguments import (
@@ -18,16 +18,14 @@ from sdindex.arguments import (
     text,
     texts,
 )
-from sdindex.exchange.detections import Thresholds
-from sdindex.exchange.label_export import LabelExport, export_labels
-from sdindex.exchange.label_files import LabelFile
-from sdindex.exchange.label_import import LabelImport, import_labels
-from sdindex.exchange.label_tables import Columns
-from sdindex.exchange.readers.kinds import KINDS
 from sdindex.store import labels
 from sdindex.store.labels import LabelCount
 from sdindex.store.lookup import Named, ids_of
 from sdindex.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from sdindex.exchange.label_export import LabelExport
+    from sdindex.exchange.label_import import LabelImport
 
 
 class Labelling(Upkeep):
@@ -50,7 +48,7 @@ class Labelling(Upkeep):
         relative_to: AnyPath | None = None,
         source: str | None = None,
         form: str | None = None,
-    ) -> LabelImport:
+    ) -> "LabelImport":
         """Store the labels of a file: MegaDetector's results, a table, or another program's export.
 
         What people say and what a machine says are sources of their own: a machine's, where the
@@ -86,6 +84,13 @@ class Labelling(Upkeep):
         SampleError
             When none of its paths is of an image of the index.
         """
+        # For this alone: whoever draws a sample does not wait for every reader.
+        from sdindex.exchange.detections import Thresholds
+        from sdindex.exchange.label_files import LabelFile
+        from sdindex.exchange.label_import import import_labels
+        from sdindex.exchange.label_tables import Columns
+        from sdindex.exchange.readers.kinds import KINDS
+
         name = path("file", file)
         read = LabelFile(
             name,
@@ -112,7 +117,7 @@ class Labelling(Upkeep):
         *,
         source: str | Iterable[str] = (),
         relative: bool = False,
-    ) -> LabelExport:
+    ) -> "LabelExport":
         """Write what sources say of images as results of MegaDetector's form.
 
         Paths are those of today, so that results survive a renamed folder: relative to the
@@ -137,6 +142,8 @@ class Labelling(Upkeep):
         SampleError
             When there are no labels, or none of a source.
         """
+        from sdindex.exchange.label_export import export_labels
+
         sources = texts("source", source)
         is_relative = flag("relative", relative)
         with self._store.reading() as session:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from sdindex.archive.shards import Shard
 from sdindex.arguments import (
@@ -21,11 +21,12 @@ from sdindex.arguments import (
 from sdindex.errors import UsageError
 from sdindex.handover import Handover
 from sdindex.hashing.methods import Method
-from sdindex.indexing import cameras, merge, update
-from sdindex.indexing.ingest import ReadingOptions
-from sdindex.indexing.summary import Summary
 from sdindex.store import copying, images, registry
 from sdindex.store.database import Store
+
+if TYPE_CHECKING:
+    from sdindex.indexing.ingest import ReadingOptions
+    from sdindex.indexing.summary import Summary
 
 
 class Upkeep(Handover):
@@ -48,7 +49,7 @@ class Upkeep(Handover):
         exclude: str | Sequence[str] | None = None,
         shard: str | None = None,
         dask: str | None = None,
-    ) -> Summary:
+    ) -> "Summary":
         """Bring the index up to date with folders of images, reading only what changed.
 
         Results are stored as they come, in batches of 256 files or 2 seconds. The workers
@@ -122,6 +123,8 @@ class Upkeep(Handover):
         IndexUnusableError
             When the index cannot be written.
         """
+        from sdindex.indexing import update  # here and below: who draws a sample needs none of it
+
         reading = _reading(workers, method, timeout, executor, progress, verify, regrey, dask)
         is_strict, is_shift = flag("strict", strict), flag("accept_shift", accept_shift)
         named = paths("folders", folders)
@@ -153,12 +156,14 @@ class Upkeep(Handover):
         timeout: float = DEFAULT_TIMEOUT,
         progress: bool | None = False,
         executor: Executor | None = None,
-    ) -> Summary:
+    ) -> "Summary":
         """Bring the index up to date with single files, and look at no other.
 
         A file that lies in no archive is kept in one whose root is that of the disk. The other
         parameters are those of `update`.
         """
+        from sdindex.indexing import update
+
         named = paths("files", files)
         if not named:
             raise UsageError("update_files needs a file, or several")
@@ -170,7 +175,7 @@ class Upkeep(Handover):
         *shards: AnyPath,
         accept_loss: bool = False,
         progress: bool | None = False,
-    ) -> Summary:
+    ) -> "Summary":
         """Merge the indexes of all shards of an archive, or of several, into this one.
 
         The result is that of one run over the archive, but for the times of indexing. What the
@@ -193,6 +198,8 @@ class Upkeep(Handover):
         IndexUnusableError
             When an index cannot be read, or this one cannot be written.
         """
+        from sdindex.indexing import merge
+
         named = paths("shards", shards)
         if not named:
             raise UsageError("merge needs the indexes of all shards")
@@ -220,6 +227,8 @@ class Upkeep(Handover):
         ArchiveError
             When `archive` is no archive's root, or it is not clear which one is meant.
         """
+        from sdindex.indexing import cameras
+
         root = optional(path, "archive", archive)
         cameras.set_pattern(self._store, root, text("pattern", pattern))
 
@@ -284,8 +293,10 @@ def _reading(
     verify: object = False,
     regrey: object = False,
     dask: object = None,
-) -> ReadingOptions:
+) -> "ReadingOptions":
     """Return how images are to be read, as callers may ask for it."""
+    from sdindex.indexing.ingest import ReadingOptions
+
     return ReadingOptions(
         workers=whole("workers", workers, 1),
         method=method,

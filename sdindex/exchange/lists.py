@@ -10,7 +10,6 @@ from typing import IO, Any
 from sdindex.archive.names import printable
 from sdindex.archive.scan import reason
 from sdindex.errors import LabelFileError, SampleError
-from sdindex.exchange.exported import exported_paths
 from sdindex.exchange.inputs import STDIN, Input, is_json
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.matching import Matcher
@@ -58,6 +57,8 @@ class PathList:
         if self._input is None:
             yield from self._paths
             return
+        from sdindex.exchange.exported import exported_paths  # every reader, for this alone
+
         name = printable(self._input.name)
         try:
             exported = exported_paths(self._input)
