@@ -45,7 +45,14 @@ def run(
     browser: bool,
     workers: int,
 ) -> None:
-    """Serve a review's page until this process is interrupted."""
+    """Serve a review's page until this process is interrupted.
+
+    Raises
+    ------
+    SampleError, ArchiveError, QueryError
+        When its sample cannot be drawn.
+    """
+    review.draw(review.count, review.options)
     with served(index, review, port=port, read_only=read_only, workers=workers) as address:
         say(address)
         if browser:

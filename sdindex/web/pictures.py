@@ -39,7 +39,7 @@ class Pictures:
             if kept is not None:
                 return Thumbnail(kept, None)
         future = self._pool.submit(thumbnail, root, to_text(image.relative_path), side)
-        await asyncio.wait([asyncio.wrap_future(future)])
+        await asyncio.gather(asyncio.wrap_future(future), return_exceptions=True)
         found = picture_of(future)
         if side == SIDES[0] and found.jpeg is not None:
             await asyncio.to_thread(self._cache.put, key, found.jpeg)

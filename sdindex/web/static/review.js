@@ -83,13 +83,12 @@ const target = () => large.isOpen ? large.shown : sheet.current;
 async function decide(what, more = {}) {
   const image = target();
   if (image === null) return;
-  const isOther = image !== sheet.current, place = sheet.ids.indexOf(sheet.current);
+  const isOther = image !== sheet.current;
   const done = await change("decide", {image, what, ...more});
   if (!done) return;
   tell({kept: "kept", rejected: "rejected and replaced", left: "left"}[what]);
   if (isOther && sheet.ids.includes(image)) sheet.choose(image, {focus: !large.isOpen});
-  else if (what === "kept" && place + 1 < sheet.ids.length && !isOther)
-    sheet.step(1, {focus: !large.isOpen});
+  else if (what === "kept" && !isOther) sheet.stepOn({focus: !large.isOpen});
   if (large.isOpen && sheet.current !== null) await large.open(sheet.current, state.decisions);
 }
 

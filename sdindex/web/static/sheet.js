@@ -139,6 +139,7 @@ export class Sheet {
       tile.dataset.id = id;
       shot.type = "button";
       shot.tabIndex = -1;
+      shot.setAttribute("aria-label", "a picture that is not shown yet");
       shot.append(element("span", "frame"), element("span", "caption"));
       tile.append(shot, element("span", "mark"));
       this.tiles.set(id, tile);
@@ -231,6 +232,14 @@ export class Sheet {
   step(by, {focus = true} = {}) {
     const place = this.ids.indexOf(this.current) + by;
     if (place >= 0 && place < this.ids.length) this.choose(this.ids[place], {focus});
+  }
+
+  // Go on to what is still to be decided, from the start again where nothing more follows.
+  stepOn({focus = true} = {}) {
+    const place = this.ids.indexOf(this.current);
+    const ahead = [...this.ids.slice(place + 1), ...this.ids.slice(0, place)];
+    const next = ahead.find(id => this.decisions[id]?.[0] !== "kept");
+    if (next !== undefined) this.choose(next, {focus});
   }
 
   row(by) {
