@@ -13,6 +13,7 @@ from tests.bench import (
     objects,
     postgresql,
     reading,
+    reviewing,
     scanning,
     selecting,
 )
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Iterator[Row]]] = {
     "merging": engines.merging,
     "engines": engines.engines,
     "postgresql": postgresql.postgresql,
+    "review": reviewing.reviewing,
 }
 
 

@@ -85,8 +85,9 @@ def test_it_fits_the_window_and_axe_finds_nothing_serious(
     viewport = {"width": size[0], "height": size[1]}
     with Index(shared / "sdindex.db") as index:
         review = index.review(count=COUNT, observer="ann", balance="camera")
-        looks = {"viewport": viewport, "color_scheme": scheme}
-        with showing(browser, index, review, tmp_path, **looks) as shown:
+        with showing(
+            browser, index, review, tmp_path, viewport=viewport, color_scheme=scheme
+        ) as shown:
             page = shown.page
             page.locator(".tile img").first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
