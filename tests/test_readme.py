@@ -24,6 +24,7 @@ from tests.support.documents import (
 TOPICS = {
     "changes", "sampling", "growing", "quality", "alike", "formats", "sql", "python", "moving",
     "performance", "promises", "reference", "design", "news", "team", "cloud", "cluster",
+    "review", "smartdownsample",
 }  # fmt: skip
 OTHERS = sorted(CHECKOUT.glob(".github/*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
