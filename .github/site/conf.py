@@ -21,6 +21,7 @@ html_title = f"sdindex {release}"
 TOPICS = (
     "changes", "sampling", "growing", "quality", "alike", "formats", "sql", "python", "moving",
     "cloud", "team", "cluster", "performance", "promises", "reference", "design", "news",
+    "review", "smartdownsample",
 )  # fmt: skip
 CONTENTS = "\n".join(
     ["```{toctree}", ":hidden:", *(f"/sdindex/help/{topic}" for topic in TOPICS),
