@@ -159,7 +159,7 @@ class Parts(click.ParamType[dict[str, float]]):
 @click.option(
     "--into",
     type=Parts(),
-    metavar="PART=P,...",
+    metavar="PART=P,PART=P",
     default="train=80,val=10,test=10",
     show_default=True,
     help="Make these parts, with these shares of the images in percent.",

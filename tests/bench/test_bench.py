@@ -28,14 +28,14 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     begin = [row[0].split()[0].strip(",") for row in rows[1:]]
     assert list(dict.fromkeys(begin)) == [
         "index", "the", "read", "select", "frame", "buckets", "similar", "duplicates", "quality",
-        "drawing", "labels", "merge", *([] if servers.missing() else ["storing"]),
+        "drawing", "labels", "merge", *([] if servers.missing() else ["storing"]), "review:",
     ]  # fmt: skip
     assert [row[0].strip() for row in rows if "from 3,000" in row[0]][-3:] == [
         "select -n 10 from 3,000",
         "select -n 1,000 from 3,000",
         "select -n 1,500 from 3,000",
     ]
-    assert all(row[1].endswith((" s", " MB", " bytes each")) for row in rows[1:])
+    assert all(row[1].endswith((" s", " MB", " bytes each", " ms)")) for row in rows[1:])
     assert "\ndrawing 1,000 of 3,000                     " in done.stdout
     assert "\u2588" * 8 in done.stdout, "the bar of what took the longest"
     text = page.read_text()

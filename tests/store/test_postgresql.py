@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from sdindex import Index, IndexMissingError, IndexUnusableError, QueryError
+from sdindex.archive.natural import sort_key
 from sdindex.store.database import Store
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image
@@ -175,11 +176,16 @@ def test_a_second_writer_of_an_archive_waits_and_says_for_whom(
     assert done.is_set()
 
 
-def test_a_sample_is_saved_of_images_that_were_moved_meanwhile(
-    server: Server, url: str, filled: Index
-) -> None:
+def test_a_sample_is_saved_of_images_that_were_moved_meanwhile(url: str, filled: Index) -> None:
     def move(_: str) -> None:
-        server.run("UPDATE image SET path = 'moved/' || path", url)
+        with Store(url).writing() as session:
+            session.hold(
+                *session.execute(sa.select(archive_table.c.id, archive_table.c.root)).one()
+            )
+            for (path,) in session.execute(sa.select(image.c.path)).all():
+                moved = {"path": f"moved/{path}", "sort_key": sort_key(f"moved/{path}")}
+                session.execute(image.update().where(image.c.path == path).values(moved))
+            session.commit()
 
     drawn = [image.relative_path for image in filled.select(5, save="some", when_drawn=move)]
     assert not any(path.startswith("moved/") for path in drawn)
