@@ -31,6 +31,8 @@ COMMANDS = (
     "select -n 2 --where width>1 --copy-to ../copies",
     "samples list",
     "samples show mine",
+    "samples split mine",
+    "samples card mine",
     "buckets -n 3",
     "quality mine",
     "cameras",
