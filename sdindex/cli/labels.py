@@ -74,7 +74,7 @@ def labels() -> None:
 )
 @with_index
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
-    """Store the labels of FILE: results, a table, or another program's export.
+    """Store the labels of FILE: results, a table, or an export.
 
     Results are those of MegaDetector, SpeciesNet (its own predictions, too), AddaxAI or Zamba.
     Each detection becomes a label with its box: the likeliest species, or the detector's
