@@ -34,7 +34,9 @@ class Delivery(NamedTuple):
         if FORMATS[self.form].is_folder:
             how, folder = self.folder or (None, self.output)
             self._export(sample, folder, index, name, how)
-            click.echo(f"{len(sample):,} images written as {self.form} in {folder}", err=True)
+            click.echo(
+                f"a sample of {len(sample):,} images written as {self.form} in {folder}", err=True
+            )
             return
         if self.folder is not None:
             how, folder = self.folder

@@ -49,6 +49,15 @@ def _with_default(option: str, help_: str, **settings: Any) -> Decorator:
     return click.option(option, default=None, help=f"{help_} [default: {usual}]", **settings)
 
 
+def _only_one(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Refuse an option that is given again: the first would be forgotten without a word."""
+    if len(given) > 1:
+        raise UsageError(
+            f"--{option.name} is given once; write all of it in one, as label:deer=20%,fox=80%"
+        )
+    return given[0] if given else None
+
+
 _SAMPLING = (
     click.option(
         "--for",
@@ -109,6 +118,8 @@ _SAMPLING = (
     ),
     click.option(
         "--share",
+        multiple=True,
+        callback=_only_one,
         metavar="KIND:NAME=P%",
         help="Make these a fixed part of the sample, such as label:deer=20%,fox=80%; what is not "
         "named shares the rest.",

@@ -300,3 +300,12 @@ def test_an_error_of_the_system_is_one_line(
     assert result.stderr == (
         f"Error: [Errno 5] Input/output error: '{indexed}'; what was stored before is kept\n"
     )
+
+
+def test_a_second_share_is_refused_with_the_one_that_is_meant(indexed: Path) -> None:
+    words = ("--share", "label:deer=20%", "--share", "label:fox=30%")
+    result = run("select", "-n", 5, *words, db=indexed)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: --share is given once; write all of it in one, as label:deer=20%,fox=80%\n"
+    )

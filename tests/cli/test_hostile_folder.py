@@ -31,7 +31,7 @@ COMMANDS = (
     "select -n 2 --where width>1 --copy-to ../copies",
     "samples list",
     "samples show mine",
-    "samples split mine",
+    "samples split mine --by none --into a=50,b=50",
     "samples card mine",
     "buckets -n 3",
     "quality mine",

@@ -233,7 +233,7 @@ def test_the_command_line_writes_folders(
         done = run(*asked, *form.split(), db=db)
         assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
     done = run(*asked, "fiftyone", "-o", tmp_path / "fo", db=db)
-    assert done.stderr == f"14 images written as fiftyone in {tmp_path / 'fo'}\n"
+    assert done.stderr == f"a sample of 14 images written as fiftyone in {tmp_path / 'fo'}\n"
     done = run(*asked, "fiftyone", "--link-to", tmp_path / "fo2", db=db)
     paths = json.loads((tmp_path / "fo2/data.json").read_text()).values()
     assert all((tmp_path / "fo2" / path).exists() for path in paths)
