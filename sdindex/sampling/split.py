@@ -59,7 +59,8 @@ def split(groups: NDArray[Any], labels: Numbers, shares: Sequence[float]) -> Par
 
     Each group goes, the largest first, to where its images and its labels are missed most; then
     groups are moved as long as that brings the parts nearer to their shares, of all images and of
-    each label. No part is empty, and nothing is left to chance.
+    each label; those with the same labels, as often each, are spread evenly and stay. No part is
+    empty, and nothing is left to chance.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -51,9 +51,10 @@ def test_groups_are_whole_and_no_part_is_empty(
     assert (split(groups * 7 + 3, labels, wanted) == parts).all(), "names of groups are no matter"
 
 
+@example([(0, NONE)] * 5 + [(1, NONE), (1, 1), (1, 1), (2, NONE), (3, 1), (4, 1)], [0.5, 0.5])
 @given(st.lists(image, min_size=1, max_size=25), shares)
 def test_no_group_is_better_elsewhere(of: list[tuple[int, int]], wanted: list[float]) -> None:
-    """But for groups that keep a part from being empty."""
+    """But for groups that keep a part from being empty, and those like others: spread evenly."""
     groups, labels = columns(of)
     if len({*groups}) < len(wanted):
         return
@@ -62,7 +63,9 @@ def test_no_group_is_better_elsewhere(of: list[tuple[int, int]], wanted: list[fl
     sizes = {part: len({*groups[parts == part]}) for part in range(len(wanted))}
     if 1 in sizes.values():
         return
-    for group, part in product({*groups}, range(len(wanted))):
+    made_of = {group: tuple(sorted(labels[groups == group])) for group in {*groups}}
+    like_no_other = [group for group in made_of if [*made_of.values()].count(made_of[group]) == 1]
+    for group, part in product(like_no_other, range(len(wanted))):
         moved = np.where(groups == group, part, parts)
         assert badness(labels, wanted, moved) >= before - 1e-6
 
