@@ -41,6 +41,9 @@ class SavedSample:
         The version of this program that drew it.
     drawn_from
         How many images could be sampled then.
+    split
+        The parts that it is split into, with the shares asked for in percent; empty where it is
+        not.
     """
 
     name: str
@@ -51,6 +54,7 @@ class SavedSample:
     options: dict[str, Any]
     program: str
     drawn_from: int
+    split: dict[str, float]
 
 
 def save(
@@ -132,6 +136,7 @@ def listing(session: Session) -> list[SavedSample]:
             _options(row.options),
             row.program,
             row.drawn_from,
+            {} if row.split is None else from_json(row.split, dict)["into"],
         )
         for row in rows
     ]

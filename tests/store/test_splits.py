@@ -36,7 +36,9 @@ def parts(index: Index) -> dict[str, str | None]:
 
 
 def test_a_camera_is_on_one_side(spring: Index) -> None:
+    assert [saved.split for saved in spring.samples()] == [{}]
     told = spring.split("spring", {"train": 80, "val": 10, "test": 10})
+    assert [saved.split for saved in spring.samples()] == [{"train": 80, "val": 10, "test": 10}]
     assert [(part.part, part.images, part.groups, part.share) for part in told] == [
         ("train", 96, 8, 80.0), ("val", 12, 1, 10.0), ("test", 12, 1, 10.0),
     ]  # fmt: skip
