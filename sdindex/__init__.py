@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut
     from sdindex.exchange.label_import import LabelImport
     from sdindex.indexing.summary import Summary
+    from sdindex.sample import Sample
     from sdindex.sampling.options import SampleOptions
     from sdindex.sampling.quality import Measure, Quality
     from sdindex.smartdownsample import (
@@ -64,6 +65,7 @@ __all__ = [
     "Quality",
     "QueryError",
     "ReadingError",
+    "Sample",
     "SampleCard",
     "SampleError",
     "SampleOptions",
@@ -91,6 +93,7 @@ _MODULES = {
     "FilesPut": "sdindex.exchange.copies",
     "Index": "sdindex.api",
     "Summary": "sdindex.indexing.summary",
+    "Sample": "sdindex.sample",
     "SampleCard": "sdindex.exchange.card",
     "SampledImage": "sdindex.store.sampled",
     "SampleOptions": "sdindex.sampling.options",

@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Unpack
 
@@ -18,10 +19,11 @@ from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.labelling import Labelling
+from sdindex.sample import Sample
 from sdindex.sampling.count import Count, sample_count
 from sdindex.sampling.options import SampleArguments, SampleOptions, sample_options
 from sdindex.store import samples, selection
-from sdindex.store.sampled import SampledImage, paths_by_id
+from sdindex.store.sampled import paths_by_id
 from sdindex.store.samples import SavedSample
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Index(Labelling):
         with_bursts: bool = False,
         when_drawn: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
-    ) -> list[SampledImage]:
+    ) -> Sample:
         """Draw a varied sample; no image is opened and no folder looked at.
 
         Images with the same leading bits in their hashes form a bucket. Small buckets are kept
@@ -87,8 +89,9 @@ class Index(Labelling):
 
         Returns
         -------
-        list of SampledImage
-            In natural order, the same for the same index on every run and machine.
+        Sample
+            A list of `sdindex.SampledImage` in natural order, the same for the same index on every
+            run and machine.
 
         Raises
         ------
@@ -117,7 +120,7 @@ class Index(Labelling):
             )
             if name is not None:
                 session.commit()
-            return sample
+        return Sample(sample, self, chosen, partial(self._review, name, wanted, chosen))
 
     def paths(
         self,
@@ -179,9 +182,7 @@ class Index(Labelling):
         with self._store.reading() as session:
             return samples.listing(session)
 
-    def sample(
-        self, name: str, *, with_bursts: bool = False, split: str | None = None
-    ) -> list[SampledImage]:
+    def sample(self, name: str, *, with_bursts: bool = False, split: str | None = None) -> Sample:
         """Return the images of a saved sample that are there, in natural order.
 
         Parameters
@@ -198,7 +199,10 @@ class Index(Labelling):
         """
         part, told = optional(text, "split", split), flag("with_bursts", with_bursts)
         with self._store.reading() as session:
-            return selection.saved(session, text("name", name), told=told, split=part)
+            images = selection.saved(session, text("name", name), told=told, split=part)
+            options = selection.grouped_as(session, name)
+        begin = partial(self._review, name, sample_count(1), SampleOptions())
+        return Sample(images, self, options, begin)
 
     def split(
         self,
@@ -318,19 +322,25 @@ class Index(Labelling):
         UsageError
             When there is a name and more.
         """
-        from sdindex.reviewing import USUAL_COUNT, Review  # numpy, for this alone
+        from sdindex.reviewing import USUAL_COUNT  # numpy, for this alone
 
         if name is not None and (options or count is not None):
             raise UsageError(
                 "a review of a name is of what it was: give the name alone, or a count and options"
             )
-        return Review(
-            self._store,
+        return self._review(
             optional(text, "name", name),
             sample_count(USUAL_COUNT if count is None else count),
             sample_options(**options),
             optional(text, "observer", observer),
         )
+
+    def _review(
+        self, name: str | None, count: Count, options: SampleOptions, observer: str | None
+    ) -> "Review":
+        from sdindex.reviewing import Review  # numpy, for this alone
+
+        return Review(self._store, name, count, options, observer)
 
     def drop_sample(self, name: str) -> None:
         """Forget a saved sample; its images stay.

@@ -21,6 +21,7 @@ from sdindex.store.sampled import SampledImage
 if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut, How
     from sdindex.exchange.naming import Sampled
+    from sdindex.sampling.options import Clock
 
 _HOW = ("copy", "link", "symlink")
 
@@ -140,6 +141,13 @@ class Handover(Questions):
             raise UsageError(f"{known.name} is a folder: target must be its path")
         known.write(images, target, wanted)
         return None
+
+    def with_units(self, sample: Sequence[SampledImage], clock: "Clock") -> list[SampledImage]:
+        """Return images with the burst and the event of each."""
+        from sdindex.store import told  # numpy, for this alone
+
+        with self._store.reading() as session:
+            return told.with_units(session, sample, clock)
 
     def _write_folder(
         self,

@@ -141,7 +141,7 @@ OPENS = {
     "sdindex/store/locks.py": "the index",
     "sdindex/store/sqlite.py": "the index",
     "sdindex/cli/topics.py": "topics",
-    "sdindex/pages/report.py": "its template",
+    "sdindex/pages/sheet.py": "templates of pages",
     "sdindex/web/app.py": "the files of its page",
     "sdindex/web/cache.py": "thumbnails that it made",
 }

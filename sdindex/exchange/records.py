@@ -1,11 +1,13 @@
 """Answers of the index as columns and rows, for tables, CSV and JSON alike."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdindex.store.sampled import SampledImage
+from sdindex.archive.names import to_text
+from sdindex.store.sampled import Box, SaidLabel, SampledImage
 from sdindex.store.selection import Bucket
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
 _NO_CELLS = ("boxes", "said")
+_PATHS = ("path", "relative_path", "archive", "camera", "burst", "event")
+_SIDES = ("x", "y", "width", "height")
+_HALF = re.compile("[\ud800-\udfff]")  # a byte that is no text
 _SHARES = ("evenness over cameras", "share a burst", "share an event", "near-duplicates")
 
 
@@ -37,6 +42,36 @@ def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
     columns.remove("relative_path")
     sources = ["relative_path" if name == "path" else name for name in columns]
     return Rows(columns, map(attrgetter(*sources), sample))
+
+
+def columns_of_images(images: Sequence[SampledImage]) -> dict[str, list[Any]]:
+    """Return all that is known of images as columns of plain values, in Unicode alone."""
+    plain: dict[str, Callable[[Any], object]]
+    plain = {"labels": list, "boxes": _boxes, "said": _said, **dict.fromkeys(_PATHS, _unicode)}
+    return {
+        name: [plain.get(name, _same)(getattr(image, name)) for image in images]
+        for name in _fields(SampledImage)
+    }
+
+
+def _boxes(boxes: Iterable[Box]) -> list[dict[str, Any]]:
+    return [box._asdict() for box in boxes]
+
+
+def _said(said: Iterable[SaidLabel]) -> list[dict[str, Any]]:
+    return [
+        {**each._asdict(), "box": each.box and dict(zip(_SIDES, each.box[1:], strict=True))}
+        for each in said
+    ]
+
+
+def _unicode(path: str | None) -> str | None:
+    """Return a path as it is where it is text, else as the index has it."""
+    return path if path is None or not _HALF.search(path) else to_text(path)
+
+
+def _same(value: object) -> object:
+    return value
 
 
 def of_buckets(buckets: Sequence[Bucket]) -> Rows:

@@ -1,32 +1,26 @@
 """The report: a sample as one page to look at, gathered here and laid out by the template."""
 
 import json
-from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from sdindex.archive.names import from_text, printable, to_text
-from sdindex.archive.roots import root_of
+from sdindex.archive.names import from_text, printable
 from sdindex.exchange.lists import resolve
 from sdindex.exchange.naming import Naming
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
 from sdindex.pages import charts
-from sdindex.pages.decoding import decoders, picture_of
-from sdindex.pages.thumbnails import Thumbnail, thumbnail
-from sdindex.progress import bar
+from sdindex.pages.sheet import even, pictures, rendered, source
+from sdindex.pages.thumbnails import Thumbnail
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.count import Count, images_wanted
 from sdindex.sampling.frame import Frame, Numbers, as_date, days, needed
@@ -39,7 +33,6 @@ from sdindex.store import archives, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
 from sdindex.store.sampled import Heard, SampledImage, by_id
-from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
 SHEET_SIDE, MAP_SIDE = 360, 140  # pixels: in the contact sheet, and of what is left out
 # What a browser draws with ease.
@@ -162,15 +155,17 @@ def _camera_names(session: Session, cameras: Sequence[tuple[int, str]]) -> list[
 def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | None) -> str:
     """Return the report as HTML; see `sdindex.Index.report`."""
     sample = gathered.sample
-    shown = _even(sample, thumbnails)
-    hidden = _even(gathered.left_out, thumbnails)
-    pictures = _pictures(
+    shown = even(sample, thumbnails)
+    hidden = even(gathered.left_out, thumbnails)
+    made = pictures(
         [(image, SHEET_SIDE) for image in shown] + [(image, MAP_SIDE) for image in hidden],
         workers,
         progress,
     )
-    sheet, small = pictures[: len(shown)], pictures[len(shown) :]
-    return _rendered(
+    sheet, small = made[: len(shown)], made[len(shown) :]
+    return rendered(
+        "report.html.j2",
+        plotly=get_plotlyjs(),
         bits=gathered.bits,
         count=gathered.count,
         figures=_figures(gathered),
@@ -183,37 +178,9 @@ def page(gathered: Gathered, *, thumbnails: int, workers: int, progress: bool | 
         points=_points(
             gathered,
             {_key(image): _identity(number) for number, image in enumerate(shown)},
-            {_key(image): _source(picture) for image, picture in zip(hidden, small, strict=True)},
+            {_key(image): source(picture) for image, picture in zip(hidden, small, strict=True)},
         ),
     )
-
-
-def _pictures(
-    wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
-) -> list[Thumbnail]:
-    """Make thumbnails side by side; where none can be made, there is the reason instead."""
-    made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
-    if not wanted:
-        return made
-    with (
-        decoders({image.archive for image, _ in wanted}, workers) as pool,
-        bar(len(wanted), "thumbnails", show=progress) as shown,
-    ):
-
-        def submit(number: int) -> "Future[Thumbnail]":
-            image, side = wanted[number]
-            return pool.submit(
-                thumbnail, root_of(image.archive), to_text(image.relative_path), side
-            )
-
-        jobs = iter(range(len(wanted)))
-        in_flight = workers * IN_FLIGHT_PER_WORKER
-        for done in completed(jobs, submit, in_flight=in_flight, wait_seconds=1.0):
-            if done is not None:
-                number, future = done
-                made[number] = picture_of(future)
-                shown.update()
-    return made
 
 
 def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
@@ -265,7 +232,7 @@ def _tile(image: SampledImage, identity: str, picture: Thumbnail) -> dict[str, A
         "path": printable(image.relative_path),
         "taken": image.taken_at.isoformat(" ") if image.taken_at else "no time",
         "details": f"{image.width} x {image.height}{moved}",
-        "source": _source(picture),
+        "source": source(picture),
         "error": picture.error,
     }
 
@@ -327,7 +294,7 @@ def _time_chart(gathered: Gathered) -> Any:
 
 def _map_points(gathered: Gathered) -> list[SampledImage]:
     """Return the images of the map: those kept, then those left out."""
-    return _even(gathered.sample, MAP_KEPT) + gathered.left_out
+    return even(gathered.sample, MAP_KEPT) + gathered.left_out
 
 
 def _points(
@@ -344,16 +311,6 @@ def _points(
     ]
 
 
-def _rendered(**content: Any) -> str:
-    text = (files("sdindex.pages") / "templates" / "report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(text).render(plotly=get_plotlyjs(), **content)
-
-
-def _even(items: Sequence[Any], count: int) -> list[Any]:
-    return [items[position] for position in stride(len(items), min(len(items), count))]
-
-
 def _key(image: SampledImage) -> _Key:
     return image.archive, image.relative_path
 
@@ -361,9 +318,3 @@ def _key(image: SampledImage) -> _Key:
 def _identity(number: int) -> str:
     """Return the name in the page of a tile of the contact sheet."""
     return f"tile{number}"
-
-
-def _source(picture: Thumbnail) -> str | None:
-    if picture.jpeg is None:
-        return None
-    return "data:image/jpeg;base64," + b64encode(picture.jpeg).decode("ascii")

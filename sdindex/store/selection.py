@@ -119,17 +119,17 @@ def saved(
     ids = natural_order(session, samples.present(session, wanted))
     if not samples.has_ids_of_bursts(session, name):
         units = {}
-    options = _grouped_as(session, name)
+    options = grouped_as(session, name)
     return _images(session, ids, options, units, told=told, parts=parts)
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
     """Return the ids of a saved sample's images that are there, and how it was grouped."""
     ids = samples.present(session, samples.bursts_of(session, name))
-    return sorted(ids), replace(_grouped_as(session, name), unit="image")
+    return sorted(ids), replace(grouped_as(session, name), unit="image")
 
 
-def _grouped_as(session: Session, name: str) -> SampleOptions:
+def grouped_as(session: Session, name: str) -> SampleOptions:
     """Return how the images of a saved sample were grouped, and nothing else of its options."""
     kept = samples.options_of(session, name)
     return SampleOptions(**{name: kept[name] for name in _GROUPING if name in kept})

@@ -1,6 +1,7 @@
 """What is told of a sample beside its images: their bursts and events, found in the frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from sdindex.sampling.options import Clock, SampleOptions
 from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store.database import Session
 from sdindex.store.loading import load
-from sdindex.store.sampled import UnitsTold
+from sdindex.store.lookup import ids_of
+from sdindex.store.sampled import SampledImage, UnitsTold, by_id
+from sdindex.store.samples import present
 
 _MOST = 2_000_000  # images in which bursts are looked for, only to be spoken of
 
@@ -27,6 +30,23 @@ def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
     lengths = np.diff(found.starts, append=len(frame))[burst]
     places = zip((positions - found.starts[burst] + 1).tolist(), lengths.tolist(), strict=True)
     return UnitsTold(bursts, events, dict(zip(rows, places, strict=True)))
+
+
+def with_units(
+    session: Session, images: Sequence[SampledImage], clock: Clock
+) -> list[SampledImage]:
+    """Return images with the burst and the event of each; those that are gone, as they were."""
+    ids = [*present(session, ids_of(session, images))]
+    known = {
+        (one.archive, one.relative_path): one
+        for one in by_id(session, ids, (), units_told(session, ids, clock))
+    }
+    return [
+        image
+        if (one := known.get((image.archive, image.relative_path))) is None
+        else replace(image, burst=one.burst, event=one.event, frame=one.frame, frames=one.frames)
+        for image in images
+    ]
 
 
 def line(session: Session, ids: Sequence[int], images: int, options: SampleOptions) -> str:

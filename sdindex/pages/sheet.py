@@ -1,0 +1,91 @@
+"""A contact sheet: the pictures of images, made side by side, and what is said below each."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from concurrent.futures import Future
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from sdindex.archive.names import printable, to_text
+from sdindex.archive.roots import root_of
+from sdindex.pages.decoding import decoders, picture_of
+from sdindex.pages.thumbnails import Thumbnail, thumbnail
+from sdindex.progress import bar
+from sdindex.sampling.trim import stride
+from sdindex.store.sampled import SampledImage
+from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
+
+Item = TypeVar("Item")
+
+
+def pictures(
+    wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
+) -> list[Thumbnail]:
+    """Make thumbnails side by side; where none can be made, there is the reason instead."""
+    made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
+    if not wanted:
+        return made
+    with (
+        decoders({image.archive for image, _ in wanted}, workers) as pool,
+        bar(len(wanted), "thumbnails", show=progress) as shown,
+    ):
+
+        def submit(number: int) -> "Future[Thumbnail]":
+            image, side = wanted[number]
+            return pool.submit(
+                thumbnail, root_of(image.archive), to_text(image.relative_path), side
+            )
+
+        jobs = iter(range(len(wanted)))
+        in_flight = workers * IN_FLIGHT_PER_WORKER
+        for done in completed(jobs, submit, in_flight=in_flight, wait_seconds=1.0):
+            if done is not None:
+                number, future = done
+                made[number] = picture_of(future)
+                shown.update()
+    return made
+
+
+def tile(image: SampledImage, picture: Thumbnail) -> dict[str, Any]:
+    """Return what a template needs of an image, every name as it is shown."""
+    return {
+        "path": printable(image.relative_path),
+        "camera": printable(image.camera) or "the archive itself",
+        "taken": image.taken_at.isoformat(" ", "seconds") if image.taken_at else "no time",
+        "labels": ", ".join(map(printable, image.labels)),
+        "boxes": [(printable(box.label), *(100 * side for side in box[1:])) for box in image.boxes],
+        "width": image.width,
+        "height": image.height,
+        "source": source(picture),
+        "error": picture.error,
+    }
+
+
+def source(picture: Thumbnail) -> str | None:
+    """Return a picture as an address that has it within."""
+    if picture.jpeg is None:
+        return None
+    return "data:image/jpeg;base64," + b64encode(picture.jpeg).decode("ascii")
+
+
+def even(items: Sequence[Item], count: int) -> list[Item]:
+    """Return at most so many items, evenly chosen."""
+    return [items[position] for position in stride(len(items), min(len(items), count))]
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return a page of this package's templates; what is put into it is escaped."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_template),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(content)
+
+
+def _template(name: str) -> str:
+    return (files("sdindex.pages") / "templates" / name).read_text(encoding="utf-8")

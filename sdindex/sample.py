@@ -1,0 +1,144 @@
+"""A sample as a program or a notebook holds it: its images, and what is done with them next."""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import IO, TYPE_CHECKING, Any, Unpack
+
+from sdindex.arguments import AnyPath, choice, optional, path, text
+from sdindex.errors import UsageError
+from sdindex.exchange.formats.registry import FORMATS, WishArguments
+from sdindex.exchange.output import writing
+from sdindex.exchange.records import columns_of_images
+from sdindex.handover import Handover
+from sdindex.sampling.options import SampleOptions
+from sdindex.store.sampled import SampledImage
+
+if TYPE_CHECKING:
+    from sdindex.exchange.copies import FilesPut, How
+    from sdindex.reviewing import Review
+
+
+class Sample(list[SampledImage]):
+    """The images of a sample, in natural order: a list that can be handed on.
+
+    A slice of it, and what comes back from a pickle, is a plain list of the images.
+
+    Parameters
+    ----------
+    images
+        As they were drawn.
+    index
+        That they are of; it is asked again by `export`.
+    options
+        By which they were drawn.
+    begin
+        Begins a review of them, by an observer.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[SampledImage],
+        index: Handover,
+        options: SampleOptions,
+        begin: "Callable[[str | None], Review]",
+    ) -> None:
+        super().__init__(images)
+        self._index, self._options, self._begin = index, options, begin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def to_pandas(self) -> Any:
+        r"""Return a `pandas.DataFrame` with a row for each image.
+
+        Its columns are the attributes of `sdindex.SampledImage`; boxes, and what sources say, are
+        lists of dictionaries. A byte of a name that is no text is written ``\xff``.
+
+        Raises
+        ------
+        UsageError
+            When pandas is not installed.
+        """
+        return _package("pandas").DataFrame(columns_of_images(self))
+
+    def to_polars(self) -> Any:
+        """Return a `polars.DataFrame`, as `to_pandas` does.
+
+        Raises
+        ------
+        UsageError
+            When polars is not installed.
+        """
+        pl = _package("polars")
+        sides = dict.fromkeys(("x", "y", "width", "height"), pl.Float64)
+        said = {"label": pl.String, "confidence": pl.Float64, "source": pl.String,
+                "is_human": pl.Boolean, "box": pl.Struct(sides)}  # fmt: skip
+        kinds = {
+            **dict.fromkeys(("bucket",), pl.UInt64),
+            **dict.fromkeys(("width", "height", "frame", "frames"), pl.Int64),
+            **dict.fromkeys(("brightness", "motion"), pl.Float64),
+            "taken_at": pl.Datetime("us"),
+            "labels": pl.List(pl.String),
+            "boxes": pl.List(pl.Struct({"label": pl.String, **sides})),
+            "said": pl.List(pl.Struct(said)),
+        }
+        columns = columns_of_images(self)
+        return pl.DataFrame(columns, schema={name: kinds.get(name, pl.String) for name in columns})
+
+    def export(
+        self,
+        form: str,
+        output: "AnyPath | IO[bytes]",
+        *,
+        how: "How | None" = None,
+        **wishes: Unpack[WishArguments],
+    ) -> "FilesPut | None":
+        """Write the sample in the format of another program.
+
+        Parameters
+        ----------
+        form
+            The format's name, as ``--format`` has it.
+        output
+            A path, of a folder for formats that are one; or a file that is open for bytes.
+        how, **wishes
+            As for `sdindex.Index.export`, and so are the errors.
+
+        Examples
+        --------
+        >>> index.select(4).export("csv", "sample.csv")
+        """
+        known = FORMATS[choice("form", form, FORMATS)]
+        images: list[SampledImage] = self
+        if known.tells_bursts:
+            images = self._index.with_units(self, self._options.clock)
+        sources = self._options.sources
+        if known.is_folder or hasattr(output, "write"):
+            return self._index.export(images, output, form, how=how, source=sources, **wishes)
+        if how is not None:
+            raise UsageError(
+                f"{form} is a file; put_files of the index puts the images in a folder"
+            )
+        with writing(path("output", output), index=self._index.file) as file:
+            return self._index.export(images, file, form, source=sources, **wishes)
+
+    def review(self, *, observer: str | None = None) -> "Review":
+        """Return a review that begins with this sample, as `sdindex.Index.review` does.
+
+        It is drawn anew, by the same options; a saved sample is reviewed as it was saved, whole.
+        """
+        return self._begin(optional(text, "observer", observer))
+
+    def _repr_html_(self) -> str:
+        """Return a small sheet of pictures, as notebooks show it."""
+        from sdindex.pages.notebook import sheet  # numpy and Pillow, for this alone
+
+        return sheet(self)
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as problem:
+        way_out = f"install it with: pip install {name}"
+        raise UsageError(f"to_{name} needs {name}; {way_out}") from problem
