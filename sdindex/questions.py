@@ -1,6 +1,6 @@
 """The questions that an index answers: none of them changes it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Self, Unpack
 from sdindex.arguments import (
     DEFAULT_BITS,
     DEFAULT_INDEX,
+    DEFAULT_PIXELS,
     DEFAULT_SECONDS,
     DEFAULT_SIMILAR,
     DEFAULT_THUMBNAILS,
     DEFAULT_TIMEOUT,
     DEFAULT_WITHIN,
     DEFAULT_WORKERS,
+    PIXELS,
     AnyPath,
     flag,
     function,
@@ -285,39 +287,64 @@ class Questions:
 
     def report(
         self,
-        count: int | str,
+        count: int | str | None = None,
         *,
+        name: str | None = None,
         thumbnails: int = DEFAULT_THUMBNAILS,
+        pixels: int = DEFAULT_PIXELS,
         workers: int = DEFAULT_WORKERS,
         progress: bool | None = False,
+        say: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
     ) -> str:
-        """Return the sample of `count` images as an HTML page, which needs no network.
+        """Return a sample as an HTML page, which needs no network.
 
         Parameters
         ----------
+        count, **options
+            As for `sdindex.Index.select`: of the sample that it would draw.
+        name
+            Of a saved sample, beside what passes its filters now, instead of `count` and
+            `options`.
         thumbnails
             Show at most this many images of the sample, and of those left out: an even subset
             of each. `workers` processes make them.
+        pixels
+            The longer side of a picture of the sample.
         workers, progress
             As for `sdindex.Index.update`.
-        count, **options
-            As for `sdindex.Index.select`.
+        say
+            Called with a line about pictures that could not be made.
 
         Raises
         ------
         SampleError, ArchiveError
-            As `sdindex.Index.select` does.
+            As `sdindex.Index.select` and `sample` do.
+        UsageError
+            When there is neither a count nor a name, or both.
         """
-        from sdindex.pages.report import (  # plotly, numpy and Pillow, for the page alone
-            gather,
-            page,
-        )
+        # plotly, numpy and Pillow, for the page alone
+        from sdindex.pages.gathered import gather, gather_saved
+        from sdindex.pages.report import page
 
+        if (count is None) == (name is None) or (name is not None and options):
+            raise UsageError(
+                "a report is of a sample of so many images (-n, and the options of select), "
+                "or of a saved sample (its name alone)"
+            )
         shown, processes = whole("thumbnails", thumbnails, 0), whole("workers", workers, 1)
-        wanted, chosen = sample_count(count), sample_options(**options)
+        side, tell = whole("pixels", pixels, *PIXELS), optional(function, "say", say)
         bars = optional(flag, "progress", progress)
-        with self._store.reading() as session:
-            gathered = gather(session, wanted, chosen)
+        db = "" if self._store.db == DEFAULT_INDEX else str(self._store)
+        if count is None:
+            saved = text("name", name)
+            with self._store.reading() as session:
+                gathered = gather_saved(session, db, saved)
+        else:
+            wanted, chosen = sample_count(count), sample_options(**options)
+            with self._store.reading() as session:
+                gathered = gather(session, db, wanted, chosen)
         # The pictures may take minutes: the index is not kept busy meanwhile.
-        return page(gathered, thumbnails=shown, workers=processes, progress=bars)
+        return page(
+            gathered, thumbnails=shown, pixels=side, workers=processes, progress=bars, say=tell
+        )

@@ -36,8 +36,6 @@ USUAL_COUNT = 100
 _NEIGHBOURS = 4  # before and after a burst
 _MOST_FRAMES = 60  # of a burst that are shown
 _KEPT_OPTIONS = 4  # ways to draw that are remembered: a control goes back and forth
-# Of a saved sample's options: how it was drawn, but not what is in it already.
-_NOT_AGAIN = ("extend", "include", "files", "exclude", "review")
 
 Answer = TypeVar("Answer")
 
@@ -369,10 +367,8 @@ def _begun(session: Session, name: str) -> tuple[int, SampleOptions]:
         raise SampleError(
             f"there is neither a review nor a sample {printable(name)!r}; the samples are: {known}"
         )
-    given = samples.options_of(session, name)
-    kept = {option: value for option, value in given.items() if option not in _NOT_AGAIN}
-    there = samples.present(session, samples.bursts_of(session, name))
-    return max(1, len(there)), SampleOptions(**kept, extend=name)
+    there, options = samples.again(session, name)
+    return max(1, there), options
 
 
 def _require_images(session: Session, ids: Sequence[int]) -> None:

@@ -1,16 +1,17 @@
 """Commands that look into an index: buckets, quality, cameras, and a report to look at."""
 
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdindex.arguments import DEFAULT_THUMBNAILS
+from sdindex.archive.names import printable
+from sdindex.arguments import DEFAULT_PIXELS, DEFAULT_THUMBNAILS, PIXELS
 from sdindex.cli.options import (
     PATH,
     Count,
     bits_option,
-    count_option,
     format_option,
     order_option,
     progress_option,
@@ -52,7 +53,8 @@ def buckets(
 
 
 @click.command()
-@count_option
+@click.argument("name", required=False)
+@click.option("-n", "--count", type=Count(), help="Show the sample that select would draw.")
 @sampling_options
 @click.option(
     "--thumbnails",
@@ -60,6 +62,13 @@ def buckets(
     default=DEFAULT_THUMBNAILS,
     show_default=True,
     help="Show at most this many images of the sample, and of those left out.",
+)
+@click.option(
+    "--pixels",
+    type=click.IntRange(*PIXELS),
+    default=DEFAULT_PIXELS,
+    show_default=True,
+    help="Make the longer side of a picture this long.",
 )
 @workers_option
 @progress_option
@@ -76,26 +85,33 @@ def buckets(
 def report(
     index: "Index",
     *,
-    count: int | str,
+    name: str | None,
+    count: int | str | None,
     sampling: "SampleArguments",
-    thumbnails: int,
-    workers: int,
-    progress: bool | None,
     output: str,
+    **shown: Any,
 ) -> None:
-    """Show the sample of COUNT images as an HTML page.
+    """Show a sample as an HTML page.
 
-    The page is one file, which needs no network.
+    The sample is the saved sample NAME, or with -n the one that select would draw. The page is
+    one file, which needs no network.
     """
-    from sdindex.exchange.output import writing
+    from sdindex.exchange.output import STDOUT, writing
+    from sdindex.sampling.options import SampleOptions, sample_options
 
     # Before there is a draft: a library that finds too little memory ends the program at once.
     import_module("sdindex.pages.report")
+    if name is not None and sample_options(**sampling) == SampleOptions():
+        sampling = {}
     with writing(output, index=index.file) as file:
-        page = index.report(
-            count, thumbnails=thumbnails, workers=workers, progress=progress, **sampling
-        )
+        page = index.report(count, name=name, say=_say, **shown, **sampling)
         file.write(page.encode("utf-8"))
+    if output != STDOUT:
+        _say(f"the report is in {printable(os.path.abspath(output))}")
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @click.command()

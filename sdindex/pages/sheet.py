@@ -4,9 +4,11 @@ from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import Future
 from importlib.resources import files
+from io import BytesIO
 from typing import Any, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from PIL import Image
 
 from sdindex.archive.names import printable, to_text
 from sdindex.archive.roots import root_of
@@ -56,11 +58,45 @@ def tile(image: SampledImage, picture: Thumbnail) -> dict[str, Any]:
         "taken": image.taken_at.isoformat(" ", "seconds") if image.taken_at else "no time",
         "labels": ", ".join(map(printable, image.labels)),
         "boxes": [(printable(box.label), *(100 * side for side in box[1:])) for box in image.boxes],
-        "width": image.width,
-        "height": image.height,
+        "shape": f"{_shape(image, picture):.4f}",
+        "size": f"{image.width} x {image.height}",
+        "motion": "" if image.motion is None else f"motion {image.motion:.2f}",
         "source": source(picture),
         "error": picture.error,
     }
+
+
+def _shape(image: SampledImage, picture: Thumbnail) -> float:
+    """Return the width of a picture by its height, upright."""
+    if picture.jpeg is None:
+        return image.width / image.height
+    with Image.open(BytesIO(picture.jpeg)) as small:
+        return small.width / small.height
+
+
+def lacking(made: Sequence[tuple[SampledImage, Thumbnail]]) -> list[str]:
+    """Return what has no picture, and why, in lines: a disk that is away is named once."""
+    without = [(image, picture.error) for image, picture in made if picture.jpeg is None]
+    away = {root for root in {image.archive for image, _ in without} if _is_away(root)}
+    lines = [
+        f"{printable(root)} is not there: "
+        f"{sum(image.archive == root for image, _ in without):,} images of it have no picture"
+        for root in sorted(away)
+    ]
+    others = [(image, error) for image, error in without if image.archive not in away]
+    if others:
+        (first, error), images = others[0], "image has" if len(others) == 1 else "images have"
+        such = f"such as {printable(first.relative_path)}: {error}"
+        lines.append(f"{len(others):,} {images} no picture, {such}")
+    return lines
+
+
+def _is_away(root: str) -> bool:
+    try:
+        root_of(root).identity()
+    except OSError:
+        return True
+    return False
 
 
 def source(picture: Thumbnail) -> str | None:
@@ -80,12 +116,13 @@ def rendered(template: str, **content: Any) -> str:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
-        loader=FunctionLoader(_template),
+        loader=FunctionLoader(lambda name: text_of(f"templates/{name}")),
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(content)
 
 
-def _template(name: str) -> str:
-    return (files("sdindex.pages") / "templates" / name).read_text(encoding="utf-8")
+def text_of(name: str) -> str:
+    """Return a text file of this package."""
+    return (files("sdindex.pages") / name).read_text(encoding="utf-8")

@@ -1,5 +1,8 @@
 """Options of a sample as the command line that draws it."""
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import date
@@ -14,6 +17,13 @@ _FLAGS = {
     "not_labels": "--not-label",
     "sources": "--source",
 }
+
+
+def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
+    """Return the command line that draws a sample, quoted for this system; `db` may be usual."""
+    index = ["--db", db] if db else []
+    words = ["sdindex", *index, "select", "-n", str(count), *spelled(options), *more]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def spelled(options: SampleOptions) -> list[str]:

@@ -18,6 +18,9 @@ from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.tables import archive, from_json, image, sample, sample_image, utc_now
 
+# Of a saved sample's options: how it was drawn, but not what is in it already.
+_NOT_AGAIN = ("extend", "include", "files", "exclude", "review")
+
 
 @dataclass(frozen=True, slots=True)
 class SavedSample:
@@ -156,6 +159,20 @@ def options_of(session: Session, name: str) -> dict[str, Any]:
 
 def _options(stored: str) -> dict[str, Any]:
     return from_json(stored, dict)
+
+
+def again(session: Session, name: str) -> tuple[int, SampleOptions]:
+    """Return how many images of a saved sample are there, and what draws these and no others.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    given = options_of(session, name)
+    kept = {option: value for option, value in given.items() if option not in _NOT_AGAIN}
+    there = present(session, bursts_of(session, name))
+    return len(there), SampleOptions(**kept, extend=name)
 
 
 def has_ids_of_bursts(session: Session, name: str) -> bool:

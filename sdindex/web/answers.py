@@ -1,8 +1,5 @@
 """Samples and images as the page gets them: plain values, names among them, for JSON."""
 
-import shlex
-import subprocess
-import sys
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +9,7 @@ from sdindex.errors import UsageError
 from sdindex.exchange.formats.registry import FORMATS
 from sdindex.reviewing import Review
 from sdindex.sampling.options import PURPOSES, SampleOptions, sample_options
-from sdindex.sampling.spelled import spelled
+from sdindex.sampling.spelled import command
 from sdindex.store.sampled import SampledImage
 
 if TYPE_CHECKING:
@@ -99,15 +96,8 @@ def sheet_of(review: Review, given: Asked, db: str) -> dict[str, Any]:
         "kept": made.count("kept"),
         "rejected": made.count("rejected"),
         "review": review.name,
-        "command": command(db, sheet.asked, sheet.options),
+        "command": command("" if db == DEFAULT_INDEX else db, sheet.asked, sheet.options),
     }
-
-
-def command(db: str, count: int, options: SampleOptions) -> str:
-    """Return the command line that draws a sample."""
-    index = [] if db == DEFAULT_INDEX else ["--db", db]
-    words = ["sdindex", *index, "select", "-n", str(count), *spelled(options)]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def described(row: int, image: SampledImage) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""What was done with the options of a sample, in sentences."""
+
+from collections.abc import Iterator
+
+from sdindex.archive.names import printable
+from sdindex.sampling.options import SampleOptions
+
+_SHOWN = {
+    "moved": "the image in which most moved",
+    "first": "its first image",
+    "middle": "its middle image",
+    "last": "its last image",
+}
+_ORDERS = {"top": "", "centre": ", from the centre on", "even": ", those that split most evenly"}
+
+
+def is_plain(options: SampleOptions) -> bool:
+    """Say whether buckets alone decide: the smaller ones are then kept whole."""
+    return (
+        options.unit == "image"
+        and not options.balance
+        and not options.share
+        and not options.extend
+        and not options.include
+        and options.review is None
+    )
+
+
+def sentences(options: SampleOptions) -> Iterator[str]:
+    """Yield how a sample was drawn."""
+    if options.review is not None:
+        yield f"It is what the review {printable(options.review)} made of it."
+    if options.extend is not None:
+        yield f"All images of the sample {printable(options.extend)} are in it."
+    if options.unit != "image":
+        yield f"One image of each {options.unit} was drawn: {_SHOWN[options.show]}."
+    if options.share:
+        yield f"Fixed shares of it are {printable(str(options.share))}."
+    if options.balance:
+        kinds = ", within each of these by ".join(map(printable, options.balance))
+        most = "" if options.at_most is None else f", at most {options.at_most:,} of each"
+        yield f"It is shared out evenly by {kinds}{most}."
+    if not options.bits:
+        yield "Images were taken by an even stride along the archive."
+        return
+    bits = "bit" if options.bits == 1 else f"{options.bits} bits"
+    order = _ORDERS.get(str(options.order), ", in an order of their own")
+    yield f"Look-alike images are grouped by the first {bits} of their hashes{order}."
+    if is_plain(options):
+        yield "Small groups are kept whole; only the largest are trimmed, evenly along the archive."
+    else:
+        yield "The largest groups are trimmed first, evenly along the archive."
