@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from sdindex.archive.names import printable
-from sdindex.arguments import text, whole
+from sdindex.arguments import DEFAULT_INDEX, text, whole
 from sdindex.errors import IndexUnusableError, SampleError, UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
@@ -124,8 +124,8 @@ class Review:
 
     @property
     def db(self) -> str:
-        """The index, as it was named."""
-        return self._store.db
+        """The index, as it was named, without a password; empty where it is the usual one."""
+        return "" if self._store.db == DEFAULT_INDEX else str(self._store)
 
     def saved_names(self) -> set[str]:
         """Return the names of the saved samples."""

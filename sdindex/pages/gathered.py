@@ -50,6 +50,8 @@ class Origin(NamedTuple):
         How many images were asked for.
     missing
         How many of its images are missing, or unreadable, now.
+    drawn_from
+        How many images could be sampled when a saved sample was drawn.
     """
 
     name: str | None
@@ -59,6 +61,7 @@ class Origin(NamedTuple):
     program: str
     asked: int
     missing: int = 0
+    drawn_from: int = 0
 
 
 class Bucket(NamedTuple):
@@ -119,7 +122,7 @@ def gather_saved(session: Session, db: str, name: str) -> Gathered:
     (known,) = (each for each in samples.listing(session) if each.name == name)
     drawn_by = SampleOptions(**known.options)
     said = command(db, known.asked, drawn_by, "--save", name)
-    made = known.made_at, known.program, known.asked, known.missing
+    made = known.made_at, known.program, known.asked, known.missing, known.drawn_from
     found = candidates(session, again, QUALITY_COLUMNS, resolve(session, again))
     return _gathered(session, found, found.fixed, Origin(name, said, drawn_by, *made))
 

@@ -18,7 +18,7 @@ from sdindex.pages import charts
 from sdindex.pages.gathered import Gathered
 from sdindex.pages.sheet import even, lacking, pictures, rendered, source, text_of, tile
 from sdindex.pages.thumbnails import Thumbnail
-from sdindex.pages.told import is_plain, sentences
+from sdindex.pages.told import beside, is_plain, sentences
 from sdindex.store.sampled import SampledImage
 
 MAP_SIDE, MAP_KEPT = 140, 2000  # pixels of what is left out; points that a browser draws with ease
@@ -78,6 +78,8 @@ def _origin(gathered: Gathered) -> dict[str, Any]:
     """Return of what the report is, in words."""
     origin, images = gathered.origin, len(gathered.sample)
     said = [*sentences(origin.options)]
+    if origin.name is not None:
+        said.append(beside(origin.options, origin.drawn_from))
     if origin.missing:
         said.append(f"{origin.missing:,} of its images are missing or unreadable now.")
     elif images < origin.asked and origin.options.at_most is None:
@@ -94,7 +96,8 @@ def _origin(gathered: Gathered) -> dict[str, Any]:
 
 def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     """Return the sample in figures: each a number, beside how many there are, and of what."""
-    buckets, measures = gathered.buckets, gathered.quality.measures if gathered.quality else ()
+    buckets, origin = gathered.buckets, gathered.origin
+    measures = gathered.quality.measures if gathered.quality else ()
     whole = sum(bucket.keeps == bucket.images for bucket in buckets)
     of_buckets = [
         (f"{whole:,}", f"of {len(buckets):,}", "buckets whole"),
@@ -102,7 +105,7 @@ def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     ]
     return [
         (f"{len(gathered.sample):,}", f"of {gathered.images:,}", "images"),
-        *(of_buckets if is_plain(gathered.origin.options) else []),
+        *(of_buckets if is_plain(origin.options) and origin.name is None else []),
         *(
             (f"{measure.sample:,}", f"of {measure.of:,}", measure.measure)
             for measure in measures
@@ -151,7 +154,8 @@ def _notes(gathered: Gathered) -> dict[str, str]:
     if stray := stray_days(gathered.cells):
         years = ", ".join(map(str, sorted({day.year for day in stray})))
         images = sum(count for (_, day), count in gathered.cells.items() if day in stray)
-        time.append(f"{images:,} far from all others ({years}) are left out: a clock was wrong?")
+        many = "1 image is" if images == 1 else f"{images:,} images are"
+        time.append(f"{many} a year or more from all others ({years}), and not shown here.")
     notes["time"] = " ".join(time)
     drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left_out)
     if drawn < gathered.images:

@@ -15,9 +15,10 @@ _ORDERS = {"top": "", "centre": ", from the centre on", "even": ", those that sp
 
 
 def is_plain(options: SampleOptions) -> bool:
-    """Say whether buckets alone decide: the smaller ones are then kept whole."""
+    """Say whether buckets alone decided: the smaller ones were then kept whole."""
     return (
-        options.unit == "image"
+        options.bits > 0
+        and options.unit == "image"
         and not options.balance
         and not options.share
         and not options.extend
@@ -39,14 +40,28 @@ def sentences(options: SampleOptions) -> Iterator[str]:
     if options.balance:
         kinds = ", within each of these by ".join(map(printable, options.balance))
         most = "" if options.at_most is None else f", at most {options.at_most:,} of each"
-        yield f"It is shared out evenly by {kinds}{most}."
+        yield f"It was shared out evenly by {kinds}{most}."
     if not options.bits:
         yield "Images were taken by an even stride along the archive."
         return
     bits = "bit" if options.bits == 1 else f"{options.bits} bits"
     order = _ORDERS.get(str(options.order), ", in an order of their own")
-    yield f"Look-alike images are grouped by the first {bits} of their hashes{order}."
+    yield f"Look-alike images were grouped by the first {bits} of their hashes{order}."
     if is_plain(options):
-        yield "Small groups are kept whole; only the largest are trimmed, evenly along the archive."
+        yield "Small groups were kept whole; only the largest were trimmed, evenly along the"
+        yield "archive."
     else:
-        yield "The largest groups are trimmed first, evenly along the archive."
+        yield "The largest groups were trimmed first, evenly along the archive."
+    if options.prefer is not None:
+        yield "Of the images that each one stands for, the most moved was taken."
+
+
+def beside(options: SampleOptions, drawn_from: int) -> str:
+    """Return what stands beside a saved sample, which was drawn when there were so many images."""
+    given = {"--from": options.files, "--exclude": options.exclude}
+    lists = [flag for flag, images in given.items() if images]
+    also = f", also those that {' and '.join(lists)} left out" if lists else ""
+    return (
+        f"It was drawn when the index had {drawn_from:,} images that could be sampled; beside it "
+        f"are those that pass its filters now{also}."
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sdindex.archive.names import printable
-from sdindex.arguments import DEFAULT_INDEX, whole
+from sdindex.arguments import whole
 from sdindex.errors import UsageError
 from sdindex.exchange.formats.registry import FORMATS
 from sdindex.reviewing import Review
@@ -96,7 +96,7 @@ def sheet_of(review: Review, given: Asked, db: str) -> dict[str, Any]:
         "kept": made.count("kept"),
         "rejected": made.count("rejected"),
         "review": review.name,
-        "command": command("" if db == DEFAULT_INDEX else db, sheet.asked, sheet.options),
+        "command": command(db, sheet.asked, sheet.options),
     }
 
 

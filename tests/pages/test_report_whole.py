@@ -12,6 +12,8 @@ import pytest
 import sdindex
 from sdindex import Index, SampleError, UsageError
 from sdindex.pages.report import stray_days
+from sdindex.pages.told import is_plain, sentences
+from sdindex.sampling.options import SampleArguments, sample_options
 from tests.conftest import make_image
 from tests.support.commands import run
 
@@ -38,7 +40,43 @@ def test_a_saved_sample_is_reported_as_it_was_saved(
     told = page.locator("main > p").first.inner_text()
     assert "shared out evenly by camera" in told
     assert "kept whole" not in told
+    assert "It was drawn when the index had 12 images that could be sampled" in told
     assert "kept whole" in show(index.report(3)).locator("main > p").first.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "Small groups were kept whole; only the largest were trimmed"),
+        ({"bits": 0}, "Images were taken by an even stride along the archive."),
+        ({"unit": "event", "show": "last"}, "One image of each event was drawn: its last image."),
+        (
+            {"balance": ["camera", "day"], "at_most": 2},
+            "by camera, within each of these by day",
+        ),
+        ({"prefer": "motion"}, "the most moved was taken."),
+        ({"order": "centre"}, "the first 4 bits of their hashes, from the centre on."),
+        ({"review": "r"}, "It is what the review r made of it."),
+        ({"extend": "other"}, "All images of the sample other are in it."),
+    ],
+)
+def test_the_head_says_what_was_done(options: SampleArguments, said: str) -> None:
+    chosen = sample_options(**options)
+    text = " ".join(sentences(chosen))
+    assert said in text
+    assert ("kept whole" in text) == is_plain(chosen)
+
+
+def test_what_a_list_left_out_is_said_of_a_saved_sample(
+    index: Index, archive: Path, threads: Executor
+) -> None:
+    index.update(archive, executor=threads)
+    index.select(3, save="three")
+    index.select(4, save="four", exclude="three")
+    index.drop_sample("three")
+    html = index.report(name="four", thumbnails=0)
+    assert "pass its filters now, also those that --exclude left out." in html
+    assert "buckets whole" not in html
 
 
 def test_a_report_is_of_one_thing(index: Index, archive: Path, threads: Executor) -> None:

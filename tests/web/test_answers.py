@@ -239,3 +239,11 @@ def test_the_cache_is_bounded_and_what_was_not_read_for_longest_goes(tmp_path: P
     assert cache.get("key 1") is None
     assert sum(file.stat().st_size for file in (tmp_path / "thumbnails").iterdir()) <= 1000
     assert Cache(tmp_path / "sdindex.db" / "no folder").get("key") is None
+
+
+def test_a_password_is_in_no_command_that_a_page_shows() -> None:
+    pytest.importorskip("psycopg")
+    with Index("postgresql+psycopg://ann:secret@host/db") as index:
+        shown = index.review(observer="ann").db
+    assert "secret" not in shown
+    assert shown.startswith("postgresql+psycopg://ann:")
