@@ -72,15 +72,19 @@ class LabelWriter:
         session.lock_labels()
         newest = session.scalar(sa.select(sa.func.max(label.c.id))) or 0
         self._first = self._next = newest + 1  # what has a smaller id was said before
+        self._named = bytearray()  # by an image's id: 1 if something was said of it since
+        self._had: dict[str, bool] = {}  # whether a source said anything before
 
     def replace(self, source: str, ids: Collection[int], said: Iterable[Said]) -> None:
         """Forget what was said before of some images, and store what is said now of them.
 
         The labels of one image may come in several calls.
         """
+        beyond = max(ids, default=-1) + 1 - len(self._named)
+        self._named.extend(bytes(max(beyond, 0)))
         frames.forget_labels(self._session, ids)
         of_source = label.c.source == source
-        for chunk in batched(ids, PARAMETERS):
+        for chunk in batched(ids if self._has_said(source) else (), PARAMETERS):
             before = has_id(label.c.image_id, chunk) & (label.c.id < self._first)
             self._session.execute(label.delete().where(of_source, before))
         surest: dict[_Key, Said] = {}
@@ -90,6 +94,16 @@ class LabelWriter:
                 surest[key] = remark
         for some in batched(surest.items(), PARAMETERS):
             self._store(source, dict(some))
+        for image_id in ids:
+            self._named[image_id] = 1
+
+    def _has_said(self, source: str) -> bool:
+        """Say whether a source said anything before: most are new, and none of it is looked for."""
+        if source not in self._had:
+            before = (label.c.source == source) & (label.c.id < self._first)
+            there = sa.select(sa.exists(sa.select(label.c.id).where(before)))
+            self._had[source] = bool(self._session.scalar(there))
+        return self._had[source]
 
     def finish(self) -> Stored:
         """Bring the frame up to date when all is said; return what is stored."""
@@ -105,13 +119,17 @@ class LabelWriter:
 
     def _store(self, source: str, said: Mapping[_Key, Said]) -> None:
         """Store what is said, but for what an earlier call has stored with no less confidence."""
-        of_images = has_id(label.c.image_id, {image_id for image_id, _, _ in said})
+        again = {image_id for image_id, _, _ in said if self._named[image_id]}
         statement = sa.select(
             label.c.image_id, label.c.label, label.c.bbox, label.c.id, label.c.confidence
-        ).where(of_images, label.c.id >= self._first, label.c.source == source)
+        ).where(
+            has_id(label.c.image_id, again), label.c.id >= self._first, label.c.source == source
+        )
         there = {
             (image_id, name, bbox): (row_id, confidence)
-            for image_id, name, bbox, row_id, confidence in self._session.rows(statement)
+            for image_id, name, bbox, row_id, confidence in (
+                self._session.rows(statement) if again else ()
+            )
         }
         self._insert(source, [remark for key, remark in said.items() if key not in there])
         for key in said.keys() & there.keys():

@@ -13,7 +13,9 @@ from sdindex import Index
 from sdindex.errors import LabelFileError, SampleError
 from sdindex.exchange import label_import
 from sdindex.store import labels
-from tests.support.indexes import write_index
+from sdindex.store.database import Store
+from sdindex.store.tables import image
+from tests.support.indexes import image_row, write_index
 
 PATHS = [f"cam{number % 2}/{number}.jpg" for number in range(8)]
 Row = tuple[str, str, str]  # path, label, confidence
@@ -90,6 +92,19 @@ def test_a_label_that_is_said_twice_is_one(index: Index, indexed: Path, tmp_path
     done = index.import_labels(written(tmp_path / "labels.csv", rows))
     assert str(done) == "2 images labelled: 2 labels from labels.csv"
     assert stored(indexed, "labels.csv") == {(PATHS[0], "fox"): 0.9, (PATHS[1], "fox"): None}
+
+
+def test_an_image_that_came_while_labels_were_read_is_labelled(indexed: Path) -> None:
+    said = labels.Said(1000, "fox", 0.5)
+    with Store(indexed).writing() as session:
+        writer = labels.LabelWriter(session)
+        session.execute(image.insert(), {**image_row(1, "new.jpg", 1, "scaled-1"), "id": 1000})
+        writer.replace("ours", [1], [said._replace(image_id=1)])
+        writer.replace("ours", [1000], [said])
+        writer.replace("ours", [1000, 2], [said, said._replace(image_id=2)])
+        assert writer.finish() == labels.Stored(images=3, labels=3, failures=0)
+        session.commit()
+    assert stored(indexed, "ours") == {(path, "fox"): 0.5 for path in (*PATHS[:2], "new.jpg")}
 
 
 def test_paths_that_match_nothing_or_several_are_counted_once(
