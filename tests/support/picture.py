@@ -17,7 +17,11 @@ def take(picture: Path) -> None:
         page = Path(name) / "report.html"
         with Index(Path(name) / "sdindex.db") as index:
             index.update(made_archive())
-            page.write_text(index.report(40, unit="burst", balance="camera"), encoding="utf-8")
+            html = index.report(40, unit="burst", balance="camera")
+        # As in a reader's own folder, not in those of this run.
+        html = html.replace(f"--db {name}/sdindex.db ", "")
+        html = html.replace(str(made_archive()), "/home/researcher/archive")
+        page.write_text(html, encoding="utf-8")
         shown = _screenshot(page)
     Image.open(io.BytesIO(shown)).convert("RGB").save(
         picture, quality=82, optimize=True, progressive=True
