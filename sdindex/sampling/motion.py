@@ -1,7 +1,10 @@
 """Motion: how much of a picture is not what it was in those beside it, from 9 x 8 greys.
 
 The smaller of an image's differences from the image before it and the one after it in its
-folder: an animal that is in one of three pictures makes that one differ from both.
+folder: an animal that is in one of three pictures makes that one differ from both. The first and
+the last of a burst have an image on one side alone, and are compared with the next two on it: the
+empty picture that an animal has left differs from the one with the animal, too, but no more than
+that one does.
 """
 
 import numpy as np
@@ -31,7 +34,8 @@ def motions(
     Of two images with greys: each grey less their mean, divided by their spread (or 1, if that
     is less); of the one picture less the other, each cell less the mean of the 3 x 3 around it;
     m is the largest of these. Where one of the two has no greys m is the number of bits in which
-    their hashes differ, divided by 8. Their difference is m / (1 + m).
+    their hashes differ, divided by 8. Their difference is m / (1 + m). An image that is near
+    those on one side alone is compared with the next two there.
 
     Parameters
     ----------
@@ -50,36 +54,50 @@ def motions(
     array
         `MOTIONS` times the motion, rounded; `NO_MOTION` where no image is near.
     """
-    apart = _apart(greys, known, hashes)
-    differences = np.rint(MOTIONS * (apart / (1 + apart))).astype(np.uint16)
-    differences[~_near(times, folders)] = NO_MOTION  # more than any difference
+    pictures = _Pictures(greys, known, hashes)
+    near = _near(times, folders, 1)
+    left = np.flatnonzero(near)
     found = np.full(len(hashes), NO_MOTION, np.uint16)
-    np.minimum(found[:-1], differences, out=found[:-1])
-    np.minimum(found[1:], differences, out=found[1:])
+    for at, other in ((left, left + 1), (left + 1, left)):
+        found[at] = np.minimum(found[at], pictures.apart(at, other))
+    across = np.flatnonzero(_near(times, folders, 2) & near[:-1] & near[1:])
+    has_before, has_after = np.append([False], near), np.append(near, [False])
+    first, last = across[~has_before[across]], across[~has_after[across + 2]] + 2
+    for at, other in ((first, first + 2), (last, last - 2)):
+        found[at] = np.minimum(found[at], pictures.apart(at, other))
     return found
 
 
-def _near(times: Numbers, folders: Numbers) -> NDArray[np.bool_]:
-    """Say of each image but the last whether it is compared with the next one."""
+def _near(times: Numbers, folders: Numbers, steps: int) -> NDArray[np.bool_]:
+    """Say of each image, but the last, whether the one so many steps on is near it."""
     dated = times != NO_TIME
     seconds = np.where(dated, times, 0)
-    within = np.abs(np.diff(seconds)) <= NEAR_SECONDS
-    near: NDArray[np.bool_] = (folders[1:] == folders[:-1]) & (within | ~(dated[1:] & dated[:-1]))
+    within = np.abs(seconds[steps:] - seconds[:-steps]) <= NEAR_SECONDS
+    of_time = within | ~(dated[steps:] & dated[:-steps])
+    near: NDArray[np.bool_] = (folders[steps:] == folders[:-steps]) & of_time
     return near
 
 
-def _apart(
-    greys: NDArray[np.uint8], known: NDArray[np.bool_], hashes: NDArray[np.uint64]
-) -> NDArray[np.float64]:
-    """Return m of each image but the last and the next one."""
-    details, spreads = _details(greys)
-    scaled = details / spreads[:, None].astype(np.float32)
-    apart: NDArray[np.float64] = (
-        np.abs(np.diff(scaled, axis=0)).max(axis=1, initial=0).astype(np.float64)
-    )
-    by_bits = ~(known[1:] & known[:-1])
-    apart[by_bits] = np.bitwise_count(hashes[1:] ^ hashes[:-1])[by_bits] / _BITS_ALIKE
-    return apart
+class _Pictures:
+    """What images are compared by."""
+
+    def __init__(
+        self, greys: NDArray[np.uint8], known: NDArray[np.bool_], hashes: NDArray[np.uint64]
+    ) -> None:
+        details, spreads = _details(greys)
+        self._scaled = details / spreads[:, None].astype(np.float32)
+        self._known = known
+        self._hashes = hashes
+
+    def apart(self, at: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.uint16]:
+        """Return `MOTIONS` times the differences of images from others."""
+        most: NDArray[np.float64] = (
+            np.abs(self._scaled[at] - self._scaled[other]).max(axis=1, initial=0).astype(np.float64)
+        )
+        by_bits = ~(self._known[at] & self._known[other])
+        bits = np.bitwise_count(self._hashes[at] ^ self._hashes[other])
+        most[by_bits] = bits[by_bits] / _BITS_ALIKE
+        return np.rint(MOTIONS * (most / (1 + most))).astype(np.uint16)
 
 
 def _details(greys: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

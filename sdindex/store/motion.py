@@ -18,6 +18,7 @@ from sdindex.store.tables import WrongValueError, archive, frame_change, image
 
 _TOGETHER = 1 << 14  # images that are computed at once
 _MOST = 1 << 17  # images that are sorted here: of more in one folder, the database does it
+_BESIDE = 2  # images before and after an image, with which it may be compared
 _UNKNOWN = bytes(GREY_BYTES)
 
 Change = tuple[int, float | None]  # the id of an image, and the motion that it is to have
@@ -115,9 +116,10 @@ def _natural(session: Session, archive_id: int, name: str, rows: list[_Row]) -> 
     before: list[_Row] = []
     for row in session.rows(sorted_there):
         rows.append(row)
-        if len(rows) > _TOGETHER:
-            yield _Folder(name, rows[:-1], before, rows[-1:])
-            before, rows = rows[-2:-1], rows[-1:]
+        if len(rows) >= _TOGETHER + _BESIDE:
+            own, after = rows[:-_BESIDE], rows[-_BESIDE:]
+            yield _Folder(name, own, before, after)
+            before, rows = own[-_BESIDE:], after
     yield _Folder(name, rows, before)
 
 

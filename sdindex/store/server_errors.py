@@ -35,6 +35,8 @@ _REFUSALS = {
     r"role \".*\" does not exist": "{why}; name another user in the URL",
     r"too many (clients|connections)|connection slots": _MEANINGS["53300"],
     r"permission denied": _MEANINGS["42501"],
+    # A first connection writes a cache of the catalogue; on a full disk it is not let in.
+    r"could not write init file|No space left": _MEANINGS["53100"],
     r"starting up|shutting down|recovery mode|not yet accepting": (
         "the server is not ready ({why}); try again later"
     ),

@@ -75,6 +75,16 @@ def test_an_animal_that_comes_and_goes_is_told_from_a_still_scene_and_a_cloud() 
     assert [motion for number, motion in enumerate(found) if number != 2] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("shown", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1)])
+def test_in_a_burst_of_three_an_image_with_the_animal_moved_most(shown: tuple[int, ...]) -> None:
+    walking = (scene(True, at=at) for at in (40, 22, 60))
+    burst = [
+        animal if there else scene(False) for animal, there in zip(walking, shown, strict=True)
+    ]
+    found = of_shots([Shot(1, second, grey, 0) for second, grey in enumerate(burst)])
+    assert shown[max(range(3), key=lambda at: found[at] or 0)] == 1
+
+
 def test_who_stands_alone_has_none() -> None:
     one, other = Shot(1, 0, bytes(72), 0), Shot(1, 61, bytes(72), -1)
     assert of_shots([one]) == [None]

@@ -21,6 +21,7 @@ from sdindex.cli.main import cli
 from sdindex.store.database import Store
 from sdindex.store.postgresql import PostgresqlBackend
 from sdindex.store.schema import migrations_folder
+from sdindex.store.server_errors import explain_refusal
 from sdindex.store.tables import image
 from tests.conftest import make_image
 from tests.store.test_locks import instead_of_waiting, refuse_to_wait
@@ -205,3 +206,15 @@ def test_a_connection_that_is_lost_before_there_is_a_session_is_one_line(
     monkeypatch.setattr(schema, "stored_revision", lost)
     with one_line("run it again"):
         Index(url).update(archive, workers=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'FATAL:  could not write init file "global/pg_internal.init"',
+        "FATAL:  could not extend file: No space left on device",
+    ],
+)
+def test_a_server_without_space_that_lets_nobody_in_is_told_as_a_full_disk(said: str) -> None:
+    told = explain_refusal(OSError(said))
+    assert told.startswith("no space left on the server's disk; ")

@@ -19,10 +19,21 @@ def motions_by_the_rule(shots: Sequence[Shot]) -> list[float | None]:
     """Return the motion of each image; those of one folder follow each other, in natural order."""
     found: list[float | None] = []
     for number, shot in enumerate(shots):
-        beside = [shots[at] for at in (number - 1, number + 1) if 0 <= at < len(shots)]
-        differences = [_difference(shot, other) for other in beside if _near(shot, other)]
+        compared = [at for at in (number - 1, number + 1) if _are_near(shots, number, at)]
+        if len(compared) == 1:
+            compared += _next_but_one(shots, number, compared[0] - number)
+        differences = [_difference(shot, shots[at]) for at in compared]
         found.append(round(min(differences), 4) if differences else None)
     return found
+
+
+def _next_but_one(shots: Sequence[Shot], number: int, step: int) -> list[int]:
+    at = number + 2 * step
+    return [at] if _are_near(shots, at - step, at) and _are_near(shots, number, at) else []
+
+
+def _are_near(shots: Sequence[Shot], number: int, at: int) -> bool:
+    return 0 <= at < len(shots) and _near(shots[number], shots[at])
 
 
 def _near(one: Shot, other: Shot) -> bool:
