@@ -1,13 +1,14 @@
 """The card of a saved sample: of what it was drawn, how, how good it is, and how to do it again."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 from sdindex.archive.names import printable
+from sdindex.sampling.options import SampleOptions
+from sdindex.sampling.spelled import command, quoted
 
 _RULE = (
     "Images with the same leading bits in their difference hashes (dHash, 64 bits) form a bucket. "
@@ -15,7 +16,6 @@ _RULE = (
     "size. Of a bucket, images are taken by an even stride through the natural order of the paths. "
     "Options say what else: units, balance, filters. Nothing is left to chance."
 )
-_FLAGS = {"files": "from", "labels": "label", "not_labels": "not-label", "sources": "source"}
 _MEASURES = ("measure", "of", "sample", "random", "stride")
 
 
@@ -69,15 +69,14 @@ class SampleCard:
     @property
     def commands(self) -> list[str]:
         """The commands that draw, and split, the same sample from the same index."""
-        again = ["sdindex", "select", "-n", str(self.asked), *_flags(self.options)]
-        found = [shlex.join([*again, "--save", self.name])]
+        found = [command("", self.asked, SampleOptions(**self.options), "--save", self.name)]
         if self.split is not None:
             into = ",".join(f"{part}={share:g}" for part, share in self.split["into"].items())
             split = ["sdindex", "samples", "split", self.name, "--into", into]
             split += ["--by", self.split["by"]]
             if self.split["within"] is not None:
                 split += ["--within", str(self.split["within"])]
-            found.append(shlex.join(split))
+            found.append(quoted(split))
         return found
 
     def to_json(self) -> str:
@@ -91,17 +90,6 @@ class SampleCard:
     def to_markdown(self) -> str:
         """Return the card as Markdown."""
         return "\n".join(_lines(self)) + "\n"
-
-
-def _flags(options: Mapping[str, Any]) -> Iterator[str]:
-    """Yield options as the command line has them."""
-    for name, value in options.items():
-        flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
-        if name == "order" and not isinstance(value, str):
-            yield from (flag, ",".join(map(str, value)))
-        else:
-            for each in value if isinstance(value, list) else [value]:
-                yield from (flag, str(each))
 
 
 def _lines(card: SampleCard) -> Iterator[str]:

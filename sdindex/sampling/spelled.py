@@ -3,7 +3,7 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -22,7 +22,11 @@ _FLAGS = {
 def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
     """Return the command line that draws a sample, quoted for this system; `db` may be usual."""
     index = ["--db", db] if db else []
-    words = ["sdindex", *index, "select", "-n", str(count), *spelled(options), *more]
+    return quoted(["sdindex", *index, "select", "-n", str(count), *spelled(options), *more])
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return the words of a command line, quoted for this system."""
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 

@@ -55,6 +55,19 @@ def test_options_of_every_kind_are_drawn_again(training: Index, db: Path) -> Non
     again(training, db, kept="more")
 
 
+def test_commands_are_quoted_for_the_system(
+    training: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training.select(9, save="a b", labels="fox")
+    training.split("a b", {"train": 50, "val": 50})
+    card = training.card("a b")
+    with monkeypatch.context() as windows:
+        windows.setattr("sys.platform", "win32")
+        drawn, split = card.commands
+    assert drawn == 'sdindex select -n 9 --label fox --save "a b"'
+    assert split == 'sdindex samples split "a b" --into train=50,val=50 --by camera'
+
+
 def test_a_card_is_markdown_and_json(training: Index, db: Path, tmp_path: Path) -> None:
     training.split("training", {"train": 50, "val": 50})
     done = run("samples", "card", "training", "-o", tmp_path / "card.md", db=db)
