@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Unpack
 
-from sdindex.arguments import AnyPath, choice, optional, path, text
+from sdindex.arguments import DEFAULT_WORKERS, AnyPath, choice, flag, optional, path, text, whole
 from sdindex.errors import UsageError
 from sdindex.exchange.formats.registry import FORMATS, WishArguments
 from sdindex.exchange.output import writing
 from sdindex.exchange.records import columns_of_images
-from sdindex.handover import Handover
+from sdindex.labelling import Labelling
 from sdindex.sampling.options import SampleOptions
 from sdindex.store.sampled import SampledImage
 
 if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut, How
     from sdindex.reviewing import Review
+    from sdindex.web.page import ReviewPage
 
 
 class Sample(list[SampledImage]):
@@ -38,7 +39,7 @@ class Sample(list[SampledImage]):
     def __init__(
         self,
         images: Iterable[SampledImage],
-        index: Handover,
+        index: Labelling,
         options: SampleOptions,
         begin: "Callable[[str | None], Review]",
     ) -> None:
@@ -122,12 +123,60 @@ class Sample(list[SampledImage]):
         with writing(path("output", output), index=self._index.file) as file:
             return self._index.export(images, file, form, source=sources, **wishes)
 
-    def review(self, *, observer: str | None = None) -> "Review":
-        """Return a review that begins with this sample, as `sdindex.Index.review` does.
+    def review(
+        self,
+        *,
+        observer: str | None = None,
+        browser: bool = True,
+        read_only: bool = False,
+        workers: int = DEFAULT_WORKERS,
+    ) -> "ReviewPage":
+        """Open a page in the browser, in which this sample is looked at, kept and rejected.
 
-        It is drawn anew, by the same options; a saved sample is reviewed as it was saved, whole.
+        It is the page of ``sdindex review``, served to this machine alone, in threads beside the
+        program: this returns at once. The sample is drawn anew, by the same options; a saved one is
+        reviewed as it was saved, whole.
+
+        Parameters
+        ----------
+        observer
+            Who decides; by default the user of this computer.
+        browser
+            False opens none: open the page's ``address`` yourself.
+        read_only
+            Let nothing be decided or saved.
+        workers
+            Processes that make the pictures.
+
+        Returns
+        -------
+        ReviewPage
+            ``close()`` ends it, as does a ``with`` block; ``wait()`` waits for Ctrl-C, in a program
+            that would end otherwise; its ``review`` is what `sdindex.Index.review` returns.
+
+        Raises
+        ------
+        UsageError
+            When a package that the page needs is not installed.
+
+        Examples
+        --------
+        >>> with index.select(4).review(browser=False) as page:
+        ...     print(page.address)  # doctest: +ELLIPSIS
+        http://127.0.0.1:...
         """
-        return self._begin(optional(text, "observer", observer))
+        from sdindex.web import require_installed
+
+        shown, only_shown = flag("browser", browser), flag("read_only", read_only)
+        processes = whole("workers", workers, 1)
+        require_installed()
+        from sdindex.web.page import ReviewPage  # the server, for this alone
+
+        review = self._begin(optional(text, "observer", observer))
+        page = ReviewPage(self._index, review, read_only=only_shown, workers=processes)
+        if shown:
+            page.show()
+        return page
 
     def _repr_html_(self) -> str:
         """Return a small sheet of pictures, as notebooks show it."""

@@ -1,8 +1,15 @@
 """A sample as Python has it: still a list, and a table, a sheet of pictures, a file, a review."""
 
 import copy
+import logging
+import os
 import re
+import signal
+import subprocess
 import sys
+import threading
+import urllib.request
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,13 +158,85 @@ def test_what_cannot_be_written_says_so(index: Index, made: Path, tmp_path: Path
         sample.export("csv", made / "sdindex.db")
 
 
-def test_a_review_begins_with_it(index: Index) -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Give the addresses that are opened in a browser, and a cache of its own to the page."""
+    found: list[str] = []
+    monkeypatch.setattr("webbrowser.open", found.append)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path))
+    return found
+
+
+def answered(address: str) -> int:
+    """Return with which status the page of an address answers."""
+    with urllib.request.urlopen(address) as answer:  # noqa: S310  (it is this machine's)
+        return int(answer.status)
+
+
+def test_its_page_is_opened_beside_the_program(index: Index, opened: list[str]) -> None:
+    before = threading.active_count(), signal.getsignal(signal.SIGINT), [*warnings.filters]
+    environment, cwd, loggers = {**os.environ}, Path.cwd(), [*logging.getLogger().handlers]
+    page = index.select(4, under="cam1").review(observer="ann")
+    assert opened == [page.address]
+    assert answered(page.address) == 200
+    assert page.address in repr(page)
+    assert f'href="{page.address}"' in page._repr_html_()
+    assert page.review.observer == "ann"
+    page.close()
+    with pytest.raises(OSError, match="refused"):
+        answered(page.address)
+    page.close()
+    now = threading.active_count(), signal.getsignal(signal.SIGINT), warnings.filters
+    assert now == before
+    assert ({**os.environ}, Path.cwd()) == (environment, cwd)
+    assert logging.getLogger().handlers == loggers
+
+
+def test_its_page_is_stopped_as_a_notebook_stops_a_cell(index: Index, opened: list[str]) -> None:
+    with index.select(4).review(browser=False) as page:
+        assert opened == []
+        assert answered(page.address) == 200
+        stop = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+        stop.start()
+        with pytest.raises(KeyboardInterrupt):
+            page.wait()
+        assert answered(page.address) == 200  # the page itself goes on
+    with pytest.raises(OSError, match="refused"):
+        answered(page.address)
+
+
+def test_a_program_that_ends_ends_its_page(made: Path, tmp_path: Path) -> None:
+    lines = ["from sdindex import Index", f"sample = Index({str(made / 'sdindex.db')!r}).select(2)",
+             "print(sample.review(browser=False).address)"]  # fmt: skip
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True, text=True, timeout=60, check=True, env=environment,
+    )  # fmt: skip
+    assert done.stderr == ""
+    with pytest.raises(OSError, match="refused"):
+        answered(done.stdout.strip())
+
+
+def test_its_page_needs_packages(
+    index: Index, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdindex.web.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=re.escape("pip install 'sdindex[review]'")):
+        index.select(2).review()
+    assert opened == []
+
+
+def test_a_review_begins_with_it(index: Index, opened: list[str]) -> None:
     sample = index.select(6, under="cam1", save="six")
     for begun in (index.select(4, under="cam1"), sample, index.sample("six")):
-        review = begun.review(observer="ann")
-        ids = [row for _, _, some in review.draw(len(begun), review.options).groups for row in some]
+        with begun.review(observer="ann", browser=False) as page:
+            review = page.review
+            groups = review.draw(len(begun), review.options).groups
+        ids = [row for _, _, some in groups for row in some]
         assert {one.path for one in review.images(ids).values()} == {one.path for one in begun}
-        assert review.observer == "ann"
     index.drop_sample("six")
     with pytest.raises(UsageError, match="observer must be a text"):
         sample.review(observer=3)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="browser must be True or False"):
+        sample.review(browser="no")  # type: ignore[arg-type]

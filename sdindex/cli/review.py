@@ -1,19 +1,15 @@
 """The command that opens the local page: review."""
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
 from sdindex.cli.options import Count, with_index, workers_option
 from sdindex.cli.sampling import sampling_options
-from sdindex.errors import UsageError
 
 if TYPE_CHECKING:
     from sdindex.api import Index
     from sdindex.sampling.options import SampleArguments
-
-_NEEDED = ("starlette", "uvicorn", "platformdirs")
 
 
 @click.command()
@@ -57,24 +53,18 @@ def review(
     The page is served to this machine alone, until Ctrl-C ends it. NAME is a review to go on with,
     or a saved sample. What is rejected is replaced at once; what is decided is stored at once.
     """
-    lacking = [package for package in _NEEDED if find_spec(package) is None]
-    if lacking:
-        raise UsageError(
-            f"review needs {', '.join(lacking)}; install it with: pip install 'sdindex[review]'"
-        )
-    from sdindex.web.command import run
+    from sdindex.web import require_installed
+
+    require_installed()
+    from sdindex.web.page import ReviewPage
 
     found = index.review(name, count, observer=observer, **sampling)
     try:
-        run(
-            index,
-            found,
-            click.echo,
-            port=port,
-            read_only=read_only,
-            browser=not no_browser,
-            workers=workers,
-        )
+        with ReviewPage(index, found, port=port, read_only=read_only, workers=workers) as page:
+            click.echo(page.address)
+            if not no_browser:
+                page.show()
+            page.wait()
     except KeyboardInterrupt as problem:
         if type(problem) is not KeyboardInterrupt:  # SIGTERM
             raise

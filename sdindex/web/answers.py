@@ -13,7 +13,7 @@ from sdindex.sampling.spelled import command
 from sdindex.store.sampled import SampledImage
 
 if TYPE_CHECKING:
-    from sdindex.api import Index
+    from sdindex.labelling import Labelling
 
 # What names files of this machine: as the review began with it, and not for the page to say.
 _OURS = ("files", "include", "review")
@@ -47,7 +47,7 @@ class Asked:
         return cls(whole("count", question["count"], 1), options, str(question.get("by", "camera")))
 
 
-def start_of(index: "Index", review: Review) -> dict[str, Any]:
+def start_of(index: "Labelling", review: Review) -> dict[str, Any]:
     """Return what a page begins with."""
     labels = index.labels()
     usual = SampleOptions()
@@ -62,7 +62,7 @@ def start_of(index: "Index", review: Review) -> dict[str, Any]:
         "options": options,
         "purposes": PURPOSES,
         "observer": review.observer,
-        "samples": [sample.name for sample in index.samples()],
+        "samples": sorted(review.saved_names()),
         "labels": [*dict.fromkeys(one.label for one in labels if one.label)][:_TOLD_LABELS],
         "sources": [*dict.fromkeys(one.source for one in labels)][:_TOLD_LABELS],
         "formats": [

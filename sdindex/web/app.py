@@ -21,7 +21,7 @@ from sdindex.web.guard import asked
 from sdindex.web.pictures import SIDES, Pictures
 
 if TYPE_CHECKING:
-    from sdindex.api import Index
+    from sdindex.labelling import Labelling
 
 _MOST_IMAGES = 500  # in a request
 _SIMILAR = 24
@@ -55,7 +55,7 @@ class Page:
     """
 
     def __init__(
-        self, index: "Index", review: Review, pictures: Pictures, *, read_only: bool
+        self, index: "Labelling", review: Review, pictures: Pictures, *, read_only: bool
     ) -> None:
         self._index, self._review, self._pictures = index, review, pictures
         self._read_only = read_only

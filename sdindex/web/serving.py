@@ -42,6 +42,7 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
         number = listening.getsockname()[1]
         config = uvicorn.Config(
             Guard(app, token, number),
+            loop="asyncio",  # another would set the policy of this process
             log_config=None,
             access_log=False,
             lifespan="off",

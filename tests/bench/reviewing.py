@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from sdindex import Index
-from sdindex.web.command import served
+from sdindex.web.page import served
 from tests.bench.made import index_of
 from tests.bench.rows import Row
 from tests.bench.sizes import Sizes

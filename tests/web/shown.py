@@ -7,7 +7,7 @@ from typing import Any
 
 from sdindex import Index
 from sdindex.reviewing import Review
-from sdindex.web.command import served
+from sdindex.web.page import served
 
 _PATIENCE = 15_000  # milliseconds
 _STEP = 15

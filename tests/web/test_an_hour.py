@@ -156,7 +156,7 @@ def test_what_cannot_be_reviewed_is_said_in_a_line(
 def test_without_its_packages_it_names_what_installs_them(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdindex.cli.review.find_spec", lambda name: None)
+    monkeypatch.setattr("sdindex.web.find_spec", lambda name: None)
     done = CliRunner().invoke(cli, ["--db", str(shared / "sdindex.db"), "review"])
     assert done.exit_code == 1
     assert "pip install 'sdindex[review]'" in done.stderr
