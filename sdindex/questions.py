@@ -304,8 +304,8 @@ class Questions:
         count, **options
             As for `sdindex.Index.select`: of the sample that it would draw.
         name
-            Of a saved sample, beside what passes its filters now, instead of `count` and
-            `options`.
+            Of a saved sample, beside what passes its filters, and is of its lists, now, instead of
+            `count` and `options`.
         thumbnails
             Show at most this many images of the sample, and of those left out: an even subset
             of each. `workers` processes make them.

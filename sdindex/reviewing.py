@@ -1,6 +1,7 @@
 """Reviewing: a sample that people look at and decide on, drawn again in a moment."""
 
 import getpass
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ _MOST_FRAMES = 60  # of a burst that are shown
 _KEPT_OPTIONS = 4  # ways to draw that are remembered: a control goes back and forth
 
 Answer = TypeVar("Answer")
+
+log = logging.getLogger("sdindex")
 
 
 @dataclass(frozen=True)
@@ -367,8 +370,10 @@ def _begun(session: Session, name: str) -> tuple[int, SampleOptions]:
         raise SampleError(
             f"there is neither a review nor a sample {printable(name)!r}; the samples are: {known}"
         )
-    there, options = samples.again(session, name)
-    return max(1, there), options
+    source = lists.drawn_from(session, name)
+    for line in source.lost:
+        log.warning("%s", line)
+    return max(1, source.there), source.options
 
 
 def _require_images(session: Session, ids: Sequence[int]) -> None:

@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from dataclasses import replace
+from typing import IO, Any, NamedTuple
 
 from sdindex.archive.names import printable
 from sdindex.archive.scan import reason
@@ -88,6 +89,75 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
         include=frozenset() if options.include is None else _ids(session, options.include),
         exclude=frozenset().union(*excluded),
     )
+
+
+class DrawnFrom(NamedTuple):
+    """What a saved sample was drawn from, as far as that can be told today.
+
+    Attributes
+    ----------
+    there
+        How many of its images are there.
+    options
+        Those that draw the sample again, and no others, from the same images.
+    listed
+        The images of its lists, its own not among those that were excluded.
+    lost
+        Which filters mean nothing today, and why, in lines.
+    """
+
+    there: int
+    options: SampleOptions
+    listed: Listed
+    lost: list[str]
+
+
+def drawn_from(session: Session, name: str) -> DrawnFrom:
+    """Return what a saved sample was drawn from: its filters, and its lists as they are now.
+
+    Raises
+    ------
+    SampleError
+        When there is none of that name.
+    """
+    there, options = samples.again(session, name)
+    given, own = samples.options_of(session, name), samples.ids_of(session, name)
+    saved, lost = samples.names(session), list[str]()
+    if options.within is not None and options.within not in saved:
+        lost.append(_left_out("--within", options.within, "there is no such saved sample any more"))
+        options = replace(options, within=None)
+    excluded, kept = set[int](), []
+    for one in SampleOptions(exclude=given.get("exclude", ())).exclude:
+        ids = (
+            samples.ids_of(session, one) if one in saved else _told(session, "--exclude", one, lost)
+        )
+        excluded |= ids or set()
+        if ids is not None and own.isdisjoint(ids):  # else it cannot be drawn again beside them
+            kept.append(one)
+    files = None
+    if (known := SampleOptions(files=given.get("files")).files) is not None:
+        files = _told(session, "--from", known, lost)
+        options = replace(options, files=None if files is None else known)
+    listed = Listed(files=files, exclude=frozenset(excluded - own))
+    return DrawnFrom(there, replace(options, exclude=kept), listed, lost)
+
+
+def _told(
+    session: Session, flag: str, listed: str | Sequence[str], lost: list[str]
+) -> frozenset[int] | None:
+    """Return the ids of a list's images; or add to what is lost why there are none."""
+    try:
+        if listed == STDIN:
+            raise SampleError("it was read from stdin")
+        return _ids(session, listed)
+    except SampleError as problem:
+        name = listed if isinstance(listed, str) else ", ".join(listed)
+        lost.append(_left_out(flag, name, str(problem)))
+        return None
+
+
+def _left_out(flag: str, name: str, why: str) -> str:
+    return f"images that {flag} {printable(name)} left out stand beside it, too: {why}"
 
 
 def ids_of_files(session: Session, files: Iterable[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sdindex.archive.names import from_text, printable
 from sdindex.archive.roots import stored_root
 from sdindex.errors import SampleError
-from sdindex.exchange.lists import resolve
+from sdindex.exchange.lists import drawn_from, resolve
 from sdindex.exchange.naming import Naming
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.count import Count, images_wanted
@@ -52,6 +52,8 @@ class Origin(NamedTuple):
         How many of its images are missing, or unreadable, now.
     drawn_from
         How many images could be sampled when a saved sample was drawn.
+    lost
+        Which filters of a saved sample mean nothing today, and why.
     """
 
     name: str | None
@@ -62,6 +64,7 @@ class Origin(NamedTuple):
     asked: int
     missing: int = 0
     drawn_from: int = 0
+    lost: Sequence[str] = ()
 
 
 class Bucket(NamedTuple):
@@ -106,15 +109,15 @@ def gather(session: Session, db: str, count: Count, options: SampleOptions) -> G
 
 
 def gather_saved(session: Session, db: str, name: str) -> Gathered:
-    """Gather a saved sample, beside the images that pass its filters now.
+    """Gather a saved sample, beside the images that pass its filters, and are of its lists, now.
 
     Raises
     ------
     SampleError
         When there is none of that name, or none of its images is there.
     """
-    there, again = samples.again(session, name)
-    if not there:
+    source = drawn_from(session, name)
+    if not source.there:
         raise SampleError(
             f"none of the images of {printable(name)} is there; see which are missing: "
             f"sdindex samples show {printable(name)} --missing"
@@ -123,8 +126,9 @@ def gather_saved(session: Session, db: str, name: str) -> Gathered:
     drawn_by = SampleOptions(**known.options)
     said = command(db, known.asked, drawn_by, "--save", name)
     made = known.made_at, known.program, known.asked, known.missing, known.drawn_from
-    found = candidates(session, again, QUALITY_COLUMNS, resolve(session, again))
-    return _gathered(session, found, found.fixed, Origin(name, said, drawn_by, *made))
+    again = replace(source.options, files=None, exclude=())  # the lists are resolved
+    found = candidates(session, again, QUALITY_COLUMNS, source.listed)
+    return _gathered(session, found, found.fixed, Origin(name, said, drawn_by, *made, source.lost))
 
 
 def _gathered(session: Session, found: Candidates, drawn: Numbers, origin: Origin) -> Gathered:

@@ -49,7 +49,7 @@ def page(
         progress,
     )
     sheet, small = made[: len(shown)], made[len(shown) :]
-    problems = lacking([*zip(shown, sheet, strict=True)])
+    problems = [*gathered.origin.lost, *lacking([*zip(shown, sheet, strict=True)])]
     if say is not None:
         for problem in problems:
             say(f"warning: {problem}")

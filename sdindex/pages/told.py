@@ -60,8 +60,8 @@ def beside(options: SampleOptions, drawn_from: int) -> str:
     """Return what stands beside a saved sample, which was drawn when there were so many images."""
     given = {"--from": options.files, "--exclude": options.exclude}
     lists = [flag for flag, images in given.items() if images]
-    also = f", also those that {' and '.join(lists)} left out" if lists else ""
+    listed = f" ({' and '.join(lists)}: as these lists are now)" if lists else ""
     return (
         f"It was drawn when the index had {drawn_from:,} images that could be sampled; beside it "
-        f"are those that pass its filters now{also}."
+        f"are those that pass its filters now{listed}."
     )

@@ -1,16 +1,20 @@
 """A report of a saved sample, its head, its pictures, and what it says where there are none."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import date
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import sdindex
 from sdindex import Index, SampleError, UsageError
+from sdindex.cli.main import cli
 from sdindex.pages.report import stray_days
 from sdindex.pages.told import is_plain, sentences
 from sdindex.sampling.options import SampleArguments, sample_options
@@ -67,16 +71,72 @@ def test_the_head_says_what_was_done(options: SampleArguments, said: str) -> Non
     assert ("kept whole" in text) == is_plain(chosen)
 
 
-def test_what_a_list_left_out_is_said_of_a_saved_sample(
-    index: Index, archive: Path, threads: Executor
+def first_figure(html: str) -> list[str]:
+    found = re.search(r'class="figure"><b>([\d,]+)</b><span>of ([\d,]+) images<', html)
+    assert found is not None
+    return [*found.groups()]
+
+
+def problems_of(html: str) -> list[str]:
+    return [unescape(line) for line in re.findall(r'<p class="problem">(.*?)</p>', html)]
+
+
+def test_a_saved_sample_stands_beside_what_its_lists_left_to_it(
+    index: Index, archive: Path, threads: Executor, tmp_path: Path
 ) -> None:
     index.update(archive, executor=threads)
+    paths = [one.relative_path for one in index.select(12)]
+    listed, done = tmp_path / "listed.txt", tmp_path / "done.txt"
+    listed.write_text("\n".join(paths[:9]))
+    done.write_text("\n".join(paths[:2]))
     index.select(3, save="three")
-    index.select(4, save="four", exclude="three")
-    index.drop_sample("three")
+    kept = index.select(4, save="four", files=listed, exclude=[done, "three"])
+    out = {*paths[:2], *(one.relative_path for one in index.sample("three"))}
     html = index.report(name="four", thumbnails=0)
-    assert "pass its filters now, also those that --exclude left out." in html
+    assert first_figure(html) == ["4", str(len({*paths[:9]} - out))]
+    assert "pass its filters now (--from and --exclude: as these lists are now)." in html
     assert "buckets whole" not in html
+    assert problems_of(html) == []
+    # What was drawn is noted as done: that takes nothing from the report.
+    done.write_text("\n".join([*paths[:2], *(one.relative_path for one in kept)]))
+    assert index.report(name="four", thumbnails=0).count('class="figure"') > 1
+    review = index.review("four")
+    three = {one.relative_path for one in index.sample("three")}
+    assert review.draw(review.count, review.options).images == len({*paths[:9]} - three)
+
+
+def test_what_a_filter_meant_and_no_longer_means_is_said(
+    index: Index, archive: Path, threads: Executor, tmp_path: Path, db: Path
+) -> None:
+    index.update(archive, executor=threads)
+    paths = [one.relative_path for one in index.select(12)]
+    listed = tmp_path / "listed.txt"
+    listed.write_text("\n".join(paths[3:]))
+    index.select(8, save="eight", under="cam1")
+    index.select(3, save="three")
+    index.select(2, save="two", within="eight", files=listed, exclude="three", under="cam1")
+    index.drop_sample("eight")
+    index.drop_sample("three")
+    listed.unlink()
+    lines = [
+        "images that --within eight left out stand beside it, too: there is no such saved sample "
+        "any more",
+        "images that --exclude three left out stand beside it, too: cannot read three: No such "
+        "file or directory",
+        f"images that --from {listed} left out stand beside it, too: cannot read {listed}: No such "
+        "file or directory",
+    ]
+    result = run("report", "two", "-o", tmp_path / "page.html", db=db)
+    assert result.stderr.splitlines()[:-1] == [f"warning: {line}" for line in lines]
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert problems_of(html) == lines
+    assert first_figure(html) == ["2", "6"]
+    review = index.review("two")
+    assert review.draw(review.count, review.options).images == 6
+    words = ["--db", str(db), "select", "-n", "2", "--from", "-", "--save", "piped"]
+    assert CliRunner().invoke(cli, words, input="\n".join(paths[:5])).exit_code == 0
+    (line,) = problems_of(index.report(name="piped", thumbnails=0))
+    assert line == "images that --from - left out stand beside it, too: it was read from stdin"
 
 
 def test_a_report_is_of_one_thing(index: Index, archive: Path, threads: Executor) -> None:
