@@ -2,9 +2,7 @@
 
 import re
 import unicodedata
-from functools import lru_cache
-
-from natsort import NSType, ns, numeric_regex_chooser
+from functools import cache, lru_cache
 
 from sdindex.archive.names import as_utf8
 
@@ -12,10 +10,6 @@ from sdindex.archive.names import as_utf8
 # and the keys of every archive are made anew at its next update.
 SORT_RULE = 1
 
-_DEFAULT: NSType = ns.DEFAULT
-# natsort's own idea of a number: a run of decimal digits of any script, or one lone
-# digit that is no decimal, such as a superscript two.
-_NUMBER = re.compile(f"({numeric_regex_chooser(_DEFAULT)})")
 _END = b"\0"  # sorts before anything: no file name has a zero byte
 _LONG = 0xFF  # a length byte that announces four more
 
@@ -60,7 +54,7 @@ def _of_folder(folder: str) -> bytes:
 
 
 def _natural(path: str) -> bytes:
-    parts = _NUMBER.split(unicodedata.normalize("NFD", path))
+    parts = _numbers().split(unicodedata.normalize("NFD", path))
     key = bytearray()
     for number, part in enumerate(parts):
         key += _number(part) if number % 2 else part.encode("utf-8", "surrogatepass") + _END
@@ -81,3 +75,15 @@ def _tie(path: str) -> bytes:
         return path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # a lone surrogate that stands for no byte: only Windows has them
         return path.encode("utf-8", "surrogatepass")
+
+
+@cache
+def _numbers() -> re.Pattern[str]:
+    """Return what finds numbers: natsort's own idea of them.
+
+    A run of decimal digits of any script, or one lone digit that is no decimal, such as a
+    superscript two. It is asked when a key is made: most samples need none.
+    """
+    from natsort import ns, numeric_regex_chooser
+
+    return re.compile(f"({numeric_regex_chooser(ns.DEFAULT)})")

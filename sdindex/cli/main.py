@@ -1,21 +1,54 @@
 """The command line's one entry: the group of all commands, and errors as lines for people."""
 
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 
 from sdindex.arguments import DEFAULT_INDEX
-from sdindex.cli import alike, archives, ask, labels, look, review, samples, topics
 from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
 
+_COMMANDS = {  # in the order in which people come to need them
+    "index": "archives:index",
+    "merge": "archives:merge",
+    "select": "samples:select",
+    "review": "review:review",
+    "report": "look:report",
+    "buckets": "look:buckets",
+    "quality": "look:quality",
+    "cameras": "look:cameras",
+    "similar": "alike:similar",
+    "duplicates": "alike:duplicates",
+    "samples": "samples:samples",
+    "labels": "labels:labels",
+    "status": "ask:status",
+    "errors": "ask:errors",
+    "sql": "ask:sql",
+    "relocate": "archives:relocate",
+    "prune": "archives:prune",
+    "copy": "archives:copy",
+    "help": "topics:show_help",
+}
+
 
 class Commands(click.Group):
-    """Turn every error into a line for the user and an exit status, here and nowhere else."""
+    """Turn every error into a line for the user and an exit status, here and nowhere else.
+
+    Of the commands only the one that is asked for is imported: making the options of all takes
+    as long as a sample.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which people come to need them."""
-        return list(self.commands)
+        """Return the names of all commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None where there is none of the name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = resolve_name(f"sdindex.cli.{_COMMANDS[cmd_name]}")
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -49,27 +82,3 @@ def cli(ctx: click.Context, db: str) -> None:
     Start with: sdindex index FOLDER, then sdindex select -n 500. Read on with: sdindex help
     """
     ctx.obj = db
-
-
-for command in (
-    archives.index,
-    archives.merge,
-    samples.select,
-    review.review,
-    look.report,
-    look.buckets,
-    look.quality,
-    look.cameras,
-    alike.similar,
-    alike.duplicates,
-    samples.samples,
-    labels.labels,
-    ask.status,
-    ask.errors,
-    ask.sql,
-    archives.relocate,
-    archives.prune,
-    archives.copy,
-    topics.show_help,
-):
-    cli.add_command(command)

@@ -24,4 +24,5 @@ def _sections(ctx: click.Context) -> Iterator[str]:
     yield f"## {ctx.command_path}\n\n```text\n{ctx.command.get_help(ctx)}\n```\n"
     if isinstance(ctx.command, click.Group):
         for name in ctx.command.list_commands(ctx):
-            yield from _sections(click.Context(ctx.command.commands[name], ctx, info_name=name))
+            if command := ctx.command.get_command(ctx, name):
+                yield from _sections(click.Context(command, ctx, info_name=name))

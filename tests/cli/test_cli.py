@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
 from tests.conftest import make_image
-from tests.support.commands import run, shell
+from tests.support.commands import commands_of, run, shell
 from tests.support.roots import FailingRoot
 
 
-@pytest.mark.parametrize("name", cli.commands)
+@pytest.mark.parametrize("name", commands_of(cli))
 def test_every_command_and_option_has_help(name: str) -> None:
-    command = cli.commands[name]
+    command = commands_of(cli)[name]
     assert command.help
     for parameter in command.params:
         if parameter.param_type_name == "option":

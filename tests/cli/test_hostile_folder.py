@@ -14,6 +14,7 @@ import pytest
 
 from sdindex.cli.main import cli
 from tests.conftest import make_image
+from tests.support.commands import commands_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs lie elsewhere there")
 
@@ -68,7 +69,7 @@ FEW = tuple(
 def leaves(command: click.Command, *names: str) -> Iterator[str]:
     """Return every command that is no group, by its full name."""
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        for name, inner in commands_of(command).items():
             yield from leaves(inner, *names, name)
     else:
         yield " ".join(names)

@@ -8,14 +8,14 @@ import click
 
 from sdindex.cli.main import cli
 from tests.conftest import CHECKOUT
-from tests.support.commands import run
+from tests.support.commands import commands_of, run
 
 
 def options(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
         yield from (*parameter.opts, *parameter.secondary_opts)
     if isinstance(command, click.Group):
-        for inner in command.commands.values():
+        for inner in commands_of(command).values():
             yield from options(inner)
 
 
@@ -32,7 +32,7 @@ def test_show_names_the_command_that_has_the_option(db: Path, archive: Path) -> 
     asked = ("--format", "camtrap-dp", "--utc-offset", "Z", "-o", archive.parent / "dp")
     said = run("samples", "show", "spring", *asked, db=db).stderr
     assert said.startswith("Error: ")
-    show, select = (set(options(cli.commands[name])) for name in ("samples", "select"))
+    show, select = (set(options(commands_of(cli)[name])) for name in ("samples", "select"))
     for option in re.findall(r"--[a-z-]+", said):
         assert option in (select if "sdindex select" in said else show)
 

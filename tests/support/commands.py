@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import click
 from click.testing import CliRunner, Result
 
 from sdindex.cli.main import cli
@@ -21,3 +22,10 @@ def shell(command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, check=False, env=ours
     )
+
+
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    """Return all commands of a group, by their names."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command}
