@@ -30,6 +30,7 @@ _METHOD = "classificationmethod"
 _SAID_BY = ("classifiedby", _METHOD)
 _TAGS, _TAG = "observationtags", "label:"  # by which `select` writes the label itself
 _BOX = ("bboxx", "bboxy", "bboxwidth", "bboxheight")
+_MISSING = {"NA", "NaN", "nan"}  # what stands for no value there, beside nothing
 # What observations of no species are labelled as, beside their own type.
 _TYPES = {"blank": EMPTY, "unclassified": "", "unknown": ""}
 
@@ -216,6 +217,12 @@ class _Observations(_Table):
         if self._label is None:
             self._label = found["scientificname"]
         self._files = media()
+
+    def label(self, row: Sequence[str]) -> Label:
+        """Return what a row says."""
+        if not _MISSING.isdisjoint(row):
+            row = ["" if value in _MISSING else value for value in row]
+        return super().label(row)
 
     def _require(self, label: str, name: str) -> None:
         if label not in self._found and label != DEFAULT_COLUMN:

@@ -14,6 +14,7 @@ from sdindex.errors import OutputError, UsageError
 from sdindex.exchange.folders import new_folder
 from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 from sdindex.exchange.formats.registry import FORMATS, Wishes
+from sdindex.exchange.label_files import LabelFile
 from sdindex.store.sampled import Box, SaidLabel
 from tests.support.camtrap_dp import refusals
 from tests.support.sampled import Image
@@ -150,6 +151,34 @@ def test_a_camera_has_a_deployment_for_each_of_its_periods(tmp_path: Path) -> No
     assert "warning: 1 images were taken outside their camera's periods" in said
 
 
+@pytest.mark.parametrize("cameras", [None, "camera,latitude,longitude,cameraTilt\n", "x"])
+def test_a_camera_may_be_called_as_no_value_is(cameras: str | None, tmp_path: Path) -> None:
+    """As the standard's tables have it, "NA" is none; and another deployment may be called so."""
+    names = ("NA", "nan", "NaN", "camera NA", "cam1")
+    images = [replace(SAMPLE[0], relative_path=f"{name}/1.jpg", camera=name) for name in names]
+    rows_of = "".join(f"{name},1,2,NA\n" for name in names)
+    if cameras == "x":  # a deployment is called as another camera is
+        cameras, rows_of = "camera,deploymentID,latitude,longitude\n", "NA,cam1,1,2\n"
+    (tmp_path / "d.csv").write_text(f"{cameras}{rows_of}")
+    told = WISHES._replace(deployments=cameras and str(tmp_path / "d.csv"))
+    package(images, tmp_path / "dp", told)
+    assert {row[1] for row in refusals(tmp_path / "dp")} <= {"latitude", "longitude"}
+    media, deployed = rows(tmp_path / "dp", "media"), rows(tmp_path / "dp", "deployments")
+    assert len({row["deploymentID"] for row in media}) == len(deployed) == len(names)
+
+
+def test_all_that_is_known_of_a_deployment_is_kept(tmp_path: Path) -> None:
+    known = {"latitude": "1", "longitude": "-2.5", "coordinateUncertainty": "30",
+             "cameraTilt": "-9", "baitUse": "TRUE", "featureType": "burrow",
+             "habitat": "NA"}  # fmt: skip
+    lines = ",".join(["camera", *known]), ",".join(["cam1", *known.values()])
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    package(SAMPLE[:1], tmp_path / "dp", WISHES._replace(deployments=str(tmp_path / "d.csv")))
+    assert refusals(tmp_path / "dp") == []
+    (row,) = rows(tmp_path / "dp", "deployments")
+    assert {name: row[name] for name in known} == {**known, "habitat": ""}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -157,6 +186,11 @@ def test_a_camera_has_a_deployment_for_each_of_its_periods(tmp_path: Path) -> No
         ("camera,latitude\na,91\n", "line 2: latitude 91 is not from -90 to 90"),
         ("camera,latitude\na,north\n", "line 2: could not convert"),
         ("camera,latitude\na\n", "line 2: 1 values, and 2 columns"),
+        ("camera,cameraHeight\na,-1\n", "line 2: cameraHeight -1 is not 0 or more"),
+        ("camera,cameraHeight\na,inf\n", "line 2: cameraHeight inf is not 0 or more"),
+        ("camera,cameraDelay\na,1.5\n", "line 2: cameraDelay 1.5 is no whole number"),
+        ("camera,bait use\na,yes\n", "line 2: baitUse yes is none of true, True"),
+        ("camera,featureType\na,pond\n", "line 2: featureType pond is none of roadPaved"),
         ("camera,start\na,May\n", "line 2: Invalid isoformat"),
         ("camera,deploymentID\na,x\nb,x\n", "line 3: a second deployment x"),
         ("camera,latitude\n,1\n", "line 2: no camera is named"),
@@ -202,6 +236,24 @@ def test_images_without_a_time_are_skipped_where_that_is_asked_for(tmp_path: Pat
     assert said[0] == "warning: 1 images have no EXIF time, and are left out"
     assert len(rows(tmp_path / "dp", "media")) == 2
     assert all(row["mediaID"] != images[0].relative_path for row in rows(tmp_path / "dp", "media"))
+
+
+def test_what_other_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
+    """R writes NA, as the standard allows since 1.0.2."""
+    (tmp_path / "media.csv").write_text("mediaID,deploymentID,filePath\nm1,d,a/1.jpg\n")
+    (tmp_path / "observations.csv").write_text(
+        "observationID,mediaID,observationType,scientificName,bboxX,bboxY,bboxWidth,bboxHeight,"
+        "classificationMethod,classifiedBy,classificationProbability,observationTags\n"
+        "o1,m1,animal,Vulpes vulpes,0.1,0.2,0.3,0.4,machine,md,0.9,NA\n"
+        "o2,m1,animal,NA,NA,NA,NA,NA,human,NA,NA,NA\n"
+        "o3,m1,blank,nan,NaN,NaN,NaN,NaN,NA,NA,NaN,NA\n"
+    )
+    fox, animal, blank = LabelFile(str(tmp_path / "observations.csv"))
+    assert (fox.label, fox.bbox, fox.confidence) == ("Vulpes vulpes", "[0.1, 0.2, 0.3, 0.4]", 0.9)
+    assert (animal.label, animal.bbox, animal.confidence, animal.human) == (
+        "animal", None, None, True,
+    )  # fmt: skip
+    assert (animal.source, blank.label, blank.source) == ("human", "empty", None)
 
 
 def test_who_says_so_is_a_person_or_a_machine(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The rules of Camtrap DP 1.0.2 (TDWG, MIT licence), written out: no test needs a network.
 
-No package has the files of the standard itself. These are the fields, types and constraints of
-its three table schemas and the keys between them, and what its profile requires of
-``datapackage.json``; without the descriptions, and without what we write nothing of.
+No package for this Python has the files of the standard itself. These are the fields, types and
+constraints of its three table schemas and the keys between them, and what its profile requires of
+``datapackage.json``; without the descriptions, and without what we write nothing of. They agree
+with trap-schema 0.2.2, which wants Python 3.12, in each column and constraint.
 """
 
 import json
@@ -15,6 +16,10 @@ from jsonschema import Draft7Validator
 _TIME = "%Y-%m-%dT%H:%M:%S%z"
 _PART = {"minimum": 0, "maximum": 1}
 _SIDE = {"minimum": 1e-15, "maximum": 1}
+
+_FEATURES = ["roadPaved", "roadDirt", "trailHiking", "trailGame", "roadUnderpass", "roadOverpass",
+             "roadBridge", "culvert", "burrow", "nestSite", "carcass", "waterSource",
+             "fruitingTree"]  # fmt: skip
 
 
 def _field(name: str, kind: str = "string", **constraints: Any) -> dict[str, Any]:
@@ -52,13 +57,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             _field("detectionDistance", "number", minimum=0),
             _field("timestampIssues", "boolean"),
             _field("baitUse", "boolean"),
-            _field("featureType"),
+            _field("featureType", enum=_FEATURES),
             _field("habitat"),
             _field("deploymentGroups"),
             _field("deploymentTags"),
             _field("deploymentComments"),
         ],
-        "missingValues": [""],
+        "missingValues": ["", "NA", "NaN", "nan"],
         "primaryKey": "deploymentID",
     },
     "media": {
@@ -75,7 +80,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             _field("favorite", "boolean"),
             _field("mediaComments"),
         ],
-        "missingValues": [""],
+        "missingValues": ["", "NA", "NaN", "nan"],
         "primaryKey": "mediaID",
         "foreignKeys": [_key("deploymentID", "deployments")],
     },
@@ -113,7 +118,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             _field("observationTags"),
             _field("observationComments"),
         ],
-        "missingValues": [""],
+        "missingValues": ["", "NA", "NaN", "nan"],
         "primaryKey": "observationID",
         "foreignKeys": [_key("deploymentID", "deployments"), _key("mediaID", "media")],
     },

@@ -10,6 +10,8 @@ from sdindex.archive.scan import reason
 from sdindex.errors import OutputError
 from sdindex.exchange.inputs import Input, lines_of
 
+MISSING = ("", "NA", "NaN", "nan")  # what stands for no value in each of the standard's tables
+_ANY = float("inf")
 # https://camtrap-dp.tdwg.org/data/#deployments, version 1.0.2: all columns, in their order.
 COLUMNS = (
     "deploymentID", "locationID", "locationName", "latitude", "longitude",
@@ -18,7 +20,22 @@ COLUMNS = (
     "detectionDistance", "timestampIssues", "baitUse", "featureType", "habitat",
     "deploymentGroups", "deploymentTags", "deploymentComments",
 )  # fmt: skip
-_BOUNDS = {"latitude": 90, "longitude": 180}
+# What a column may say there: numbers from the least to the most, whole ones, and words.
+_BOUNDS = {
+    "latitude": (-90, 90), "longitude": (-180, 180), "coordinateUncertainty": (1, _ANY),
+    "cameraDelay": (0, _ANY), "cameraHeight": (0, _ANY), "cameraDepth": (0, _ANY),
+    "cameraTilt": (-90, 90), "cameraHeading": (0, 360), "detectionDistance": (0, _ANY),
+}  # fmt: skip
+_WHOLE = ("coordinateUncertainty", "cameraDelay", "cameraTilt", "cameraHeading")
+_YES_OR_NO = ("true", "True", "TRUE", "1", "false", "False", "FALSE", "0")
+_WORDS = {
+    "timestampIssues": _YES_OR_NO,
+    "baitUse": _YES_OR_NO,
+    "featureType": (
+        "roadPaved", "roadDirt", "trailHiking", "trailGame", "roadUnderpass", "roadOverpass",
+        "roadBridge", "culvert", "burrow", "nestSite", "carcass", "waterSource", "fruitingTree",
+    ),
+}  # fmt: skip
 _PERIOD = ("deploymentStart", "deploymentEnd")
 _ALSO = {"camera": "camera", "start": _PERIOD[0], "end": _PERIOD[1]}
 
@@ -29,7 +46,7 @@ class Deployment:
     Attributes
     ----------
     name
-        Its ``deploymentID``.
+        Its ``deploymentID``, which is no other's.
     values
         What is known of it, by the names of columns.
     """
@@ -87,6 +104,7 @@ class Deployments:
     def __init__(self, path: str | None, utc_offset: timezone) -> None:
         self._of_camera: dict[str, list[Deployment]] = {}
         self._unknown: dict[str, None] = {}
+        self._names = {*MISSING}  # those that are taken
         self._outside = 0
         self._path = path
         if path is not None:
@@ -97,7 +115,7 @@ class Deployments:
         known = self._of_camera.get(camera)
         if known is None:
             self._unknown[camera] = None
-            known = self._of_camera[camera] = [Deployment(camera, {})]
+            known = self._of_camera[camera] = [Deployment(self._free(camera), {})]
         return min(known, key=lambda each: _apart(each, time))
 
     def take(self, camera: str, time: datetime) -> Deployment:
@@ -152,10 +170,21 @@ class Deployments:
         if not camera:
             raise ValueError("no camera is named")
         known = self._of_camera.setdefault(camera, [])
-        name = values.get("deploymentID") or (f"{camera} {len(known) + 1}" if known else camera)
-        if any(name == each.name for of_camera in self._of_camera.values() for each in of_camera):
+        name = values.get("deploymentID")
+        if name in self._names:
             raise ValueError(f"a second deployment {name}")
-        known.append(Deployment(name, values))
+        known.append(
+            Deployment(
+                self._free(name or (f"{camera} {len(known) + 1}" if known else camera)), values
+            )
+        )
+
+    def _free(self, name: str) -> str:
+        """Return a name that no deployment has so far: a camera's own, where that is free."""
+        while name in self._names:
+            name = f"camera {name}"
+        self._names.add(name)
+        return name
 
 
 def _columns(header: Sequence[str], path: str) -> list[str | None]:
@@ -177,16 +206,28 @@ def _values(
     values = {
         name: value.strip() for name, value in zip(columns, row, strict=True) if name is not None
     }
-    for name, most in _BOUNDS.items():
-        written = values.get(name)
-        if written and not -most <= float(written) <= most:
-            raise ValueError(f"{name} {written} is not from -{most} to {most}")
+    for name in values.keys() - {"camera"}:  # a camera may be called anything
+        values[name] = "" if values[name] in MISSING else values[name]
+        _check(name, values[name])
     for name in _PERIOD:
         if values.get(name):
             time = datetime.fromisoformat(values[name])
             zoned = time.replace(tzinfo=utc_offset) if time.tzinfo is None else time
             values[name] = zoned.isoformat(timespec="seconds")
     return values
+
+
+def _check(name: str, written: str) -> None:
+    """Refuse a value that the standard does not allow in a column."""
+    if written and name in _BOUNDS:
+        (least, most), number = _BOUNDS[name], float(written)
+        if not least <= number <= most or number == _ANY:
+            between = f"from {least} to {most}" if most < _ANY else f"{least} or more"
+            raise ValueError(f"{name} {written} is not {between}")
+        if name in _WHOLE and not written.lstrip("+-").isdecimal():
+            raise ValueError(f"{name} {written} is no whole number")
+    if written and name in _WORDS and written not in _WORDS[name]:
+        raise ValueError(f"{name} {written} is none of {', '.join(_WORDS[name])}")
 
 
 def _when(written: str) -> datetime | None:
