@@ -52,7 +52,7 @@ class Labelling(Upkeep):
         """Store the labels of a file: MegaDetector's results, a table, or another program's export.
 
         What people say and what a machine says are sources of their own: a machine's, where the
-        file tells and does not name it, ends with ``(machine)``.
+        file tells them apart and its name is not taken, ends with ``(machine)``.
 
         Of more than 50,000 images, those before a place where the file is wrong are stored.
 
@@ -71,8 +71,8 @@ class Labelling(Upkeep):
             archives' roots.
         source
             Store the labels under this source, instead of what the same source said of these
-            images before; by default the file's name. A source that the file itself names is
-            preferred.
+            images before, whoever the file names; only `source_column` goes before it. By
+            default under who the file names, else under the file's name.
         form
             Read the file as ``"megadetector"``, ``"csv"``, ``"camtrap-dp"``, ``"coco"``,
             ``"label-studio"``, ``"cvat"`` or ``"yolo"``; by default that is told by its content.
@@ -107,8 +107,9 @@ class Labelling(Upkeep):
         )
         folder = optional(path, "relative_to", relative_to)
         says = optional(text, "source", source) or to_text(Path(name).name)
+        alone = source is not None and source_column is None
         with self._store.writing() as session:
-            return import_labels(session, read, source=says, folder=folder)
+            return import_labels(session, read, source=says, folder=folder, alone=alone)
 
     def export_labels(
         self,

@@ -63,8 +63,9 @@ def labels() -> None:
 @click.option(
     "--source",
     metavar="NAME",
-    help="Store the labels under this source, instead of what the same source said of these "
-    "images before. [default: the name of FILE]",
+    help="Store the labels under this source, whoever FILE names, instead of what the same source "
+    "said of these images before; a machine's, where FILE tells, under 'NAME (machine)'. "
+    "[default: who FILE names, else the name of FILE]",
 )
 @click.option(
     "--format",

@@ -49,7 +49,7 @@ class LabelImport:
 
 
 def import_labels(
-    session: Session, file: LabelFile, *, source: str, folder: str | None
+    session: Session, file: LabelFile, *, source: str, folder: str | None, alone: bool = False
 ) -> LabelImport:
     """Store a file's labels, in parts where they are many.
 
@@ -59,7 +59,10 @@ def import_labels(
     Parameters
     ----------
     source
-        Of labels for which the file itself names no source.
+        Of labels for which the file itself names no source; a machine's, where the file tells
+        them from people's, get ``(machine)`` behind it.
+    alone
+        Whether it is that of all labels, whoever the file names.
     folder
         The folder that the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
 
@@ -74,7 +77,7 @@ def import_labels(
     """
     matcher = Matcher(session, folder)
     result = LabelImport(source, dropped=matcher.folders_to_drop(file.paths()))
-    writer = _Writer(session, file, source)
+    writer = _Writer(session, file, source, alone=alone)
     matched, last = False, ""
     recorded = writer.recorded(file.remarks())
     for number, chunk in enumerate(batched(recorded, PARAMETERS), 1):
@@ -111,9 +114,10 @@ class _Recorded(NamedTuple):
 class _Writer:
     """Stores what a file says of images, with the results and taxonomy that it says it from."""
 
-    def __init__(self, session: Session, file: LabelFile, source: str) -> None:
+    def __init__(self, session: Session, file: LabelFile, source: str, *, alone: bool) -> None:
         self._session = session
         self._source = source
+        self._alone = alone
         self._renumbering = Renumbering({}, {})
         # What goes out with a person's name, and comes back as a prediction, is still theirs.
         self._people = human_sources(session)
@@ -149,7 +153,8 @@ class _Writer:
             if record is not None:
                 records[image_id] = record
             for _, name, confidence, failure, bbox, by, human in labels:
-                source = by or (f"{self._source} (machine)" if human is False else self._source)
+                ours = f"{self._source} (machine)" if human is False else self._source
+                source = ours if self._alone else by or ours
                 of[source][image_id] = None
                 if name is not None or failure is not None:
                     is_human = bool(human) or source in self._people
