@@ -18,13 +18,13 @@ INFO = "info"
 CATEGORIES = "detection_categories"
 SPECIES = "classification_categories"
 DESCRIPTIONS = "classification_category_descriptions"
-HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # all but the images
+HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # what the format has beside the images
 PREDICTIONS = "predictions"  # what SpeciesNet has in the place of all: see `predictions`
 
 _LONGEST_FAILURE = 1000  # characters
 _DIGITS = 10  # of a category's number; a longer one is a name
 
-Header = dict[str, dict[str, Any]]
+Header = dict[str, Any]  # objects, and whatever a program wrote beside them
 
 
 class Label(NamedTuple):
@@ -83,7 +83,7 @@ class Thresholds(NamedTuple):
 
 
 def header_of(file: IO[bytes]) -> Header:
-    """Return all but the images of a file of results; what it lacks, or is wrong, is not there.
+    """Return what the format has beside the images; what a file lacks, or is wrong, is not there.
 
     Predictions of SpeciesNet have nothing of it.
 
@@ -153,7 +153,8 @@ def joined(header: Header, new: Header) -> tuple[Header, Renumbering]:
     """
     categories, new_categories = _joined(_whats(header, CATEGORIES), _whats(new, CATEGORIES))
     species, new_species = _joined(_whats(header, SPECIES), _whats(new, SPECIES))
-    both: Header = {INFO: new.get(INFO, header.get(INFO, {}))}
+    both = {name: said for name, said in {**header, **new}.items() if name not in HEADER}
+    both = {INFO: new.get(INFO, header.get(INFO, {})), **both}
     both[CATEGORIES] = {number: name for number, (name, _) in categories.items()}
     if SPECIES in header or SPECIES in new:
         both[SPECIES] = {number: name for number, (name, _) in species.items()}

@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 MOST = 1 << 23  # characters of a piece
@@ -19,8 +20,41 @@ class JsonError(ValueError):
     """A file that is no JSON, or has a piece that is too large or too deep to be read."""
 
 
+class _TooLongError(JsonError):
+    """A piece that is longer than is taken."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"a piece of it is longer than {most:,} characters")
+
+
+@dataclass
+class Others:
+    """What an object has beside the members that are wanted, as far as it is small.
+
+    Attributes
+    ----------
+    known
+        The names of members that are not looked for.
+    most
+        So many characters are kept of all together.
+    found
+        The others by their names.
+    left
+        The names of those that were too long.
+    """
+
+    known: Container[str]
+    most: int
+    found: dict[str, Any] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
 def pieces(
-    file: IO[bytes], wanted: Container[str] = (), *, required: str | None = None
+    file: IO[bytes],
+    wanted: Container[str] = (),
+    *,
+    required: str | None = None,
+    others: Others | None = None,
 ) -> Iterator[tuple[str, Any]]:
     """Yield the elements of a list, or of the wanted lists in an object, as they come.
 
@@ -35,6 +69,8 @@ def pieces(
         The names of members of the object that the file is.
     required
         The name of one that an object must have.
+    others
+        Gets what is passed over.
 
     Raises
     ------
@@ -48,7 +84,7 @@ def pieces(
             for element in text.elements():
                 yield "", element
         case "{":
-            yield from _members(text, wanted, required)
+            yield from _members(text, wanted, required, others)
         case "":
             raise JsonError("it is empty")
         case _:
@@ -58,13 +94,16 @@ def pieces(
 
 
 def _members(
-    text: "_Text", wanted: Container[str], required: str | None
+    text: "_Text", wanted: Container[str], required: str | None, others: Others | None
 ) -> Iterator[tuple[str, Any]]:
     missing = required
     for name in text.names():
         missing = None if name == required else missing
         if name not in wanted:
-            text.skip()
+            if others is None or name in others.known:
+                text.skip()
+            else:
+                _keep(text, name, others)
         elif text.peek() == "[":
             for element in text.elements():
                 yield name, element
@@ -72,6 +111,19 @@ def _members(
             yield name, text.value()
     if missing is not None:
         raise JsonError(f'it has no "{missing}"')
+
+
+def _keep(text: "_Text", name: str, others: Others) -> None:
+    """Take the value that is next, or pass it over where there is too much of it."""
+    text.peek()
+    try:
+        value = text.value(others.most - len(name))
+    except _TooLongError:
+        others.left.append(name)
+        text.skip()
+    else:
+        others.most -= len(name) + len(json.dumps(value))
+        others.found[name] = value
 
 
 class _Text:
@@ -119,9 +171,12 @@ class _Text:
             case _:
                 self.value()
 
-    def value(self) -> Any:
-        """Return the value that is next, with no space before it: see `peek`."""
-        size = _CHUNK
+    def value(self, most: int | None = None) -> Any:
+        """Return the value that is next, with no space before it: see `peek`.
+
+        One of more characters than `most`, by default `MOST`, stays next.
+        """
+        size, most = _CHUNK, MOST if most is None else most
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
@@ -135,11 +190,12 @@ class _Text:
             except ValueError as problem:  # thousands of digits
                 raise JsonError("a number in it is too long") from problem
             else:
-                if end + _CUT_OFF < len(self._text) or self._ended:
+                is_whole = end + _CUT_OFF < len(self._text) or self._ended
+                if is_whole and end - self._at <= most:
                     self._at = end
                     return value
-            if len(self._text) - self._at > MOST:
-                raise JsonError(f"a piece of it is longer than {MOST:,} characters")
+            if len(self._text) - self._at > most:
+                raise _TooLongError(most)
             self._read(size)
             size *= 2
 

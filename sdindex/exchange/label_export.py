@@ -80,7 +80,7 @@ def export_labels(
     naming = Naming(roots) if relative or len(roots) == 1 else None
     output.write(b"{\n")
     for name, content in said.header.items():
-        output.write(f'"{name}": {json.dumps(content)},\n'.encode("ascii"))
+        output.write(f"{json.dumps(name)}: {json.dumps(content)},\n".encode("ascii"))
     output.write(b'"images": [')
     before = b"\n"
     for chunk in batched(_all(session, done) if ids is None else ids, PARAMETERS):

@@ -12,6 +12,7 @@ from sdindex.arguments import DEFAULT_CLASSIFICATION_THRESHOLD, DEFAULT_THRESHOL
 from sdindex.errors import LabelFileError
 from sdindex.exchange.detections import (
     CATEGORIES,
+    HEADER,
     PREDICTIONS,
     SPECIES,
     Header,
@@ -22,7 +23,7 @@ from sdindex.exchange.detections import (
     header_of,
 )
 from sdindex.exchange.inputs import STDIN, Input, lines_of
-from sdindex.exchange.json_stream import JsonError, pieces
+from sdindex.exchange.json_stream import JsonError, Others, pieces
 from sdindex.exchange.label_tables import (
     MEDIA,
     OBSERVATIONS,
@@ -56,6 +57,7 @@ _READERS = {
     YOLO: yolo.remarks,
 }
 _IMAGES = "images"
+_MOST = 1_000_000  # characters that are kept of what no format knows
 # How each list of images is to be written.
 _EXPECTED = {
     _IMAGES: 'MegaDetector writes its results at image {:,}: expected "file", and "detections" '
@@ -86,6 +88,11 @@ class LabelFile:
         One of `sdindex.exchange.readers.kinds.KINDS`, where it is not to be told.
     opened
         The input of that path, where there is one already: a pipe is read once.
+
+    Attributes
+    ----------
+    others
+        What results have beside what the format knows; known when all was gone through.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class LabelFile:
         self._thresholds = thresholds
         self._columns = columns
         self._forced = kind
+        self.others = Others(HEADER, _MOST)
 
     def __iter__(self) -> Iterator[Label]:
         """Yield the labels in the file's order.
@@ -194,8 +202,10 @@ class LabelFile:
         except UnicodeEncodeError as problem:
             raise self._problem("is damaged: a category is no valid Unicode") from problem
         predictions = Predictions(header, least)
+        self.others = Others(HEADER, _MOST)
         try:
-            for number, (name, image) in enumerate(pieces(file, _EXPECTED), 1):
+            found = pieces(file, _EXPECTED, others=self.others)
+            for number, (name, image) in enumerate(found, 1):
                 try:
                     if name == PREDICTIONS:
                         image = predictions.image(image)

@@ -1,5 +1,6 @@
 """Storing what a label file says of the images that its paths mean."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.labels import LabelWriter, Said, human_sources
 
 _CHUNKS_OF_PART = 10
+
+log = logging.getLogger("sdindex")
 
 
 @dataclass
@@ -97,6 +100,7 @@ def import_labels(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "
             f"{printable(result.example or '')}); say what they are relative to with --relative-to"
         )
+    writer.store_others(file)
     result.images, result.labels, result.failures = writer.labels.finish()
     result.source = ", ".join(sorted(writer.sources)) or source
     session.commit()
@@ -128,6 +132,18 @@ class _Writer:
             header, self._renumbering = joined(known, file.header)
             results.store_header(session, source, header)
             taxa.store(session, named(file.header))
+
+    def store_others(self, file: LabelFile) -> None:
+        """Store what results have beside what the format knows, once they were gone through."""
+        others = file.others
+        if others.found:
+            known = results.header_of(self._session, self._source) or {}
+            results.store_header(self._session, self._source, joined(known, others.found)[0])
+        if others.left:
+            log.warning(
+                "%s: not kept, as of what the format does not know a million characters are: %s",
+                printable(file.path), printable(", ".join(others.left)[:200]),
+            )  # fmt: skip
 
     def recorded(self, remarks: Iterable[Remarks]) -> Iterator[_Recorded]:
         """Yield remarks with what is kept of each image as text.

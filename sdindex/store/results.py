@@ -16,7 +16,7 @@ from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.inserting import insert
 from sdindex.store.tables import from_json, label, result, result_file
 
-Header = dict[str, dict[str, Any]]
+Header = dict[str, Any]
 
 
 def header_of(session: Session, source: str) -> Header | None:
