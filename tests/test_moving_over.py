@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "1.9.2": {"hash_size": 8},
     "2.0.6": {"distance_threshold": 0.5},
 }
+# How many images the examples of their READMEs ask for: of a list that is longer here in none.
+READMES = {"1.1.1": (100, 23000), "1.9.2": (50000,), "2.0.6": (50000,)}
+# Why a version is not in the tests' own environment, which has one of them.
+ELSEWHERE = {
+    "1.1.1": "another smartdownsample is installed here",
+    "1.9.2": "another smartdownsample is installed here; 1.9.2 takes the place of 1.1.1",
+    "2.0.6": "2.0.6 wants torch (6 GB of disk), and loads its network, DINOv2, from the web",
+}
 
 
 @pytest.fixture
@@ -51,11 +60,23 @@ def test_every_keyword_is_taken(version: str, images: list[str], tmp_path: Path)
     assert {each.filename for each in said} <= {__file__}, "it is the caller's"
 
 
-def test_the_readmes_example(images: list[str]) -> None:
-    """Of 1.9.2 and of 2.0.6: the same, but for the list's name."""
-    my_image_list = images
-    selected = sdindex.sample_diverse(image_paths=my_image_list, target_count=50000)
-    assert sorted(selected) == sorted(images)
+@pytest.mark.parametrize("version", READMES)
+def test_the_readmes_example(version: str, images: list[str]) -> None:
+    for target_count in READMES[version]:
+        selected = sdindex.sample_diverse(image_paths=images, target_count=target_count)
+        assert sorted(selected) == sorted(images)
+
+
+@pytest.mark.parametrize("version", READMES)
+def test_the_readmes_example_beside_the_real_one(version: str, images: list[str]) -> None:
+    peer = pytest.importorskip("smartdownsample")
+    if metadata.version("smartdownsample") != version:
+        pytest.skip(ELSEWHERE[version])
+    for target_count in READMES[version]:
+        asked: dict[str, Any] = {"image_paths": images, "target_count": target_count}
+        ours, theirs = sdindex.sample_diverse(**asked), peer.sample_diverse(**asked)
+        assert sorted(ours) == sorted(map(str, theirs))
+        assert all(isinstance(path, str) for path in theirs)
 
 
 def test_by_position_too(images: list[str], capsys: pytest.CaptureFixture[str]) -> None:

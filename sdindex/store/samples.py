@@ -208,7 +208,10 @@ def ids_of(session: Session, name: str) -> set[int]:
         When there is none of that name.
     """
     of_sample = sample_image.c.sample_id == _id_of(session, name)
-    return {row for (row,) in session.rows(sa.select(sample_image.c.image_id).where(of_sample))}
+    found: set[int] = set()
+    for (rows,) in session.columns(sa.select(sample_image.c.image_id).where(of_sample)):
+        found.update(rows)
+    return found
 
 
 def parts_of(session: Session, name: str, part: str | None = None) -> dict[int, str | None]:

@@ -116,7 +116,7 @@ def split_sample(session: Session, name: str, how: Splitting) -> list[SplitPart]
             f"{name} cannot be split by {how.by} into {len(shares)} parts: {problem}; split it by "
             "something smaller, such as event"
         ) from problem
-    _store(session, name, how, frame, parts)
+    _store(session, name, how, frame, parts, lost=kept - {*frame.ids.tolist()})
     return _told(how, groups, parts, labels, needed(frame.labels).names)
 
 
@@ -175,7 +175,9 @@ def _numbered(groups: NDArray[Any]) -> Numbers:
     return numbers
 
 
-def _store(session: Session, name: str, how: Splitting, frame: Frame, parts: Parts) -> None:
+def _store(
+    session: Session, name: str, how: Splitting, frame: Frame, parts: Parts, *, lost: set[int]
+) -> None:
     """Store the largest part as that of all, and then those that are in others, or in none."""
     of_name = sample.c.name == name
     said = json.dumps({**how._asdict(), "rule": SPLIT_RULE})
@@ -187,7 +189,7 @@ def _store(session: Session, name: str, how: Splitting, frame: Frame, parts: Par
     session.execute(sample_image.update().where(of_sample).values(split=names[largest]))
     others = parts != largest
     rows = [*zip(frame.ids[others].tolist(), parts[others].tolist(), strict=True)]
-    rows += [(row, -1) for row in samples.ids_of(session, name) - {*frame.ids.tolist()}]
+    rows += [(row, -1) for row in lost]
     statement = (
         sample_image.update()
         .where(of_sample, sample_image.c.image_id == sa.bindparam("image"))
