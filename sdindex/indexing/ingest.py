@@ -42,6 +42,9 @@ MOST_REFUSALS = 20
 
 # Why a file is read again that need not have changed.
 _SAME_FILE = (Reason.METHOD, Reason.UNSETTLED, Reason.ASKED)
+# Why one is that did not where its hash is the same; where all are read, a copy did not, either.
+_PERHAPS_SAME = (Reason.UNSETTLED, Reason.ASKED)
+_COPIED = (Reason.MTIME, Reason.LATER, Reason.EARLIER, Reason.CTIME, Reason.INODE)
 
 _ANOTHER = "shows something else than before, with the same size and time"
 
@@ -237,6 +240,7 @@ class _Batch:
         self._refused: dict[int, ImageRead] = {}
         self._rewritten: list[int] = []
         self._asked: list[int] = []
+        self._perhaps_same: list[int] = []
         self._since = time.monotonic()
 
     def add(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
@@ -254,9 +258,13 @@ class _Batch:
             self._known[file.image_id] = result
             if file.reason not in _SAME_FILE:
                 self._rewritten.append(file.image_id)
-            elif result.picture is not None and file.reason is Reason.ASKED:
+            if result.picture is None:
+                return
+            if file.reason is Reason.ASKED:
                 self._summary.regreyed += self._part.again == "without grey"
                 self._asked.append(file.image_id)
+            if file.reason in _PERHAPS_SAME or (self._verify and file.reason in _COPIED):
+                self._perhaps_same.append(file.image_id)
 
     def store_when_due(self) -> None:
         full = len(self._new) + len(self._known) >= BATCH_FILES
@@ -274,14 +282,15 @@ class _Batch:
         self._refused.clear()
         self._rewritten.clear()
         self._asked.clear()
+        self._perhaps_same.clear()
         self._since = time.monotonic()
 
     def _count_what_is_kept(self) -> None:
         """Count the images that show something else now, and have labels of what they showed."""
-        before = selection.hashes(self._session, [*self._rewritten, *self._asked])
+        before = selection.hashes(self._session, [*self._rewritten, *self._perhaps_same])
         pictures = {row: self._known[row].picture for row in before}
         other = [row for row, it in pictures.items() if it and it.dhash != before[row]]
-        same = len(set(self._asked).intersection(before).difference(other))
+        same = len(set(self._perhaps_same).intersection(before).difference(other))
         self._summary.changed -= same
         self._summary.unchanged += same
         rotten = set(self._asked).intersection(other if self._verify else ())

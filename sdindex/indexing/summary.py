@@ -16,6 +16,7 @@ class Summary:
 
     Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
     `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
+    One is `changed` whose size or time is another; in a run that verifies, whose size or hash is.
     `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
     `regreyed` are those that had not changed, and were read for their greys.
     `missing` files were there at the last update, and are not now. `read` files were opened.

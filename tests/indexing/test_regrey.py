@@ -82,6 +82,31 @@ def test_workers_that_compare_sections_know_it(
     assert read == (5 if option == "regrey" else 13)
 
 
+def test_what_is_read_again_and_as_it_was_counts_as_unchanged(
+    index: Index, archive: Path, threads: Executor
+) -> None:
+    """One with another size is another, whatever it shows."""
+    copied, other = archive / "cam0/IMG_1.JPG", archive / "cam1/IMG_2.JPG"
+    os.utime(archive / "cam0/IMG_3.JPG")  # just now: not settled
+    index.update(archive, executor=threads)
+    for file, more in ((copied, b""), (other, b"more")):
+        file.write_bytes(file.read_bytes() + more)
+        os.utime(file, (LONG_AGO + 99, LONG_AGO + 99))
+    again = index.update(archive, executor=threads, verify=True)
+    assert (again.changed, again.unchanged, again.damaged) == (1, 11, [])
+    os.utime(copied, (LONG_AGO + 9, LONG_AGO + 9))
+    assert index.update(archive, executor=threads).changed == 1, "told by its time alone"
+
+
+def test_a_file_that_was_not_settled_and_is_as_it_was_did_not_change(
+    index: Index, archive: Path, threads: Executor
+) -> None:
+    os.utime(archive / "cam0/IMG_3.JPG")
+    index.update(archive, executor=threads)
+    again = index.update(archive, executor=threads)
+    assert (again.read, again.changed, again.unchanged) == (1, 0, 12)
+
+
 def test_the_command_says_what_it_read(archive: Path, db: Path) -> None:
     def run(*options: str) -> str:
         done = CliRunner().invoke(cli, ["--db", str(db), "index", *options, str(archive)])
