@@ -7,7 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sdindex.archive.names import printable
 from sdindex.archive.scan import is_image
@@ -173,11 +173,19 @@ class _Table:
         )
 
     def _require(self, label: str, name: str) -> None:
-        if label not in self._found or not any(path in self._found for path in _PATHS):
+        if not any(path in self._found for path in _PATHS):
             raise TableError(
                 f"line 1: expected the columns path (or RelativePath and File) and "
                 f"{printable(name)}, or MegaDetector results (JSON), not: {self._listed()}"
             )
+        if label not in self._found:
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise TableError(
+            f"has no column {printable(name)}: name the one that has the labels with --column "
+            f"NAME; its columns: {self._listed()}"
+        )
 
     def _first(self, wanted: str | None, usual: Sequence[str]) -> int | None:
         """Return the number of the column that is wanted, or of the first of the usual ones."""
@@ -226,7 +234,7 @@ class _Observations(_Table):
 
     def _require(self, label: str, name: str) -> None:
         if label not in self._found and label != DEFAULT_COLUMN:
-            raise TableError(f"has no column {printable(name)}; its columns: {self._listed()}")
+            self._refuse(name)
 
     def _name(self, row: Sequence[str]) -> str:
         tags = row[self._found[_TAGS]].split("|") if _TAGS in self._found else ()

@@ -226,7 +226,12 @@ def test_csv_as_timelapse_writes_it_and_as_people_do(write: Write) -> None:
     [
         ("", "line 1: expected the columns path (or RelativePath and File) and label"),
         ("name,label\nx,y\n", "not: name, label"),
-        ("path,species\nx,y\n", "not: path, species"),
+        (
+            "path,species\nx,y\n",
+            "has no column label: name the one that has the labels with --column "
+            "NAME; its columns: path, species",
+        ),
+        ("path;Species\nx;y\n", "its columns: path, Species"),
         ("path,label\nx,y\n\nz\n", "line 4: expected a path, a label"),
         ("path,label\n,y\n", "line 2: expected a path"),
         ("path,label,conf\nx,y,0.1\nx,y,high\n", "line 3: expected"),
