@@ -134,6 +134,10 @@ def quality(
     many labels, rare labels, cameras, bursts, events and days it reaches, what part of it shares
     a burst or event with another image, and how near it comes to every image, beside random
     samples (the mean of 30) and a plain stride of its size.
+
+    How many labels smaller and larger samples reach is shown with -n alone: a saved sample
+    stands beside all images, whatever it was drawn from. sdindex report NAME draws that curve,
+    beside what the sample was drawn from.
     """
     from sdindex.cli.terminal import write_quality
     from sdindex.exchange.output import STDOUT, writing
