@@ -54,7 +54,7 @@ def whole(name: str, value: object, least: int | None = None, most: int | None =
     allowed = "" if least is None else f" of at least {least}"
     if most is not None:
         allowed = f" from {least} to {most}"
-    raise UsageError(f"{name} must be a whole number{allowed}, not {_shown(value)}")
+    raise UsageError(f"{name} must be a whole number{allowed}, not {shown(value)}")
 
 
 def positive(name: str, value: object) -> float:
@@ -67,7 +67,7 @@ def positive(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not number > 0:
-        raise UsageError(f"{name} must be a number of more than 0, not {_shown(value)}")
+        raise UsageError(f"{name} must be a number of more than 0, not {shown(value)}")
     return number
 
 
@@ -81,7 +81,7 @@ def fraction(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not 0 <= number <= 1:
-        raise UsageError(f"{name} must be a number from 0 to 1, not {_shown(value)}")
+        raise UsageError(f"{name} must be a number from 0 to 1, not {shown(value)}")
     return number
 
 
@@ -94,7 +94,7 @@ def choice(name: str, value: object, allowed: Collection[str]) -> str:
         When it is none of them.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {_shown(value)}")
+        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}")
     return value
 
 
@@ -107,7 +107,7 @@ def flag(name: str, value: object) -> bool:
         When it is none: a text, even "no", would count as true.
     """
     if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False, not {_shown(value)}")
+        raise UsageError(f"{name} must be True or False, not {shown(value)}")
     return value
 
 
@@ -131,9 +131,9 @@ def text(name: str, value: object) -> str:
         When it is none, or has half of a character: no database keeps that.
     """
     if not isinstance(value, str):
-        raise UsageError(f"{name} must be a text, not {_shown(value)}")
+        raise UsageError(f"{name} must be a text, not {shown(value)}")
     if _HALF_CHARACTER.search(value):
-        raise UsageError(f"{name} must be a text of whole characters, not {_shown(value)}")
+        raise UsageError(f"{name} must be a text of whole characters, not {shown(value)}")
     return value
 
 
@@ -149,9 +149,9 @@ def path(name: str, value: object) -> str:
     """
     given: object = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(given, str):
-        raise UsageError(f"{name} must be a path, as a text or a Path, not {_shown(value)}")
+        raise UsageError(f"{name} must be a path, as a text or a Path, not {shown(value)}")
     if "\0" in given or not _can_be_encoded(given):
-        raise UsageError(f"{name} must be a path that a file can have, not {_shown(value)}")
+        raise UsageError(f"{name} must be a path that a file can have, not {shown(value)}")
     return given
 
 
@@ -189,7 +189,7 @@ def function(name: str, value: object) -> Callable[..., object]:
         When it is none.
     """
     if not callable(value):
-        raise UsageError(f"{name} must be a function, not {_shown(value)}")
+        raise UsageError(f"{name} must be a function, not {shown(value)}")
     return value
 
 
@@ -206,7 +206,7 @@ def moment(name: str, value: object) -> date:
     found = _parsed(value) if isinstance(value, str) else value
     if not isinstance(found, date):
         raise UsageError(
-            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {_shown(value)}"
+            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {shown(value)}"
         )
     if isinstance(found, datetime) and found.tzinfo is not None:
         raise UsageError(f"{name}: a camera's clock knows no time zone; give a time without one")
@@ -250,9 +250,9 @@ def _can_be_encoded(name: str) -> bool:
 def _several(name: str, value: object, allowed: str) -> Iterable[object]:
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
         return value
-    raise UsageError(f"{name} must be {allowed}, not {_shown(value)}")
+    raise UsageError(f"{name} must be {allowed}, not {shown(value)}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return what was given as a short text of one line."""
     return " ".join(_SHOWN.repr(value).split())

@@ -83,7 +83,16 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
         When a list cannot be read, or none of its images is in the index.
     """
     saved = samples.names(session) if options.exclude else set()
-    excluded = [_ids(session, listed) for listed in options.exclude if listed not in saved]
+    lists = [listed for listed in options.exclude if listed not in saved]
+    for listed in lists:
+        if listed != STDIN and not os.path.lexists(listed):
+            known = ", ".join(sorted(map(printable, saved))) or "none so far"
+            raise SampleError(
+                "exclude: there is neither a saved sample nor a file named "
+                f"{printable(listed)}; the saved samples are: {known}; to exclude nothing, leave "
+                "it out"
+            )
+    excluded = [_ids(session, listed) for listed in lists]
     return Listed(
         files=None if options.files is None else _ids(session, options.files),
         include=frozenset() if options.include is None else _ids(session, options.include),

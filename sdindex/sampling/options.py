@@ -19,6 +19,7 @@ from sdindex.arguments import (
     moment,
     path,
     paths,
+    shown,
     text,
     texts,
     whole,
@@ -237,11 +238,15 @@ def _order(name: str, value: object) -> str | tuple[int, ...]:
     """Return the name of an order, or the numbers of the bits, which may be text."""
     if isinstance(value, str):
         numbers = value.split(",")
-        if not all(number.strip().isdecimal() for number in numbers):
-            return choice(name, value, ORDERS)
-        value = [int(number) for number in numbers]
-    if not isinstance(value, Sequence):
-        return choice(name, value, ORDERS)
+        if value in ORDERS:
+            return value
+        if all(number.strip().isdecimal() for number in numbers):
+            value = [int(number) for number in numbers]
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UsageError(
+            f"{name} must be {', '.join(ORDERS)}, or numbers of bits from 0 to {HASH_BITS - 1}, "
+            f"such as 27,28,35,36, not {shown(value)}"
+        )
     bits = tuple(whole(name, bit, 0, HASH_BITS - 1) for bit in value)
     if not bits or len(set(bits)) < len(bits):
         raise UsageError(f"{name} has each bit once, from 0 to 63")

@@ -46,3 +46,14 @@ def test_since_after_until_is_one_line(db: Path, archive: Path) -> None:
     )
     same = run("select", "-n", 3, "--since", "2021-01-02", "--until", "2021-01-02", db=db)
     assert same.exit_code == 0
+
+
+def test_what_is_excluded_is_a_sample_or_a_file(db: Path, archive: Path) -> None:
+    run("index", "-q", archive, db=db)
+    run("select", "-n", 3, "--save", "spring", db=db)
+    done = run("select", "-n", 3, "--exclude", "none", db=db)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: exclude: there is neither a saved sample nor a file named none; the saved samples "
+        "are: spring; to exclude nothing, leave it out\n"
+    )
