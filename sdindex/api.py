@@ -21,6 +21,7 @@ from sdindex.hashing.bits import HASH_BITS
 from sdindex.labelling import Labelling
 from sdindex.sample import Sample
 from sdindex.sampling.count import Count, sample_count
+from sdindex.sampling.idle import refuse_idle
 from sdindex.sampling.options import SampleArguments, SampleOptions, sample_options
 from sdindex.store import samples, selection
 from sdindex.store.sampled import paths_by_id
@@ -110,6 +111,7 @@ class Index(Labelling):
         sdindex.errors.SampleError: balance is camera, label, label:RANK ...
         """
         wanted, chosen = sample_count(count), sample_options(**options)
+        refuse_idle(options, chosen, told=True)  # which the sample's export may tell
         name = optional(text, "save", save)
         told = flag("with_bursts", with_bursts)
         say = optional(function, "when_drawn", when_drawn)
@@ -150,6 +152,7 @@ class Index(Labelling):
         """
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
+        refuse_idle(options, chosen, told=name is not None)
         is_relative = flag("relative", relative)
         say = optional(function, "when_drawn", when_drawn)
         if name is None:

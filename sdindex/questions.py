@@ -30,6 +30,7 @@ from sdindex.errors import UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import images_wanted, sample_count
+from sdindex.sampling.idle import refuse_idle
 from sdindex.sampling.options import Clock, SampleArguments, sample_options
 from sdindex.store import overview, selection
 from sdindex.store.database import Store
@@ -140,6 +141,7 @@ class Questions:
         with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
+                refuse_idle(options, chosen, told=True)
                 listed = lists.resolve(session, chosen)
                 found = candidates(session, chosen, QUALITY_COLUMNS, listed)
                 sampled = draw(found, images_wanted(sample_count(count), len(found))).positions
@@ -342,6 +344,7 @@ class Questions:
                 gathered = gather_saved(session, db, saved)
         else:
             wanted, chosen = sample_count(count), sample_options(**options)
+            refuse_idle(options, chosen, told=True)
             with self._store.reading() as session:
                 gathered = gather(session, db, wanted, chosen)
         # The pictures may take minutes: the index is not kept busy meanwhile.

@@ -11,6 +11,8 @@ from sdindex.cli.delivery import Delivery, delivery_options, output_option
 from sdindex.cli.options import count_option, format_option, with_index
 from sdindex.cli.sampling import sampling_options
 from sdindex.hashing.bits import HASH_BITS
+from sdindex.sampling.idle import refuse_idle
+from sdindex.sampling.options import sample_options
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -38,6 +40,7 @@ def select(
     whole; only the largest are trimmed, evenly along the natural order of the paths. All
     options combine.
     """
+    refuse_idle(sampling, sample_options(**sampling), told=delivery.tells_bursts or bool(save))
     say = _say if sys.stderr is not None and sys.stderr.isatty() else None
     if delivery.is_of_paths:  # any number of them, as they are fetched
         paths = index.paths(

@@ -3,11 +3,12 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Any
 
+from sdindex.sampling.idle import idle
 from sdindex.sampling.options import SampleOptions
 
 # What the command line calls otherwise.
@@ -22,7 +23,8 @@ _FLAGS = {
 def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
     """Return the command line that draws a sample, quoted for this system; `db` may be usual."""
     index = ["--db", db] if db else []
-    return quoted(["sdindex", *index, "select", "-n", str(count), *spelled(options), *more])
+    words = spelled(options, but=idle(options, told="--save" in more))
+    return quoted(["sdindex", *index, "select", "-n", str(count), *words, *more])
 
 
 def quoted(words: Sequence[str]) -> str:
@@ -30,12 +32,16 @@ def quoted(words: Sequence[str]) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-def spelled(options: SampleOptions) -> list[str]:
-    """Return the words of a command line that mean these options, as far as they are not usual."""
+def spelled(options: SampleOptions, *, but: Collection[str] = ()) -> list[str]:
+    """Return the words of a command line that mean these options, as far as they are not usual.
+
+    `but` names those that are left out.
+    """
     return [
         word
         for field in fields(SampleOptions)
-        if (value := getattr(options, field.name)) != getattr(SampleOptions, field.name)
+        if field.name not in but
+        and (value := getattr(options, field.name)) != getattr(SampleOptions, field.name)
         for given in _given(field.name, value)
         for word in (_FLAGS.get(field.name, "--" + field.name.replace("_", "-")), given)
     ]

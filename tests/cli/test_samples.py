@@ -48,6 +48,23 @@ def test_since_after_until_is_one_line(db: Path, archive: Path) -> None:
     assert same.exit_code == 0
 
 
+def test_an_option_of_bursts_without_bursts_is_one_line(db: Path, archive: Path) -> None:
+    run("index", "-q", archive, db=db)
+    for option in (("--show", "first"), ("--burst-seconds", 5), ("--event-minutes", 5)):
+        for more in ((), ("--format", "megadetector"), ("--unit", "image", "--for", "labelling")):
+            done = run("select", "-n", 3, *option, *more, db=db)
+            assert (done.exit_code, done.stdout) == (1, ""), option
+            name = option[0].removeprefix("--").replace("-", "_")
+            assert f"Error: {name} is for " in done.stderr
+        wanted = run("select", "-n", 3, *option, "--for", "labelling", "--unit", "event", db=db)
+        assert wanted.exit_code == 0
+    for command in ("quality", "report"):
+        assert run(command, "-n", 3, "--show", "first", db=db).exit_code == 1
+    assert run("select", "-n", 3, "--burst-seconds", 5, "--format", "csv", db=db).exit_code == 0
+    assert run("select", "-n", 3, "--burst-seconds", 5, "--save", "it", db=db).exit_code == 0
+    assert run("quality", "-n", 3, "--burst-seconds", 5, db=db).exit_code == 0
+
+
 def test_what_is_excluded_is_a_sample_or_a_file(db: Path, archive: Path) -> None:
     run("index", "-q", archive, db=db)
     run("select", "-n", 3, "--save", "spring", db=db)

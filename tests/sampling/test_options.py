@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from sdindex import SampleError
 from sdindex.sampling.count import sample_count
+from sdindex.sampling.idle import refuse_idle
 from sdindex.sampling.kinds import Kind, Quotas
 from sdindex.sampling.options import SampleOptions, sample_options
+from sdindex.sampling.spelled import command
 
 
 def options(**given: Any) -> SampleOptions:
@@ -64,7 +66,10 @@ def test_none_is_not_given() -> None:
         ({"share": "label:deer=60%,fox=41%"}, "the shares add up to 101%"),
         ({"share": "label:deer=6%,deer=4%"}, "share names each of its parts once"),
         ({"share": "day:2024-05-01=6%", "balance": ["camera", "day"]}, "give day as the first"),
+        (
             {"order": "left"},
+            "order must be top, centre, even, or numbers of bits from 0 to 63, such",
+        ),
         ({"order": 3}, "order must be top, centre, even, or numbers of bits .* 27,28,35,36, not 3"),
         ({"order": "1,1"}, "order has each bit once"),
         ({"order": [0, 64]}, "order must be a whole number from 0 to 63, not 64"),
@@ -138,6 +143,50 @@ def test_a_purpose_is_what_is_not_said_otherwise() -> None:
     chosen = options(purpose="labelling", unit="event", order="even", balance=["label", "day"])
     assert (chosen.unit, chosen.order, chosen.balance) == ("event", "even", ("label", "day"))
     assert options(purpose="labelling", balance=()).balance == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"show": "first"}, "show is for bursts and events: give unit burst or event, too, or"),
+        ({"show": "moved"}, "show is for bursts and events"),
+        ({"burst_seconds": 10}, "burst_seconds is for bursts and events"),
+        ({"burst_distance": 0}, "burst_distance is for bursts and events"),
+        ({"event_minutes": 5}, "event_minutes is for events: give unit event, too, or leave it"),
+        ({"event_minutes": 5, "unit": "burst"}, "event_minutes is for events"),
+        ({"show": "first", "unit": "image", "purpose": "labelling"}, "show is for bursts"),
+    ],
+)
+def test_what_changes_nothing_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SampleError, match=said):
+        refuse_idle(given, options(**given))
+    if "show" not in given:
+        refuse_idle(given, options(**given), told=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"show": "first", "purpose": "labelling"},
+        {"show": "first", "unit": "event"},
+        {"burst_seconds": 5, "event_minutes": 9, "unit": "event"},
+        {"burst_seconds": 5, "purpose": "labelling"},
+        {"show": None, "burst_seconds": None},
+        {"purpose": "labelling", "unit": "image"},
+    ],
+)
+def test_what_changes_something_is_not(given: dict[str, Any]) -> None:
+    refuse_idle(given, options(**given))
+
+
+def test_a_command_that_draws_again_has_no_idle_options() -> None:
+    kept = options(show="first", burst_seconds=5, bits=3)
+    assert command("", 9, kept) == "sdindex select -n 9 --bits 3"
+    assert command("", 9, kept, "--save", "it").endswith(
+        "-n 9 --bits 3 --burst-seconds 5 --save it"
+    )
+    drawn = options(show="first", burst_seconds=5, unit="burst")
+    assert command("", 9, drawn).endswith("-n 9 --unit burst --show first --burst-seconds 5")
 
 
 def test_what_has_fixed_shares_is_the_outermost() -> None:

@@ -1,0 +1,44 @@
+"""Options of a sample that mean nothing for the unit that is drawn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sdindex.errors import SampleError
+from sdindex.sampling.options import SampleOptions, Unit
+
+# The units for which an option means something.
+_OF_UNITS: dict[str, tuple[Unit, ...]] = {
+    **dict.fromkeys(("show", "burst_seconds", "burst_distance"), ("burst", "event")),
+    "event_minutes": ("event",),
+}
+
+
+def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool = False) -> None:
+    """Refuse an option that was given, and changes nothing: it was meant for another unit.
+
+    Parameters
+    ----------
+    told
+        Whether bursts and events are told of the images, or kept, whatever is drawn.
+
+    Raises
+    ------
+    SampleError
+        When there is one.
+    """
+    for name in idle(options, told=told):
+        if given.get(name) is not None:
+            units = _OF_UNITS[name]
+            what = "bursts and events" if "burst" in units else "events"
+            raise SampleError(
+                f"{name} is for {what}: give unit {' or '.join(units)}, too, or leave it out"
+            )
+
+
+def idle(options: SampleOptions, *, told: bool) -> list[str]:
+    """Return the options that mean nothing for the unit that is drawn; `told` as before."""
+    return [
+        name
+        for name, units in _OF_UNITS.items()
+        if options.unit not in units and not (told and name != "show")
+    ]
