@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sdindex.hashing.bits import buckets
 
 FRAME_VERSION = 3  # rises when the same images would make another frame
-MOTION_RULE = 2  # rises when the same images would have another motion: see `motion`
+MOTION_RULE = 3  # rises when the same images would have another motion: see `motion`
 MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
 BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
 NO_TIME = -(1 << 63)  # what no time in seconds is

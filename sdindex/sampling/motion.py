@@ -2,10 +2,13 @@
 
 The smaller of an image's differences from the image before it and the one after it in its
 folder: an animal that is in one of three pictures makes that one differ from both. The first and
-the last of a burst have an image on one side alone, and are compared with the next two on it: the
-empty picture that an animal has left differs from the one with the animal, too, but no more than
-that one does.
+the last of a burst have an image on one side alone. They are compared with the next two on it, as
+the empty picture that an animal has left differs from the one with the animal, too; and with those
+of the bursts beside, however long ago: an empty picture has its like there, and one with an animal
+in that place has none.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +16,15 @@ from numpy.typing import NDArray
 from sdindex.sampling.blocks import MOTIONS, NO_MOTION, NO_TIME
 
 GREY_BYTES = 72  # of the small grey picture, row by row
-NEAR_SECONDS = 60  # apart, at most, are images that are compared
+NEAR_SECONDS = 60  # apart, at most, are images of one burst
+BESIDE = 5  # images of other bursts with which an end of a burst is compared: most have no more
 
 _ROWS, _COLUMNS = 8, 9
 _SCALE = 36  # the least that 4, 6 and 9 divide: of as many cells a mean is taken
 _BITS_ALIKE = 8.0  # bits of the hashes that count as a difference of one spread
 
 Numbers = NDArray[np.int64]
+Places = NDArray[np.intp]
 
 
 def motions(
@@ -34,8 +39,9 @@ def motions(
     Of two images with greys: each grey less their mean, divided by their spread (or 1, if that
     is less); of the one picture less the other, each cell less the mean of the 3 x 3 around it;
     m is the largest of these. Where one of the two has no greys m is the number of bits in which
-    their hashes differ, divided by 8. Their difference is m / (1 + m). An image that is near
-    those on one side alone is compared with the next two there.
+    their hashes differ, divided by 8. Their difference is m / (1 + m). An image that is near the
+    one on one side alone is compared with the next two there that are near, and with as many as
+    `BESIDE` on the other side, whenever they were taken.
 
     Parameters
     ----------
@@ -45,7 +51,7 @@ def motions(
         Unsigned.
     times
         In seconds, or `NO_TIME`: images that were taken more than `NEAR_SECONDS` apart are not
-        compared.
+        near.
     folders
         A number for each image's folder.
 
@@ -55,26 +61,41 @@ def motions(
         `MOTIONS` times the motion, rounded; `NO_MOTION` where no image is near.
     """
     pictures = _Pictures(greys, known, hashes)
-    near = _near(times, folders, 1)
-    left = np.flatnonzero(near)
     found = np.full(len(hashes), NO_MOTION, np.uint16)
-    for at, other in ((left, left + 1), (left + 1, left)):
-        found[at] = np.minimum(found[at], pictures.apart(at, other))
-    across = np.flatnonzero(_near(times, folders, 2) & near[:-1] & near[1:])
-    has_before, has_after = np.append([False], near), np.append(near, [False])
-    first, last = across[~has_before[across]], across[~has_after[across + 2]] + 2
-    for at, other in ((first, first + 2), (last, last - 2)):
+    for at, other in _compared(times, folders):
         found[at] = np.minimum(found[at], pictures.apart(at, other))
     return found
 
 
-def _near(times: Numbers, folders: Numbers, steps: int) -> NDArray[np.bool_]:
-    """Say of each image, but the last, whether the one so many steps on is near it."""
-    dated = times != NO_TIME
-    seconds = np.where(dated, times, 0)
-    within = np.abs(seconds[steps:] - seconds[:-steps]) <= NEAR_SECONDS
-    of_time = within | ~(dated[steps:] & dated[:-steps])
-    near: NDArray[np.bool_] = (folders[steps:] == folders[:-steps]) & of_time
+def _compared(times: Numbers, folders: Numbers) -> Iterator[tuple[Places, Places]]:
+    """Yield places of images, each once at most, and of those that they are compared with."""
+    images = np.arange(len(times))
+    at, other = _inside(images, images + 1, len(images))
+    has_after, has_before = np.zeros(len(images), bool), np.zeros(len(images), bool)
+    has_after[at] = has_before[other] = _near(times, folders, at, other)
+    yield (at := np.flatnonzero(has_after)), at + 1
+    yield (at := np.flatnonzero(has_before)), at - 1
+    for inwards, is_end in ((1, has_after & ~has_before), (-1, has_before & ~has_after)):
+        ends = np.flatnonzero(is_end)
+        at, other = _inside(ends, ends + 2 * inwards, len(images))
+        near = _near(times, folders, at + inwards, other) & _near(times, folders, at, other)
+        yield at[near], other[near]
+        for steps in range(1, BESIDE + 1):
+            at, other = _inside(ends, ends - inwards * steps, len(images))
+            together = folders[at] == folders[other]
+            yield at[together], other[together]
+
+
+def _inside(at: Places, other: Places, images: int) -> tuple[Places, Places]:
+    """Leave out the pairs whose other image there is not."""
+    there = (other >= 0) & (other < images)
+    return at[there], other[there]
+
+
+def _near(times: Numbers, folders: Numbers, at: Places, other: Places) -> NDArray[np.bool_]:
+    dated = (times[at] != NO_TIME) & (times[other] != NO_TIME)
+    seconds = np.where(dated, times[at], 0) - np.where(dated, times[other], 0)
+    near: NDArray[np.bool_] = (folders[at] == folders[other]) & (np.abs(seconds) <= NEAR_SECONDS)
     return near
 
 
@@ -89,7 +110,7 @@ class _Pictures:
         self._known = known
         self._hashes = hashes
 
-    def apart(self, at: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.uint16]:
+    def apart(self, at: Places, other: Places) -> NDArray[np.uint16]:
         """Return `MOTIONS` times the differences of images from others."""
         most: NDArray[np.float64] = (
             np.abs(self._scaled[at] - self._scaled[other]).max(axis=1, initial=0).astype(np.float64)

@@ -11,14 +11,13 @@ import numpy as np
 import sqlalchemy as sa
 
 from sdindex.sampling.blocks import FRAME_VERSION, MOTION_RULE, MOTIONS, NO_MOTION, NO_TIME
-from sdindex.sampling.motion import GREY_BYTES, motions
+from sdindex.sampling.motion import BESIDE, GREY_BYTES, motions
 from sdindex.store.database import Session
 from sdindex.store.frames import available
 from sdindex.store.tables import WrongValueError, archive, frame_change, image
 
 _TOGETHER = 1 << 14  # images that are computed at once
 _MOST = 1 << 17  # images that are sorted here: of more in one folder, the database does it
-_BESIDE = 2  # images before and after an image, with which it may be compared
 _UNKNOWN = bytes(GREY_BYTES)
 
 Change = tuple[int, float | None]  # the id of an image, and the motion that it is to have
@@ -116,10 +115,10 @@ def _natural(session: Session, archive_id: int, name: str, rows: list[_Row]) -> 
     before: list[_Row] = []
     for row in session.rows(sorted_there):
         rows.append(row)
-        if len(rows) >= _TOGETHER + _BESIDE:
-            own, after = rows[:-_BESIDE], rows[-_BESIDE:]
+        if len(rows) >= _TOGETHER + BESIDE:
+            own, after = rows[:-BESIDE], rows[-BESIDE:]
             yield _Folder(name, own, before, after)
-            before, rows = own[-_BESIDE:], after
+            before, rows = [*before, *own][-BESIDE:], after
     yield _Folder(name, rows, before)
 
 

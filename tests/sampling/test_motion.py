@@ -85,6 +85,20 @@ def test_in_a_burst_of_three_an_image_with_the_animal_moved_most(shown: tuple[in
     assert shown[max(range(3), key=lambda at: found[at] or 0)] == 1
 
 
+def test_the_empty_last_image_has_its_like_in_the_bursts_beside() -> None:
+    still = [scene(True, at=at) for at in (40, 22, 60)]  # the animal does not move in a burst
+    bursts = [[animal, animal, scene(False)] for animal in still]
+    shots = [
+        Shot(1, 1000 * number + second, grey, 0)
+        for number, burst in enumerate(bursts)
+        for second, grey in enumerate(burst)
+    ]
+    assert of_shots(shots)[:6] == [0] * 6  # of the folder's last burst, nothing comes after
+    alone = of_shots(shots[:3])
+    assert alone[2] is not None
+    assert alone[2] > 0.5  # nothing tells then that it is the empty one
+
+
 def test_who_stands_alone_has_none() -> None:
     one, other = Shot(1, 0, bytes(72), 0), Shot(1, 61, bytes(72), -1)
     assert of_shots([one]) == [None]

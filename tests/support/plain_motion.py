@@ -21,7 +21,9 @@ def motions_by_the_rule(shots: Sequence[Shot]) -> list[float | None]:
     for number, shot in enumerate(shots):
         compared = [at for at in (number - 1, number + 1) if _are_near(shots, number, at)]
         if len(compared) == 1:
-            compared += _next_but_one(shots, number, compared[0] - number)
+            inwards = compared[0] - number
+            compared += _next_but_one(shots, number, inwards)
+            compared += _on_the_other_side(shots, number, -inwards)
         differences = [_difference(shot, shots[at]) for at in compared]
         found.append(round(min(differences), 4) if differences else None)
     return found
@@ -30,6 +32,12 @@ def motions_by_the_rule(shots: Sequence[Shot]) -> list[float | None]:
 def _next_but_one(shots: Sequence[Shot], number: int, step: int) -> list[int]:
     at = number + 2 * step
     return [at] if _are_near(shots, at - step, at) and _are_near(shots, number, at) else []
+
+
+def _on_the_other_side(shots: Sequence[Shot], number: int, step: int) -> list[int]:
+    beside = range(number + step, number + 6 * step, step)
+    inside = [at for at in beside if 0 <= at < len(shots)]
+    return [at for at in inside if shots[at].folder == shots[number].folder]
 
 
 def _are_near(shots: Sequence[Shot], number: int, at: int) -> bool:
