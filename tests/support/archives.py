@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from heapq import merge
 from io import BytesIO
 from operator import attrgetter
@@ -204,24 +204,30 @@ def draw(
     height, width, _ = scene.shape
     hour = frame.taken.hour + frame.taken.minute / 60
     night = hour < NIGHT_UNTIL or hour > NIGHT_FROM
-    canvas: NDArray[Any] = scene.copy()
+    canvas: NDArray[Any] = scene
     if frame.label != EMPTY:
         canvas = add_animal(canvas, frame, night=night)
     if night:
-        lit = 1.1 - 1.3 * np.hypot(
-            *np.meshgrid(np.linspace(-0.6, 0.6, width), np.linspace(-0.6, 0.6, height))
-        )
-        grey = canvas.mean(axis=2) * lit * 0.7
-        canvas = np.repeat(grey[..., None], 3, axis=2)
+        red, green, blue = (canvas[..., channel] for channel in range(3))
+        grey = (red + green + blue) / np.float32(3)  # three times faster than their mean
+        canvas = (grey * flash(width, height) * 0.7)[..., None]
     else:
         sun = np.sin((hour - NIGHT_UNTIL) / (NIGHT_FROM - NIGHT_UNTIL) * np.pi)
         slope = np.linspace(-0.25, 0.25, width)[None, :, None] * (hour - 13) / 7
         canvas = canvas * (0.55 + 0.5 * sun + slope)
-    canvas += random.normal(0, 6 if night else 2.5, (height, width, 1))
-    picture = Image.fromarray(canvas.clip(0, 255).astype(np.uint8))
+    canvas = canvas + random.normal(0, 6 if night else 2.5, (height, width, 1))
+    seen = np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+    picture = Image.fromarray(np.broadcast_to(seen, (height, width, 3)))
     temperature = round(8 + 9 * np.sin((hour - 9) / 24 * 2 * np.pi))
     add_strip(picture, f"{strip}  {frame.taken:%Y-%m-%d  %H:%M:%S}  {temperature} C")
     return picture
+
+
+@cache
+def flash(width: int, height: int) -> NDArray[np.float64]:
+    """Return how much infrared light falls on each pixel."""
+    across, down = np.linspace(-0.6, 0.6, width), np.linspace(-0.6, 0.6, height)
+    return 1.1 - 1.3 * np.hypot(*np.meshgrid(across, down))
 
 
 def add_animal(canvas: NDArray[np.float32], frame: Frame, *, night: bool) -> NDArray[np.float32]:

@@ -8,21 +8,30 @@ Examples are fenced blocks, run in the order of the document and in one new fold
 - `sql`: a question to the index, which must have an answer.
 
 A topic begins with the archive of `scripts/make_archive` and its index; the README makes both.
+
+The archive and its index are made once and copied for each document, always to the same place.
+What a topic types is run in this process where it needs no shell; the README's commands, pipes
+and scripts are programs that are started, as a reader starts them.
 """
 
 import atexit
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import chdir, closing, contextmanager
 from functools import cache
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from sdindex.cli.main import cli
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 README = CHECKOUT / "README.md"
@@ -36,10 +45,16 @@ BLOCK = re.compile(
     r"^```(?P<kind>\w+)\n(?P<body>.*?)^```\n(?:\n```text\n(?P<printed>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
+MAKE = "python scripts/make_archive archive"
+EXAMPLES = {"console", "python", "sql"}
+SHELL = {"|", ">", "<", "2>"}  # words of the shell's own in an example
 # What differs from run to run and from machine to machine: times, and the size of a file.
 VARYING = re.compile(
     r"in \d+\.\d s( \([\d,]+ images/s\))?|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?=\n| {2})|, \d+\.\d MB"
 )
+
+
+Typed = Callable[[str, Path], tuple[bool, str]]  # a command in a folder: failed, and its output
 
 
 class ExampleError(Exception):
@@ -65,34 +80,79 @@ def rewritten(document: Path) -> str:
         When an example fails.
     """
     text = document.read_text(encoding="utf-8")
+    if not any(block["kind"] in EXAMPLES for block in BLOCK.finditer(text)):
+        return text
+    typed = _begun if document == README else _typed
     with _folder(prepared=document != README) as folder:
-        return BLOCK.sub(lambda block: _run(block, folder), text)
+        return BLOCK.sub(lambda block: _run(block, folder, typed), text)
 
 
 @contextmanager
 def _folder(*, prepared: bool) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        folder = Path(name)
-        (folder / "scripts").symlink_to(CHECKOUT / "scripts")
+    folder = _place()
+    try:
         if prepared:
-            shutil.copytree(made_archive(), folder / "archive")
-            _shell("sdindex index --quiet archive", folder)
+            shutil.copytree(_indexed(folder), folder, symlinks=True)
+        else:
+            _make(folder)
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepared(command: str, folder: Path) -> str:
+    failed, output = _started(command, folder)
+    if failed:
+        raise ExampleError(f"{command}\n{output}")
+    return output
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "scripts").symlink_to(CHECKOUT / "scripts")
 
 
 @cache
+def _place() -> Path:
+    """Return where all examples are run: an index knows where its archive lies."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.rmdir()
+    return folder
+
+
+@cache
+def _kept() -> Path:
+    """Return a folder that goes when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="sdindex-documents-", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def made_archive() -> Path:
-    """Return the archive of scripts/make_archive, made once; it goes when Python ends."""
-    made = Path(tempfile.mkdtemp(prefix="sdindex-documents-")) / "archive"
-    atexit.register(shutil.rmtree, made.parent, ignore_errors=True)
-    _shell(f"python scripts/make_archive {made}", CHECKOUT)
-    return made
+    """Return the archive of scripts/make_archive, made once."""
+    return _made()[0]
 
 
-def _run(block: re.Match[str], folder: Path) -> str:
+@cache
+def _made() -> tuple[Path, str]:
+    """Return the archive, and what was printed when it was made."""
+    _make(_kept() / "made")
+    return _kept() / "made" / "archive", _prepared(MAKE, _kept() / "made")
+
+
+@cache
+def _indexed(place: Path) -> Path:
+    """Return what a topic begins with, made once in the place that it is copied to."""
+    _make(place)
+    shutil.copytree(made_archive(), place / "archive")
+    _prepared("sdindex index --quiet archive", place)
+    return place.rename(_kept() / "indexed")
+
+
+def _run(block: re.Match[str], folder: Path, typed: Typed) -> str:
     kind, body, printed = block["kind"], block["body"], block["printed"]
     if kind == "console":
-        return block[0].replace(body, _console(body, folder), 1)
+        return block[0].replace(body, _console(body, folder, typed), 1)
     if kind == "python":
         output = _python(body, folder)
         if printed is not None:
@@ -105,11 +165,16 @@ def _run(block: re.Match[str], folder: Path) -> str:
 _SETTLED = 2.1  # seconds: a file that was changed later is read again, in case it changes once more
 
 
-def _console(body: str, folder: Path) -> str:
+def _console(body: str, folder: Path, typed: Typed) -> str:
     shown = []
     for line in body.splitlines():
         if line.startswith("$ "):
-            output = _shell(line.removeprefix("$ "), folder, may_fail="\nError: " in body)
+            command = line.removeprefix("$ ")
+            failed, output = typed(command, folder)
+            if failed and "\nError: " not in body:
+                raise ExampleError(f"{command}\n{output}")
+            if command.startswith(("cp ", "touch ")):
+                time.sleep(_SETTLED)
             shown.append(f"{line}\n{_as_shown(output, folder)}")
     return "".join(shown)
 
@@ -134,7 +199,26 @@ def _ask(question: str, folder: Path) -> None:
             raise ExampleError(f"no answer: {question}")
 
 
-def _shell(command: str, folder: Path, *, may_fail: bool = False) -> str:
+def _begun(command: str, folder: Path) -> tuple[bool, str]:
+    """Run a command as the reader's first ones are; the same archive is made once."""
+    if command != MAKE:
+        return _started(command, folder)
+    archive, output = _made()
+    shutil.copytree(archive, folder / "archive")
+    return False, output
+
+
+def _typed(command: str, folder: Path) -> tuple[bool, str]:
+    """Run a command in this process, if it is one of ours alone."""
+    words = shlex.split(command)
+    if words[0] != "sdindex" or SHELL.intersection(words):
+        return _started(command, folder)
+    with chdir(folder):
+        done = CliRunner(env={"COLUMNS": COLUMNS}).invoke(cli, words[1:], prog_name="sdindex")
+    return bool(done.exit_code), done.output
+
+
+def _started(command: str, folder: Path) -> tuple[bool, str]:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(  # noqa: S602  (as a reader would type it)
         command,
@@ -146,11 +230,7 @@ def _shell(command: str, folder: Path, *, may_fail: bool = False) -> str:
         text=True,
         check=False,
     )
-    if done.returncode and not may_fail:
-        raise ExampleError(f"{command}\n{done.stdout}")
-    if not command.startswith(("sdindex", "python")):  # it may have changed a file
-        time.sleep(_SETTLED)
-    return done.stdout
+    return bool(done.returncode), done.stdout
 
 
 def _as_shown(output: str, folder: Path) -> str:
