@@ -7,16 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sdindex import Index, OutputError, UsageError
 from sdindex.exchange.folders import new_folder
-from sdindex.exchange.formats import huggingface, yolo
 from sdindex.exchange.formats.registry import FORMATS, Wishes
 from sdindex.store.sampled import Box, SampledImage
 from tests.conftest import make_image
@@ -240,29 +236,3 @@ def test_the_command_line_writes_folders(
     done = run(*asked, "yolo", "--copy-to", tmp_path / "ds", db=db)
     assert done.exit_code == 0
     assert "14 images put in" in done.stderr
-
-
-letters = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
-odd = ["a b", 'q"u,o', "ü", "back\\slash", "\udcff", "images", "a;b", "='x"]
-name = st.text(letters, min_size=1).filter(lambda part: part not in (".", ".."))
-name |= st.sampled_from(odd)
-path = st.lists(name, min_size=1, max_size=3).map(lambda parts: "/".join(parts) + ".jpg")
-
-
-@given(st.lists(path, unique=True, max_size=6))
-def test_every_path_comes_through_every_format(paths: list[str]) -> None:
-    images = [Image(each, labels=("fox",)) for each in paths]
-    tasks = json.loads(written(images, "label-studio"))
-    queries = [urlsplit(task["data"]["image"]).query for task in tasks]
-    assert [os.fsdecode(unquote_to_bytes(query.removeprefix("d="))) for query in queries] == paths
-    if all("\udcff" not in each for each in paths):
-        assert [parse_qs(query)["d"] for query in queries] == [[each] for each in paths]
-    lines = [json.loads(line) for line in written(images, "cvat").splitlines()[2:]]
-    assert [line["name"] + line["extension"] for line in lines] == paths
-    targets = yolo.targets(images)
-    assert len({*map(yolo.boxes_path, targets)}) == len(paths)
-    if all("\udcff" not in each for each in paths):
-        assert len({*huggingface.targets(images)}) == len(paths)
-    elif paths:
-        with pytest.raises(OutputError, match="no Unicode"):
-            huggingface.targets(images)

@@ -336,6 +336,9 @@ def lists(folder: Path) -> list[Path]:
             {"images": [{"id": 1, "file_name": first}], "annotations": [],
              "categories": [{"id": 1, "name": "x"}]}
         ),
+        "images.json": json.dumps(  # of which nothing is said
+            {"images": [{"id": 1, "file_name": first}], "annotations": [], "categories": []}
+        ),
         "ls.json": json.dumps([{"data": {"image": f"/data/local-files/?d={quoted}"}}]),
         "cvat.xml": f'<annotations><image name="{first}" width="1" height="1"/></annotations>',
         "manifest.jsonl": '{"version":"1.1"}\n{"type":"images"}\n'

@@ -17,7 +17,7 @@ def remarks(file: Input) -> Iterator[Remarks]:
     """Yield the labels of each image; what has a score is a machine's."""
     with file.opened() as content:
         names, images = _head(content)
-    if not images or not names:
+    if not images:
         raise FaultyError('expected "images", "categories" and "annotations" of COCO')
     seen: set[object] = set()
     with file.opened() as content:
