@@ -41,6 +41,8 @@ def label_curve(points: Sequence[tuple[int, int, float]]) -> go.Figure:
 def time_bubbles(
     cameras: Sequence[str],
     cells: Sequence[tuple[int, str, int, int]],
+    gaps: Sequence[tuple[date, date]] = (),
+    ticks: Sequence[date] = (),
 ) -> go.Figure:
     """Return a row for each camera, and on it a bubble for each day, the sample's within.
 
@@ -51,6 +53,10 @@ def time_bubbles(
     cells
         The camera's row in `cameras`, the day (ISO 8601), its images, and how many of
         them the sample has.
+    gaps
+        Days between which the axis has nothing.
+    ticks
+        Days that the axis names, where it has gaps.
     """
     names = _shown(cameras)
     largest = max((images for _, _, images, _ in cells), default=1)
@@ -73,7 +79,11 @@ def time_bubbles(
                 "opacity": opacity,
             },
         )
-    figure.update_xaxes(type="date")
+    breaks = [{"bounds": [first.isoformat(), last.isoformat()]} for first, last in gaps]
+    figure.update_xaxes(type="date", rangebreaks=breaks)
+    if breaks:  # the ticks that plotly chooses fall into them
+        named = [f"{day:%b} {day.year}" for day in ticks]
+        figure.update_xaxes(tickvals=[day.isoformat() for day in ticks], ticktext=named)
     days = {date.fromisoformat(day) for _, day, _, _ in cells}
     if len(days) == 1:  # or plotly would show a millisecond of it
         (only,) = days

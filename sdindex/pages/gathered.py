@@ -22,6 +22,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.quality import QUALITY_COLUMNS, Quality, quality
 from sdindex.sampling.reached import LabelsReached, labels_reached
 from sdindex.sampling.sample import Candidates, draw
+from sdindex.sampling.sheet import Sheets
 from sdindex.sampling.spelled import command
 from sdindex.sampling.trim import stride
 from sdindex.store import archives, samples, selection
@@ -31,6 +32,7 @@ from sdindex.store.sampled import Heard, SampledImage, by_id
 
 MAP_LEFT = 4000  # images that are left out: what a browser draws with ease
 CURVE_POINTS = 16
+GROUPED_BY = ("camera", "bucket", "label", "day")
 
 
 class Origin(NamedTuple):
@@ -76,9 +78,28 @@ class Bucket(NamedTuple):
     keeps: int
 
 
+class Group(NamedTuple):
+    """Images that are shown together: how many there are, and which of the sample."""
+
+    name: str
+    images: int
+    members: list[int]
+
+
+class Burst(NamedTuple):
+    """The burst of an image: its number, its images, and how many of them the sample has."""
+
+    number: int
+    images: int
+    sampled: int
+
+
 @dataclass(frozen=True)
 class Gathered:
-    """The sample, counts of what it is drawn from, and an even subset of those left out."""
+    """The sample, counts of what it is drawn from, and an even subset of those left out.
+
+    `sheets` has the groups by what they are of, and `bursts` the burst of each sampled image.
+    """
 
     origin: Origin
     archives: list[str]
@@ -92,6 +113,8 @@ class Gathered:
     cameras: "Counter[str]"
     cells: "Counter[tuple[str, date]]"
     sampled_cells: "Counter[tuple[str, date]]"
+    sheets: dict[str, list[Group]]
+    bursts: list[Burst]
 
     @property
     def images(self) -> int:
@@ -154,7 +177,7 @@ def _gathered(session: Session, found: Candidates, drawn: Numbers, origin: Origi
         by_camera[name] += images
     # What is saved is fixed here; samples of other sizes are drawn without it.
     free = found if origin.name is None else replace(found, fixed=drawn[:0])
-    dated, on_days = times != NO_TIME, days(times)
+    dated, on_days, sheets = times != NO_TIME, days(times), Sheets(found)
     dated_drawn = drawn[dated[drawn]]
     return Gathered(
         origin=origin,
@@ -171,7 +194,23 @@ def _gathered(session: Session, found: Candidates, drawn: Numbers, origin: Origi
         cameras=+by_camera,
         cells=_cells(cameras.numbers[dated], on_days[dated], names),
         sampled_cells=_cells(cameras.numbers[dated_drawn], on_days[dated_drawn], names),
+        sheets={by: _groups(sheets, drawn, by) for by in GROUPED_BY},
+        bursts=_bursts(found, drawn),
     )
+
+
+def _groups(sheets: Sheets, drawn: Numbers, by: str) -> list[Group]:
+    return [
+        Group(group.name, group.images, np.searchsorted(drawn, group.sample).tolist())
+        for group in sheets.groups(drawn, by)
+    ]
+
+
+def _bursts(found: Candidates, drawn: Numbers) -> list[Burst]:
+    _, numbers, images = np.unique(found.groups["burst"], return_inverse=True, return_counts=True)
+    of_sample = numbers[drawn].tolist()
+    sampled = Counter(of_sample)
+    return [Burst(number, int(images[number]), sampled[number]) for number in of_sample]
 
 
 def _labels(found: Candidates, count: int) -> list[LabelsReached]:

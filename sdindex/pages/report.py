@@ -2,20 +2,20 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from plotly.offline import get_plotlyjs
 
 from sdindex.archive.names import printable
-from sdindex.archive.natural import sort_key
 from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
 from sdindex.pages import charts
-from sdindex.pages.gathered import Gathered
+from sdindex.pages.gathered import Gathered, Group
 from sdindex.pages.sheet import even, lacking, pictures, rendered, source, text_of, tile
 from sdindex.pages.thumbnails import Thumbnail
 from sdindex.pages.told import beside, is_plain, sentences
@@ -26,6 +26,9 @@ CHART_CAMERAS = 30
 CHART_BUCKETS = 64
 CHART_DAYS = 400
 STRAY_DAYS, STRAY_SHARE = 366, 0.02
+_TICKS = 6  # a part of the axis of times that is less than one of so many has a single tick
+
+_NAMELESS = {"bucket": "all", "label": "no label", "day": "no time"}
 
 _Key = tuple[str, str]  # an image: its archive's root and its path
 
@@ -60,8 +63,8 @@ def page(
         origin=_origin(gathered),
         problems=problems,
         figures=_figures(gathered),
-        groups=_groups(gathered, shown, sheet),
-        shown=len(shown),
+        tiles=_tiles(gathered, shown, sheet),
+        sheets=_sheets(gathered, len(shown)),
         sampled=len(sample),
         notes=_notes(gathered),
         quality=_quality(gathered),
@@ -115,24 +118,38 @@ def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
     ]
 
 
-def _groups(
+def _tiles(
     gathered: Gathered, shown: Sequence[SampledImage], sheet: Sequence[Thumbnail]
 ) -> list[dict[str, Any]]:
-    """Return the contact sheet by camera, in natural order."""
-    tiles: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    name_of = gathered.naming.camera
-    for number, (image, picture) in enumerate(zip(shown, sheet, strict=True)):
-        tiles[name_of(image)].append({**tile(image, picture), "identity": _identity(number)})
-    sampled = Counter(map(name_of, gathered.sample))
+    """Return what the contact sheet shows of each image."""
+    bursts = even(gathered.bursts, len(shown))
     return [
         {
-            "name": printable(name),
-            "sampled": sampled[name],
-            "images": gathered.cameras[name],
-            "tiles": tiles[name],
+            **tile(image, picture),
+            "identity": _identity(number),
+            "burst": burst.number,
+            "of_burst": f"{burst.sampled:,} of {burst.images:,} images of its burst"
+            if burst.images > 1
+            else "",
         }
-        for name in sorted(tiles, key=sort_key)
+        for number, (image, picture, burst) in enumerate(zip(shown, sheet, bursts, strict=True))
     ]
+
+
+def _sheets(gathered: Gathered, shown: int) -> dict[str, list[tuple[str, int, int, list[int]]]]:
+    """Return the groups of the contact sheet: names, how many are sampled, of how many, tiles."""
+    tile_of = {at: number for number, at in enumerate(even(range(len(gathered.sample)), shown))}
+    name_of = gathered.naming.camera
+
+    def told(by: str, group: Group) -> tuple[str, int, int, list[int]]:
+        name = group.name or _NAMELESS.get(by, "")
+        if by == "camera":  # where there are several archives, with their names
+            name = name_of(gathered.sample[group.members[0]])
+        tiles = [tile_of[at] for at in group.members if at in tile_of]
+        return printable(name), len(group.members), group.images, tiles
+
+    found = {by: [told(by, group) for group in groups] for by, groups in gathered.sheets.items()}
+    return {by: [group for group in groups if group[3]] for by, groups in found.items()}
 
 
 def _quality(gathered: Gathered) -> dict[str, Any] | None:
@@ -156,6 +173,8 @@ def _notes(gathered: Gathered) -> dict[str, str]:
         images = sum(count for (_, day), count in gathered.cells.items() if day in stray)
         many = "1 image is" if images == 1 else f"{images:,} images are"
         time.append(f"{many} a year or more from all others ({years}), and not shown here.")
+    if gaps_between(gathered.cells):
+        time.append("Years without images are left out of the axis.")
     notes["time"] = " ".join(time)
     drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left_out)
     if drawn < gathered.images:
@@ -204,6 +223,8 @@ def _time_chart(gathered: Gathered) -> Any:
     return charts.time_bubbles(
         [printable(name) for name in rows],
         [(row, day, images, sampled) for (row, day), (images, sampled) in sorted(cells.items())],
+        gaps_between(near),
+        _ticks(near),
     )
 
 
@@ -212,13 +233,39 @@ def stray_days(cells: Mapping[tuple[str, date], int]) -> set[date]:
     by_day = Counter[date]()
     for (_, day), images in cells.items():
         by_day[day] += images
+    few = STRAY_SHARE * by_day.total()
+    runs = _runs(by_day)
+    return {day for run in runs if sum(by_day[day] for day in run) < few for day in run}
+
+
+def gaps_between(cells: Mapping[tuple[str, date], int]) -> list[tuple[date, date]]:
+    """Return what an axis of times leaves out: most of each year or more without images."""
+    stray = stray_days(cells)
+    runs = _runs({day for _, day in cells} - stray)
+    days = sum((run[-1] - run[0]).days for run in runs)
+    gaps = []
+    for before, after in pairwise(runs):
+        edge = min(max(31, days // 20), (after[0] - before[-1]).days // 3)
+        gaps.append((before[-1] + timedelta(edge), after[0] - timedelta(edge)))
+    return gaps
+
+
+def _ticks(cells: Mapping[tuple[str, date], int]) -> list[date]:
+    """Return the first day of each part of an axis with gaps, and the last one of a long part."""
+    runs = _runs({day for _, day in cells})
+    few = sum((run[-1] - run[0]).days for run in runs) / _TICKS
+    return [day for run in runs for day in run[:: max(1, len(run) - 1)]
+            if day == run[0] or (day - run[0]).days > few]  # fmt: skip
+
+
+def _runs(days: Iterable[date]) -> list[list[date]]:
+    """Return days in order, apart where there is none for a year or more."""
     runs: list[list[date]] = []
-    for day in sorted(by_day):
+    for day in sorted(days):
         if not runs or (day - runs[-1][-1]).days > STRAY_DAYS:
             runs.append([])
         runs[-1].append(day)
-    few = STRAY_SHARE * by_day.total()
-    return {day for run in runs if sum(by_day[day] for day in run) < few for day in run}
+    return runs
 
 
 def _map_points(gathered: Gathered) -> list[SampledImage]:

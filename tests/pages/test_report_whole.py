@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import date
 from html import unescape
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import sdindex
-from sdindex import Index, SampleError, UsageError
+from sdindex import Index, SampledImage, SampleError, UsageError
 from sdindex.cli.main import cli
-from sdindex.pages.report import stray_days
+from sdindex.pages.charts import time_bubbles
+from sdindex.pages.report import gaps_between, stray_days
 from sdindex.pages.told import is_plain, sentences
 from sdindex.sampling.options import SampleArguments, sample_options
 from tests.conftest import make_image
@@ -41,11 +44,11 @@ def test_a_saved_sample_is_reported_as_it_was_saved(
     assert f"sdindex {sdindex.__version__}" in head
     said = page.locator("#command").inner_text()
     assert said.endswith("select -n 4 --balance camera --under cam1 --save four")
-    told = page.locator("main > p").first.inner_text()
+    told = page.locator("#said").inner_text()
     assert "shared out evenly by camera" in told
     assert "kept whole" not in told
     assert "It was drawn when the index had 12 images that could be sampled" in told
-    assert "kept whole" in show(index.report(3)).locator("main > p").first.inner_text()
+    assert "kept whole" in show(index.report(3)).locator("#said").inner_text()
 
 
 @pytest.mark.parametrize(
@@ -209,3 +212,149 @@ def test_a_stray_year_does_not_squeeze_the_chart() -> None:
     assert not stray_days(main | {("a", date(2019, 5, day)): 30 for day in range(1, 9)})
     assert not stray_days({("a", date(1970, 1, 1)): 1})
     assert not stray_days({})
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an index of two cameras, with times in bursts of three and a stray year, and labels."""
+    folder = tmp_path_factory.mktemp("labelled")
+    names = {f"{seed:02d}.jpg": f"2026:04:{1 + seed // 6:02d} 10:00:{seed % 3:02d}"
+             for seed in range(59)} | {"59.jpg": "1970:01:01 00:00:00"}  # fmt: skip
+    rows = []
+    for seed, (name, time) in enumerate(names.items()):
+        exif = Image.Exif()
+        exif[0x010F] = "RECONYX"
+        exif.get_ifd(0x8769)[0x9003] = time
+        path = folder / "archive" / f"cam{seed // 3 % 2}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(make_image(folder / "image.jpg", seed // 3, (320, 180))) as image:
+            image.save(path, exif=exif)
+        rows.append(f"cam{seed // 3 % 2}/{name},{('fox', 'deer', 'owl')[seed // 3 % 3]}")
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows[:48]]))
+    with Index(folder / "sdindex.db") as made, ThreadPoolExecutor(2) as executor:
+        made.update(folder / "archive", executor=executor)
+        made.import_labels(folder / "labels.csv")
+        made.select(20, save="twenty")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reported(labelled: Path) -> str:
+    with Index(labelled / "sdindex.db") as made:
+        return made.report(name="twenty")
+
+
+def titles(page: Any) -> list[str]:
+    return [str(one.get_attribute("title")) for one in page.query_selector_all("#sheet .shot")]
+
+
+def test_the_sheet_is_grouped_as_one_likes(
+    show: Callable[..., Any], labelled: Path, reported: str
+) -> None:
+    page = show(reported)
+    with Index(labelled / "sdindex.db") as made:
+        sample = made.sample("twenty")
+        every = made.select(60)
+    groups: dict[str, Callable[[SampledImage], str]] = {
+        "label": lambda image: image.labels[0] if image.labels else "no label",
+        "day": lambda image: f"{image.taken_at:%Y-%m-%d}",
+        "bucket": lambda image: f"{image.bucket:04b}",
+        "camera": lambda image: image.camera,
+    }
+    for by, group_of in groups.items():
+        page.locator("#by").select_option(by)
+        there, sampled = Counter(map(group_of, every)), Counter(map(group_of, sample))
+        heads = page.locator(".group h3").all_inner_texts()
+        assert sorted(heads) == sorted(
+            f"{name} {sampled[name]} of {there[name]}" for name in sampled
+        )
+        assert sorted(titles(page)) == sorted(one.relative_path for one in sample)
+
+
+def test_enlarged_has_the_sampled_images_of_its_burst(
+    show: Callable[..., Any], labelled: Path, reported: str
+) -> None:
+    page = show(reported)
+    with Index(labelled / "sdindex.db") as made:
+        sample = made.sample("twenty", with_bursts=True)
+    bursts = Counter(one.burst for one in sample)
+    several = next(one for one in sample if bursts[one.burst] > 1)
+    frames = [one.relative_path for one in sample if one.burst == several.burst]
+    alone = next(one for one in sample if bursts[one.burst] == 1)
+    words, strip = page.locator("#large .words"), page.locator("#burst .shot")
+    page.locator(f'.shot[title="{alone.relative_path}"]').click()
+    assert not page.locator("#burst").is_visible()
+    assert "1 of 3 images of its burst" in words.inner_text()
+    page.keyboard.press("Escape")
+    page.locator(f'.shot[title="{frames[0]}"]').focus()
+    page.keyboard.press("Enter")
+    assert strip.count() == len(frames)
+    for key, at in (("ArrowDown", 1), ("ArrowUp", 0), ("ArrowUp", 0)):
+        page.keyboard.press(key)
+        assert words.inner_text().startswith(frames[at])
+        assert strip.nth(at).get_attribute("aria-current") == "true"
+    strip.nth(1).click()
+    assert words.inner_text().startswith(frames[1])
+    place = titles(page).index(frames[1])
+    for step, key in ((-1, "ArrowLeft"), (0, "ArrowRight")):
+        page.keyboard.press(key)
+        assert words.inner_text().startswith(titles(page)[place + step])
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.title") == frames[1]
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.title") == titles(page)[place - 1]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "light"), (1366, "dark"), (2560, "light"), (2560, "dark")]
+)
+def test_it_uses_the_width_and_axe_finds_nothing_serious(
+    show: Callable[..., Any], reported: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = show(reported, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    top = page.locator("#sheet").bounding_box()["y"]
+    assert page.locator("#figures").bounding_box()["y"] < top  # also on a phone
+    boxes = [one.bounding_box() for one in page.query_selector_all("#sheet .tile")]
+    first = [box for box in boxes if abs(box["y"] - boxes[0]["y"]) < 2]
+    assert max(box["x"] + box["width"] for box in first) > 0.95 * width
+    assert len({round(box["width"] / 3) for box in first}) == 1
+    for opened in (False, True):
+        if opened:
+            page.locator(".shot").first.click()
+            box = page.locator("dialog[open]").bounding_box()
+            assert box["y"] + box["height"] <= 900
+        found = axe.run(page).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
+
+
+def test_the_charts_of_species_and_of_a_stray_year(
+    show: Callable[..., Any], labelled: Path, reported: str
+) -> None:
+    page = show(reported)
+    curve = page.locator("#chart-labels")
+    assert "drawn so" in curve.inner_text()
+    assert "images drawn" in curve.inner_text()
+    (ours, random), time = (json.loads(page.locator("#data-charts").text_content())[name]["data"]
+                            for name in ("labels", "time"))  # fmt: skip
+    assert dict(zip(ours["x"], ours["y"], strict=True))[20] == 3
+    assert random["y"] == sorted(random["y"])
+    assert curve.locator(".points path").count() == 2 * len(ours["x"])
+    assert {day[:4] for trace in time for day in trace["x"]} == {"2026"}
+    assert "1 image is a year or more from all others (1970)" in page.content()
+    first, last = page.evaluate("document.getElementById('chart-time').layout.xaxis.range")
+    assert first[:4] == last[:4] == "2026"
+
+
+def test_empty_years_take_no_room_on_the_axis_of_times() -> None:
+    old = {("a", date(2009, 5, day)): 40 for day in range(1, 29)}
+    new = {("b", date(2014, 7, day)): 40 for day in range(1, 29)}
+    ((first, last),) = gaps_between(old | new)
+    assert date(2009, 5, 28) < first < date(2009, 8, 1)
+    assert date(2014, 5, 1) < last < date(2014, 7, 1)
+    assert gaps_between(old) == gaps_between(old | {("a", date(1970, 1, 1)): 1}) == []
+    figure = time_bubbles(["a"], [(0, "2009-05-01", 1, 0)], [(first, last)], [date(2009, 5, 1)])
+    assert figure.layout.xaxis.rangebreaks[0].bounds == (first.isoformat(), last.isoformat())
+    assert figure.layout.xaxis.ticktext == ("May 2009",)
