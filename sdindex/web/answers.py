@@ -66,9 +66,12 @@ def start_of(index: "Labelling", review: Review) -> dict[str, Any]:
         "labels": [*dict.fromkeys(one.label for one in labels if one.label)][:_TOLD_LABELS],
         "sources": [*dict.fromkeys(one.source for one in labels)][:_TOLD_LABELS],
         "formats": [
-            {"name": form.name, "summary": form.summary,
-             "isFile": not form.is_folder and not form.needs}
-            for form in FORMATS.values()
+            *({"name": form.name, "summary": form.summary,
+               "flags": f"--format {form.name} -o {'FOLDER' if form.is_folder else 'FILE'}",
+               "isFile": not form.is_folder and not form.needs}
+              for form in FORMATS.values()),
+            {"name": "copy", "summary": "the images themselves, in a folder",
+             "flags": "--copy-to FOLDER", "isFile": False},
         ],
     }  # fmt: skip
 

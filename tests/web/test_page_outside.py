@@ -1,13 +1,16 @@
 """What leaves the review's page, who may see it, and how it looks."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from sdindex import Index
+from sdindex.cli.main import cli
 from tests.pages.test_report import HOSTILE_NAMES, SLASH, posix
 from tests.support.indexes import put_labels, write_index
 from tests.web.shown import Shown, showing, until
@@ -23,7 +26,7 @@ def shown(browser: Any, shared: Path, tmp_path: Path) -> Iterator[Shown]:
             yield page
 
 
-def test_copy_save_and_export(shown: Shown) -> None:
+def test_copy_save_and_export(shown: Shown, tmp_path: Path) -> None:
     page = shown.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#copy").click()
@@ -46,7 +49,15 @@ def test_copy_save_and_export(shown: Shown) -> None:
     assert len(text.splitlines()) == 1 + COUNT
     page.locator("#format").select_option("yolo")
     page.locator("#export").click()
-    shown.told("a folder is written by: sdindex --db")
+    shown.told("copied; it is written by: sdindex --db")
+    page.locator("#format").select_option("copy")
+    page.locator("#export").click()
+    shown.told("--copy-to FOLDER")
+    words = shlex.split(page.evaluate("navigator.clipboard.readText()"))[1:]
+    folder = str(tmp_path / "copies")
+    copied = CliRunner().invoke(cli, [folder if word == "FOLDER" else word for word in words])
+    assert copied.exit_code == 0, copied.output
+    assert len([*Path(folder).rglob("*.JPG")]) == COUNT
 
 
 def test_only_to_be_looked_at(browser: Any, shared: Path, tmp_path: Path) -> None:

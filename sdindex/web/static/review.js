@@ -165,14 +165,13 @@ find("note-form").addEventListener("submit", () => {
   });
 });
 
+async function copied(text) {
+  return navigator.clipboard.writeText(text).then(() => true, () => false);
+}
 find("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(find("command").textContent);
-    tell("the command is copied");
-  } catch {
-    getSelection().selectAllChildren(find("command"));
-    tell("the command is marked: copy it with Ctrl-C");
-  }
+  if (await copied(find("command").textContent)) return tell("the command is copied");
+  getSelection().selectAllChildren(find("command"));
+  tell("the command is marked: copy it with Ctrl-C");
 });
 find("save").addEventListener("click", async () => {
   try {
@@ -194,8 +193,8 @@ find("format").replaceChildren(...start.formats.map(form => {
 find("export").addEventListener("click", async () => {
   const form = start.formats.find(one => one.name === find("format").value);
   if (!form.isFile) {
-    tell(`a folder is written by: ${find("command").textContent} --format ${form.name} -o FOLDER`);
-    return;
+    const command = `${find("command").textContent} ${form.flags}`;
+    return tell(`${await copied(command) ? "copied; " : ""}it is written by: ${command}`);
   }
   const answer = await fetch(`/export/${form.name}`, {
     method: "POST", headers: {"Content-Type": "application/json"},
