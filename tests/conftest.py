@@ -17,6 +17,7 @@ import sdindex
 from sdindex import Index
 from sdindex.indexing.executors import Threads
 from tests.support import servers
+from tests.support.straight import ABOUT_THE_FILE, Served
 
 settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
 settings.load_profile("sdindex")
@@ -59,11 +60,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"sqlite_file: {ABOUT_THE_FILE}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.config.getoption("--postgresql") and item.get_closest_marker("sqlite_file"):
+        pytest.skip(ABOUT_THE_FILE)
+
+
 @pytest.fixture
 def db(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     if request.config.getoption("--postgresql"):
         server: servers.Server = request.getfixturevalue("server")
-        return cast("Path", server.database())  # a name of an index, too
+        return cast("Path", Served(server.database()))
     return tmp_path / "sdindex.db"
 
 

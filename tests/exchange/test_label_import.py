@@ -1,7 +1,6 @@
 """Labels of a file in the index: each once, counted as stored, in place of what was said before."""
 
 import csv
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdindex.store import labels
 from sdindex.store.database import Store
 from sdindex.store.tables import image
 from tests.support.indexes import image_row, write_index
+from tests.support.straight import connected, with_marks
 
 PATHS = [f"cam{number % 2}/{number}.jpg" for number in range(8)]
 Row = tuple[str, str, str]  # path, label, confidence
@@ -38,8 +38,8 @@ def stored(db: Path, source: str) -> dict[tuple[str, str], float | None]:
         "SELECT path, label, confidence FROM label JOIN image ON image.id = image_id "
         "WHERE source = ? ORDER BY label.id"
     )
-    with sqlite3.connect(db) as connection:
-        rows = connection.execute(query, (source,)).fetchall()
+    with connected(db) as connection:
+        rows = connection.execute(with_marks(db, query), (source,)).fetchall()
     assert len({row[:2] for row in rows}) == len(rows)
     return {(path, name): confidence for path, name, confidence in rows}
 

@@ -46,8 +46,8 @@ PREDICTED = [
 ]
 
 
-def test_the_predictions_of_speciesnet(index: Index, indexed: Path) -> None:
-    file = indexed.parent / "predictions.json"
+def test_the_predictions_of_speciesnet(index: Index, indexed: Path, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.json"
     predictions = [
         {"filepath": f"/there/{path}", **said} for path, said in zip(PATHS, PREDICTED, strict=True)
     ]
@@ -71,10 +71,10 @@ def test_the_predictions_of_speciesnet(index: Index, indexed: Path) -> None:
     ]
     drawn = index.select(9, label="family:canidae")
     assert [image.relative_path for image in drawn] == ["cam0/0.jpg", "cam1/1.jpg", "cam1/5.jpg"]
-    with (indexed.parent / "again.json").open("wb") as output:
+    with (tmp_path / "again.json").open("wb") as output:
         index.export_labels(output)
     before = sorted(labels(indexed))
-    index.import_labels(indexed.parent / "again.json", source="predictions.json")
+    index.import_labels(tmp_path / "again.json", source="predictions.json")
     assert sorted(labels(indexed)) == before
 
 
@@ -89,8 +89,10 @@ def test_the_predictions_of_speciesnet(index: Index, indexed: Path) -> None:
         3,
     ],
 )
-def test_predictions_that_are_none_are_one_line(index: Index, indexed: Path, wrong: object) -> None:
-    file = indexed.parent / "predictions.json"
+def test_predictions_that_are_none_are_one_line(
+    index: Index, indexed: Path, tmp_path: Path, wrong: object
+) -> None:
+    file = tmp_path / "predictions.json"
     good = {"filepath": "cam0/0.jpg", **PREDICTED[0]}
     file.write_text(json.dumps({"predictions": [good, wrong]}))
     with pytest.raises(LabelFileError, match="not as SpeciesNet writes its predictions at image 2"):

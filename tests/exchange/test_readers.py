@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC
@@ -20,6 +19,7 @@ from sdindex.exchange.label_files import LabelFile
 from tests.conftest import make_image
 from tests.support.commands import run
 from tests.support.indexes import write_index
+from tests.support.straight import connected
 
 PATHS = ["cam 1/a.jpg", 'cam 1/b, "ü".JPG', "c;d.png", "back\\slash.jpg", "top/images/e.jpg"]
 BOX = "[0.25, 0.5, 0.5, 0.1]"
@@ -226,7 +226,7 @@ def stored(db: Path, form: str) -> set[tuple[object, ...]]:
     columns = "path, label, confidence, bbox, source"
     if form == "coco":  # it knows no source, and boxes to the hundredth of a pixel
         columns = "path, label, confidence, bbox IS NULL"
-    with sqlite3.connect(db) as connection:
+    with connected(db) as connection:
         found = connection.execute(
             f"SELECT {columns} FROM label JOIN image ON image.id = image_id"
         ).fetchall()
@@ -252,7 +252,7 @@ def test_labels_that_went_out_come_back(
     dated = [path for path in PATHS if ".." not in path]
     for name in ("a.db", "b.db"):
         write_index(folder / name, {"/data/archive": {path: images[path] for path in dated}})
-        with sqlite3.connect(folder / name) as connection:
+        with connected(folder / name) as connection:
             connection.execute("UPDATE image SET taken_at = '2026-04-01 03:49:17'")
     tasks = [
         {

@@ -6,7 +6,6 @@ The files in `results` are written by these programs' documents.
 import io
 import json
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sdindex.exchange import label_import, matching
 from sdindex.exchange.detections import joined
 from sdindex.exchange.taxonomy import ranks_of, taxonomy
 from tests.support.indexes import write_index
+from tests.support.straight import connected
 
 RESULTS = Path(__file__).parent / "results"
 PATHS = [f"cam{number % 2}/{number}.jpg" for number in range(8)]
@@ -33,7 +33,7 @@ def indexed(db: Path) -> Path:
 
 
 def asked(db: Path, query: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(db) as connection:
+    with connected(db) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -113,10 +113,12 @@ def test_results_are_kept_whole_and_once(index: Index, indexed: Path, form: str)
     assert json.loads(header) == content
 
 
-def test_what_a_source_says_anew_replaces_its_results(index: Index, indexed: Path) -> None:
+def test_what_a_source_says_anew_replaces_its_results(
+    index: Index, indexed: Path, tmp_path: Path
+) -> None:
     index.import_labels(RESULTS / "speciesnet.json", source="ours")
-    (indexed.parent / "labels.csv").write_text("path,label\ncam0/0.jpg,dog\n")
-    index.import_labels(indexed.parent / "labels.csv", source="ours")
+    (tmp_path / "labels.csv").write_text("path,label\ncam0/0.jpg,dog\n")
+    index.import_labels(tmp_path / "labels.csv", source="ours")
     assert ("cam0/0.jpg", "dog", None, None) in labels(indexed)
     kept = asked(indexed, "SELECT path FROM result JOIN image ON image.id = image_id")
     assert ("cam0/0.jpg",) not in kept
@@ -261,21 +263,23 @@ def as_indexed(form: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_results_are_written_as_they_were(index: Index, indexed: Path, form: str) -> None:
+def test_results_are_written_as_they_were(
+    index: Index, indexed: Path, tmp_path: Path, form: str
+) -> None:
     index.import_labels(RESULTS / f"{form}.json", source="first")
     assert exported(index) == as_indexed(form)
-    with (indexed.parent / "again.json").open("wb") as output:
+    with (tmp_path / "again.json").open("wb") as output:
         index.export_labels(output)
     said = labels(indexed)
     index.drop_labels("first")
-    index.import_labels(indexed.parent / "again.json", source="first")
+    index.import_labels(tmp_path / "again.json", source="first")
     assert {*labels(indexed)} == {*said}
     assert exported(index) == as_indexed(form)
 
 
 def test_results_survive_a_renamed_folder(index: Index, indexed: Path) -> None:
     index.import_labels(RESULTS / "speciesnet.json")
-    with sqlite3.connect(indexed) as connection:
+    with connected(indexed) as connection:
         connection.execute("UPDATE image SET path = 'north/' || path WHERE path LIKE 'cam1/%'")
     images = as_indexed("speciesnet")["images"]
     moved = {path if "cam0" in path else f"north/{path}": image for path, image in images.items()}

@@ -1,7 +1,6 @@
 """The cameras of an archive, by the pattern that it is indexed with."""
 
 import shutil
-import sqlite3
 from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ from sdindex import ArchiveError, Index, UsageError
 from sdindex.archive.cameras import CAMERA_RULE
 from tests.conftest import make_image
 from tests.support.counting import counts, rows
+from tests.support.straight import connected
 
 
 def names(index: Index) -> list[str]:
@@ -46,7 +46,7 @@ def test_a_camera_that_was_blank_is_named_at_the_next_update_and_nothing_is_read
 ) -> None:
     make_image(tmp_path / "cam7" / "1.jpg")
     index.update(tmp_path / "cam7", executor=threads)
-    with closing(sqlite3.connect(db)) as connection:
+    with closing(connected(db)) as connection:
         connection.execute("UPDATE image SET camera = ''")
         connection.execute("UPDATE archive SET camera_rule = 1, frame_version = NULL")
         connection.commit()

@@ -89,6 +89,7 @@ def test_half_of_the_files_is_another_card(
     assert counts(index.update(second, executor=threads)) == {"new": COUNT, "read": COUNT}
 
 
+@pytest.mark.sqlite_file
 def test_a_new_card_takes_no_longer_in_a_larger_archive(
     index: Index, first: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

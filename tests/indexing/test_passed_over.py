@@ -1,7 +1,6 @@
 """What an index holds of files that are passed over now is forgotten, and no loss."""
 
 import os
-import sqlite3
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sdindex import ArchiveError, Index, Summary, UsageError
 from tests.conftest import make_image
 from tests.support.commands import run
 from tests.support.counting import counts, rows
+from tests.support.straight import connected
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def littered(archive: Path, index: Index, threads: Executor) -> Path:
 
 def older(db: Path) -> None:
     """Give the rows of litter the names that an older program stored."""
-    with sqlite3.connect(db) as connection:
+    with connected(db) as connection:
         connection.execute("UPDATE image SET path = replace(path, '/eaDir/', '/@eaDir/')")
         connection.execute("UPDATE image SET path = replace(path, '/shadow', '/._shadow')")
     connection.close()

@@ -1,7 +1,6 @@
 """An archive read in shards, and their indexes merged into one: as if one run had read it."""
 
 import os
-import sqlite3
 from contextlib import closing
 from errno import EACCES
 from functools import partial
@@ -18,6 +17,7 @@ from tests.conftest import make_image
 from tests.indexing.test_refusals import not_giving
 from tests.support.counting import counts
 from tests.support.roots import FailingRoot
+from tests.support.straight import connected
 
 NOT_COMPARED = {"id", "archive_id", "indexed_at", "added_at", "updated_at", "frame_version"}
 Rows = dict[str, list[dict[str, object]]]
@@ -26,12 +26,17 @@ Rows = dict[str, list[dict[str, object]]]
 def rows(db: Path) -> Rows:
     """Return what an index has, without the ids and the times of indexing."""
     found: Rows = {}
-    with closing(sqlite3.connect(db)) as connection:
-        connection.row_factory = sqlite3.Row
+    with closing(connected(db)) as connection:
         for table, order in (("archive", "root"), ("image", "path"), ("device", "path")):
+            answer = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
+            names = [column[0] for column in answer.description]
             found[table] = [
-                {name: value for name, value in dict(row).items() if name not in NOT_COMPARED}
-                for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
+                {
+                    name: value
+                    for name, value in zip(names, row, strict=True)
+                    if name not in NOT_COMPARED
+                }
+                for row in answer
             ]
     for image in found["image"]:
         image["missing_since"] = image["missing_since"] is not None
@@ -225,7 +230,7 @@ def test_what_does_not_belong_together_is_refused_and_nothing_made(
 def test_a_shard_whose_job_has_not_ended_is_refused(
     archive: Path, three: list[Path], db: Path
 ) -> None:
-    with closing(sqlite3.connect(three[2])) as connection, connection:
+    with closing(connected(three[2])) as connection, connection:
         connection.execute("UPDATE archive SET updated_at = NULL")
     with pytest.raises(ArchiveError, match="the job of shard 3/3 has not read all of"):
         merge(db, *three)
@@ -246,7 +251,7 @@ def test_a_shard_that_could_not_look_at_a_folder_is_not_merged(
 
 
 def test_a_shard_of_another_version_is_refused(three: list[Path], db: Path) -> None:
-    with closing(sqlite3.connect(three[2])) as connection, connection:
+    with closing(connected(three[2])) as connection, connection:
         connection.execute("UPDATE archive SET camera_rule = 0")
     with pytest.raises(ArchiveError, match="another version of sdindex, or of its hashes"):
         merge(db, *three)

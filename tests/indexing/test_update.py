@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from tests.conftest import LONG_AGO, make_image
 from tests.indexing.conftest import Update
 from tests.indexing.test_unplugged import Unplugging
 from tests.support.counting import counts, rows
+from tests.support.straight import connected
 
 
 def test_each_file_is_read_once_and_never_again(update: Update, opened: list[str]) -> None:
@@ -85,7 +85,7 @@ def test_a_part_cannot_have_a_method_of_its_own(update: Update, archive: Path) -
 
 def test_a_hash_of_an_older_version_of_the_method_is_made_again(update: Update, db: Path) -> None:
     update()
-    connection = sqlite3.connect(db)
+    connection = connected(db)
     connection.execute("UPDATE image SET method = 'scaled-0' WHERE id = 1")
     connection.commit()
     connection.close()

@@ -14,6 +14,8 @@ from sdindex.store import sqlite_damage as damage
 from sdindex.store.database import Store
 from tests.store.test_database import change, make_index
 
+pytestmark = pytest.mark.sqlite_file
+
 
 def questions(index: Index) -> list[Callable[[], object]]:
     samples = [lambda: index.select(5), lambda: index.select(10**6)]

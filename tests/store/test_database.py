@@ -22,6 +22,7 @@ from sdindex.store import sqlite
 from sdindex.store.database import Store
 from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION, metadata
+from tests.support.straight import connected
 
 
 def make_index(db: Path) -> None:
@@ -64,12 +65,14 @@ def test_an_index_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert index.status().archives == []
 
 
+@pytest.mark.sqlite_file
 def test_a_sqlalchemy_url_names_the_same_index(db: Path) -> None:
     make_index(db)
     with Index(f"sqlite:///{db.as_posix()}") as index:
         assert index.status().schema == SCHEMA_REVISION
 
 
+@pytest.mark.sqlite_file
 def test_only_an_update_makes_an_index(db: Path) -> None:
     with pytest.raises(IndexMissingError, match="sdindex index FOLDER"):
         Index(db).select(5)
@@ -78,6 +81,7 @@ def test_only_an_update_makes_an_index(db: Path) -> None:
         make_index(db.parent / "nowhere" / "sdindex.db")
 
 
+@pytest.mark.sqlite_file
 def test_an_index_of_a_newer_version_is_refused_unchanged(db: Path, archive: Path) -> None:
     make_index(db)
     change(db, "UPDATE alembic_version SET version_num = '9999'")
@@ -95,6 +99,7 @@ def test_an_index_of_a_newer_version_is_refused_unchanged(db: Path, archive: Pat
 @pytest.mark.parametrize(
     "content", [b"", b"notes", b"SQLite format 3\0" + bytes(84), b"SQLite format 3\0" * 500]
 )
+@pytest.mark.sqlite_file
 def test_what_is_no_index_is_refused_unchanged(db: Path, archive: Path, content: bytes) -> None:
     db.write_bytes(content)
     with Index(db) as index:
@@ -104,6 +109,7 @@ def test_what_is_no_index_is_refused_unchanged(db: Path, archive: Path, content:
     assert db.read_bytes() == content
 
 
+@pytest.mark.sqlite_file
 def test_another_programs_database_is_refused_unchanged(db: Path, archive: Path) -> None:
     change(db, "CREATE TABLE image (id INTEGER)")
     before = db.read_bytes()
@@ -124,6 +130,7 @@ def test_a_database_of_another_kind_is_one_line(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.sqlite_file
 def test_a_failing_revision_leaves_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from alembic import op
 
@@ -146,12 +153,13 @@ def test_the_views_need_no_function_of_ours(db: Path, archive: Path) -> None:
         first: dict[int, str] = {}
         for one in index.select(100):
             first.setdefault(one.bucket, one.relative_path)
-    with closing(sqlite3.connect(db)) as connection:
+    with closing(connected(db)) as connection:
         assert dict(connection.execute("SELECT bucket, images FROM bucket").fetchall()) == sizes
         assert dict(connection.execute("SELECT bucket, first_path FROM bucket")) == first
         assert set(connection.execute("SELECT path, hash, bucket FROM image_hash")) == hashes
 
 
+@pytest.mark.sqlite_file
 def test_a_reader_cannot_write(db: Path) -> None:
     make_index(db)
     with (
@@ -161,6 +169,7 @@ def test_a_reader_cannot_write(db: Path) -> None:
         connection.execute(sa.text("DELETE FROM image"))
 
 
+@pytest.mark.sqlite_file
 def test_what_a_killed_program_left_of_a_new_index_is_no_hindrance(db: Path) -> None:
     for left in (".part", ".part-journal"):
         Path(f"{db}{left}").write_bytes(b"half")
@@ -215,6 +224,7 @@ def kill_in_mid_commit(db: Path) -> None:
 
 
 @posix
+@pytest.mark.sqlite_file
 def test_a_reader_takes_back_what_a_killed_program_left(
     index: Index, db: Path, archive: Path, threads: Executor
 ) -> None:
@@ -261,6 +271,7 @@ def test_a_half_written_index_in_a_read_only_folder_names_the_way_out(read_only:
         index.select(5)
 
 
+@pytest.mark.sqlite_file
 def test_readers_are_not_kept_waiting_by_a_large_change(
     db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +286,7 @@ def test_readers_are_not_kept_waiting_by_a_large_change(
         connection.commit()
 
 
+@pytest.mark.sqlite_file
 def test_a_write_ahead_log_is_ended_with_a_word(
     index: Index, db: Path, archive: Path, threads: Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,6 +304,7 @@ def test_a_write_ahead_log_is_ended_with_a_word(
     assert index.select(5) == sample
 
 
+@pytest.mark.sqlite_file
 def test_a_write_ahead_log_that_is_in_use_is_one_line(
     index: Index, db: Path, archive: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

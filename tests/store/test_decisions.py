@@ -1,7 +1,6 @@
 """Decisions of reviews: kept in the index, and what samples and people are told of them."""
 
 import csv
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from sdindex.sampling.options import SampleOptions
 from sdindex.store import decisions
 from sdindex.store.database import Session, Store
 from sdindex.store.lookup import ids_of
+from tests.support.straight import connected
 
 COUNT = 5
 
@@ -171,5 +171,5 @@ def test_what_is_decided_is_on_the_disk_when_it_is_committed(
     decisions.decide(recording, start(recording), ids(recording, filled), "kept", observer="ann")
     recording.commit()
     if db.exists():
-        with closing(sqlite3.connect(db)) as other:
+        with closing(connected(db)) as other:
             assert other.execute("SELECT count(*) FROM decision").fetchone() == (COUNT,)

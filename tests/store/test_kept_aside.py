@@ -15,6 +15,8 @@ from sdindex.store.schema import migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION
 from tests.store.test_database import posix
 
+pytestmark = pytest.mark.sqlite_file
+
 NEXT = f"{int(SCHEMA_REVISION) + 1:04}"
 
 

@@ -17,6 +17,8 @@ from sdindex.store import locks
 from sdindex.store.database import Store
 from tests.store.test_database import make_index, posix, without_rights
 
+pytestmark = pytest.mark.sqlite_file
+
 
 class WaitedError(Exception):
     """Raised where a program would begin to wait."""

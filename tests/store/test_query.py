@@ -174,6 +174,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("query", HOSTILE)
+@pytest.mark.sqlite_file
 def test_a_hostile_query_is_one_line_and_changes_nothing(
     filled: Index, db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
@@ -187,6 +188,7 @@ def test_a_hostile_query_is_one_line_and_changes_nothing(
     assert len(filled.select(100)) == 12
 
 
+@pytest.mark.sqlite_file
 def test_a_query_that_wants_too_much_memory_is_refused(filled: Index) -> None:
     query = (
         ENDLESS + "SELECT y FROM (SELECT hex(randomblob(15000000)) AS y FROM n LIMIT 60) ORDER BY y"
@@ -196,6 +198,7 @@ def test_a_query_that_wants_too_much_memory_is_refused(filled: Index) -> None:
     assert len(filled.select(100)) == 12
 
 
+@pytest.mark.sqlite_file
 def test_what_is_denied_is_said(filled: Index) -> None:
     with pytest.raises(QueryError, match="more than read"):
         answer(filled, "DELETE FROM image")
@@ -205,11 +208,13 @@ def test_what_is_denied_is_said(filled: Index) -> None:
         answer(filled, "SELECT * FROM images")
 
 
+@pytest.mark.sqlite_file
 def test_the_tables_can_be_described(filled: Index) -> None:
     assert ("path",) in [row[1:2] for row in answer(filled, "PRAGMA table_info(image)")]
     assert answer(filled, "SELECT count(*) FROM sqlite_master WHERE name = 'image'") == [(1,)]
 
 
+@pytest.mark.sqlite_file
 def test_json_can_be_taken_apart(filled: Index, db: Path) -> None:
     assert answer(filled, "SELECT value FROM json_each('[3, 4]')") == [(3,), (4,)]
     assert answer(filled, "SELECT count(*) FROM json_tree('{\"a\": [1, 2]}')") == [(4,)]
@@ -225,6 +230,7 @@ def test_sql_asks_an_index_only(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.sqlite_file
 def test_what_sqlite_says_may_be_no_text(filled: Index, db: Path) -> None:
     """A view of a damaged index names a column by bytes that are no UTF-8."""
     filled.close()

@@ -19,6 +19,8 @@ from sdindex.store.database import Store
 from tests.store.test_query import ENDLESS, answer
 from tests.support.commands import run
 
+pytestmark = pytest.mark.sqlite_file
+
 
 def test_an_endless_query_ends(filled: Index, db: Path) -> None:
     started = time.monotonic()

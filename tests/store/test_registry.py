@@ -1,4 +1,3 @@
-import sqlite3
 from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +7,7 @@ from sdindex.archive.cameras import CAMERA_RULE
 from sdindex.archive.natural import SORT_RULE
 from sdindex.sampling.bursts import BURST_RULE
 from tests.support.counting import rows
+from tests.support.straight import connected, with_marks
 
 
 def test_cameras_found_by_another_rule_are_found_anew(
@@ -15,9 +15,9 @@ def test_cameras_found_by_another_rule_are_found_anew(
 ) -> None:
     index.update(archive, executor=threads)
     for rule, expected in ((CAMERA_RULE, ["?"]), (CAMERA_RULE - 1, ["cam0", "cam1"])):
-        with closing(sqlite3.connect(db)) as connection:
+        with closing(connected(db)) as connection:
             connection.execute("UPDATE image SET camera = '?'")
-            connection.execute("UPDATE archive SET camera_rule = ?, frame_version = NULL", [rule])
+            connection.execute(f"UPDATE archive SET camera_rule = {rule}, frame_version = NULL")
             connection.commit()
         index.update(archive / "cam0", executor=threads)
         assert [one.camera for one in index.cameras()] == expected
@@ -30,9 +30,12 @@ def test_keys_of_another_rule_are_made_anew_and_the_frame_with_them(
     index.update(archive, executor=threads)
     keys = rows(db, "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive")
     in_order = index.select(12)
-    with closing(sqlite3.connect(db)) as connection:
-        connection.execute("UPDATE image SET sort_key = randomblob(8)")
-        connection.execute("UPDATE archive SET sort_key = X'00', sort_rule = ?", [SORT_RULE - 1])
+    with closing(connected(db)) as connection:
+        for (number,) in rows(db, "SELECT id FROM image"):  # the last one is the first now
+            backwards = with_marks(db, "UPDATE image SET sort_key = ? WHERE id = ?")
+            connection.execute(backwards, (bytes([255 - number]), number))
+        older = with_marks(db, "UPDATE archive SET sort_key = ?, sort_rule = ?")
+        connection.execute(older, (b"\0", SORT_RULE - 1))
         connection.execute("UPDATE archive SET frame_version = NULL")
         connection.commit()
     assert index.select(12) != in_order

@@ -233,6 +233,7 @@ def first_revision(db: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.sqlite_file
 def test_an_index_of_the_first_revision_gets_cameras(db: Path) -> None:
     first_revision(db)
     with Index(db) as index:

@@ -21,6 +21,8 @@ from sdindex.store.loading import load
 from sdindex.store.schema import known_revisions, migrations_folder
 from sdindex.store.tables import SCHEMA_REVISION
 
+pytestmark = pytest.mark.sqlite_file
+
 FROZEN = sorted((Path(__file__).parent / "frozen").glob("*.sql"))
 # Whoever releases one freezes it.
 UNRELEASED = {"0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"}

@@ -1,18 +1,18 @@
 """What an update did and what an index has, for tests that count."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sdindex import Summary
+from tests.support.straight import connected
 
 
 def rows(
     db: Path, query: str = "SELECT path, dhash, missing_since FROM image ORDER BY path"
 ) -> Any:
     """Return what an index answers to a query."""
-    with closing(sqlite3.connect(db)) as connection:
+    with closing(connected(db)) as connection:
         return connection.execute(query).fetchall()
 
 
