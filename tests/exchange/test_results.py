@@ -34,7 +34,8 @@ def indexed(db: Path) -> Path:
 
 def asked(db: Path, query: str) -> list[tuple[Any, ...]]:
     with connected(db) as connection:
-        return connection.execute(query).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+    return rows
 
 
 def labels(db: Path) -> list[tuple[Any, ...]]:

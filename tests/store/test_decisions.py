@@ -107,6 +107,7 @@ def test_decisions_are_told_as_a_table_and_in_sql(
     review = start(recording)
     decisions.decide(recording, review, [first], "rejected", observer="ann", why="=1+1")
     recording.commit()
+    recording.connection.close()
     filled.select(COUNT, save="saved", review="spring")
     for name in ("spring", "saved"):  # the review, and the sample that came from it
         command = ["--db", str(db), "samples", "show", name, "--decisions", "csv"]
