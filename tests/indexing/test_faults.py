@@ -113,7 +113,8 @@ def test_told_to_end_it_ends_and_leaves_nothing(
     assert begun >= 4, "the program, its server, and the workers that hang"
     assert status == 128 + number
     assert shown == "interrupted; what was stored is kept, and the next run goes on\n"
-    assert rows(db, "SELECT count(*) FROM image WHERE error IS NOT NULL") == [(0,)]
+    in_error = "SELECT count(*) FROM image WHERE error IS NOT NULL"
+    assert not db.exists() or rows(db, in_error) == [(0,)]  # a server takes back an empty index
 
 
 def test_killed_it_leaves_no_process(db: Path, stalling_archive: Path) -> None:
