@@ -25,10 +25,10 @@ from sdindex.store import archives, samples, taxa
 from sdindex.store.database import Session
 from sdindex.store.decided import decided, decisions_of
 from sdindex.store.decisions import rejected_by
-from sdindex.store.frames import methods, refuse_to_mix
 from sdindex.store.labels import require_sources
 from sdindex.store.loading import Held, load
 from sdindex.store.lookup import NOTHING_LISTED, Listed
+from sdindex.store.mixing import methods, refuse_to_mix
 from sdindex.store.tables import label
 
 log = logging.getLogger("sdindex")

@@ -10,13 +10,12 @@ anew in memory, so that what it sees is never stale; a writer stores them before
 import json
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.errors import SampleError
 from sdindex.sampling.blocks import (
     BUCKET_BITS,
     COLUMNS,
@@ -41,7 +40,6 @@ from sdindex.store.tables import (
     frame_bucket,
     frame_change,
     frame_column,
-    from_json,
     image,
 )
 
@@ -237,28 +235,6 @@ def arranged(
         else:
             found += there
     return found
-
-
-def methods(session: Session) -> set[str]:
-    """Return the methods of the hashes that the stored blocks have."""
-    stored = session.scalars(sa.select(frame_block.c.methods).distinct())
-    return {method for text in stored for method in from_json(text, list)}
-
-
-def refuse_to_mix(methods: Mapping[str, int]) -> None:
-    """Refuse a sample from hashes of several methods, given the images of each.
-
-    Raises
-    ------
-    SampleError
-        When there is more than one.
-    """
-    if len(methods) > 1:
-        named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
-        raise SampleError(
-            f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
-            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
-        )
 
 
 def _repairs(

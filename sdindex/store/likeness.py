@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+import sqlalchemy as sa
 
 from sdindex.arguments import DEFAULT_BITS
 from sdindex.errors import IndexUnusableError, SampleError
@@ -15,9 +16,11 @@ from sdindex.sampling.likeness import leaders, nearest, steps
 from sdindex.sampling.options import Clock
 from sdindex.sampling.units import UNIT_COLUMNS
 from sdindex.store.database import Session, Store
-from sdindex.store.frames import methods
+from sdindex.store.frames import available
 from sdindex.store.loading import load
+from sdindex.store.mixing import methods
 from sdindex.store.sampled import SampledImage, by_id, paths_by_id
+from sdindex.store.tables import image
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def method_of(session: Session) -> str:
         When there is none, or more than one.
     """
     found = methods(session)
+    if len(found) > 1:  # perhaps of hashes that are gone
+        found = set(session.scalars(sa.select(image.c.method).where(available()).distinct()))
     if len(found) != 1:
         raise SampleError(
             "the index has no image to compare with"

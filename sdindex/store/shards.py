@@ -12,9 +12,10 @@ from sdindex.archive.shards import Shard
 from sdindex.archive.state import FileState
 from sdindex.hashing.methods import stored_name
 from sdindex.hashing.picture import ImageRead, Picture
-from sdindex.store import devices, frames
+from sdindex.store import devices
 from sdindex.store.archives import Archive, Part, all_archives
 from sdindex.store.database import Session
+from sdindex.store.mixing import methods
 from sdindex.store.registry import stamped
 from sdindex.store.tables import image
 
@@ -39,7 +40,7 @@ class ShardIndex(NamedTuple):
         archive = self.archive
         made_by = {stored_name(archive.method)}
         return (archive.camera_rule, archive.sort_rule) == (CAMERA_RULE, SORT_RULE) and (
-            frames.methods(self.session) <= made_by
+            methods(self.session) <= made_by
         )
 
     def files(self) -> Iterator[tuple[Any, ...]]:

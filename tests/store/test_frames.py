@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from sdindex import Index, IndexUnusableError
+from sdindex import Index, IndexUnusableError, SampleError
 from sdindex.archive.natural import sort_key
 from sdindex.sampling import blocks
 from sdindex.sampling.options import SampleOptions
@@ -18,7 +18,6 @@ from sdindex.sampling.sample import draw
 from sdindex.store import frames, sampled, selection
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session, Store
-from sdindex.store.images import frame_up_to_date
 from sdindex.store.loading import load
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import (
@@ -31,7 +30,7 @@ from sdindex.store.tables import (
 from tests.conftest import make_image
 from tests.indexing.test_unplugged import Unplugging
 from tests.store.test_selection import names
-from tests.support.indexes import write_index
+from tests.support.indexes import make_frames, write_index
 
 State = dict[str, list[tuple[Any, ...]]]
 
@@ -62,7 +61,7 @@ def made_from_nothing(session: Session) -> State:
         for archive_id in session.scalars(sa.select(archive_table.c.id)).all():
             frames.forget(session, archive_id)
         session.execute(image.update().values(motion=None))
-        frame_up_to_date(session)
+        make_frames(session)
         found = stored(session)
         nested.rollback()
     return found
@@ -161,6 +160,29 @@ def test_after_an_interruption_a_sample_is_right(
     assert_right(index, db)
 
 
+def test_an_update_by_another_method_that_is_under_way_mixes_no_hashes(
+    index: Index, archive: Path, threads: Executor
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for seed in range(300):
+        make_image(archive / "more" / f"{seed}.png", seed, size=(9, 8))
+    with pytest.raises(KeyboardInterrupt):
+        index.update(archive, executor=Unplugging(290, interrupt))
+    assert index.similar(archive / "cam0/IMG_1.JPG", every=True)
+    index.update(archive, executor=threads)
+    with pytest.raises(KeyboardInterrupt):
+        index.update(archive, executor=Unplugging(290, interrupt), method="exact")
+    for unit in ("image", "burst"):
+        with pytest.raises(SampleError, match=r"do not mix in one sample \(256 exact-1, 56 scaled"):
+            index.select(20, unit=unit)
+    with pytest.raises(SampleError, match="hashes of several methods"):
+        index.duplicates(3)
+    index.update(archive, executor=threads, method="exact")
+    assert index.select(20, unit="burst")
+
+
 def test_two_archives_that_change_places(
     index: Index, archive: Path, db: Path, tmp_path: Path, threads: Executor
 ) -> None:
@@ -194,7 +216,7 @@ def test_writers_of_one_archive_leave_the_other_alone(
 ) -> None:
     shutil.copytree(archive, tmp_path / "b")
     index.update(archive, tmp_path / "b", executor=threads)
-    written = sa.text("SELECT rowid FROM frame_block WHERE archive_id = 2")
+    written = sa.select(frame_block.c.id).where(frame_block.c.archive_id == 2)
     with Store(db).writing() as session:
         session.execute(frame_block.update().where(frame_block.c.archive_id == 2).values(images=7))
         session.commit()
@@ -220,11 +242,11 @@ def test_a_flipped_bit_is_damage(
 ) -> None:
     index.update(archive, executor=threads)
     with Store(db).writing() as session:
-        flip = sa.text(
-            "UPDATE frame_column SET data = CAST(substr(data, 1, 8) || x'07' || substr(data, 10) "
-            "AS BLOB) WHERE name LIKE :name"
-        )
-        session.execute(flip, {"name": f"{name}%"})
+        column = sa.type_coerce(frame_column.c.data, sa.LargeBinary)  # with its sum
+        named = frame_column.c.name.like(f"{name}%")
+        data: bytes = session.scalars(sa.select(column).where(named)).all()[0]
+        flipped = sa.literal(data[:8] + b"\7" + data[9:], sa.LargeBinary)
+        session.execute(frame_column.update().where(named).values(data=flipped))
         session.commit()
     with pytest.raises(IndexUnusableError, match="damaged"):
         index.quality(5, unit="burst", since="2000-01-01")

@@ -16,7 +16,7 @@ from sdindex.store.tables import image as image_table
 from sdindex.store.tables import label as label_table
 
 NOW = datetime.now(UTC).replace(tzinfo=None)
-Archives = dict[str, dict[str, int]]  # root -> path -> signed hash  # root -> path -> signed hash
+Archives = dict[str, dict[str, int]]  # root -> path -> signed hash
 
 
 def write_index(
@@ -38,8 +38,21 @@ def write_index(
             for path, dhash in images.items():
                 connection.execute(image_table.insert(), image_row(number, path, dhash, method))
         if in_order:
-            frame_up_to_date(connection)
+            make_frames(connection)
         connection.commit()
+
+
+def hold_all(session: Session) -> None:
+    """Keep other programs from changing the archives: then this one may."""
+    columns = archive_table.c.id, archive_table.c.root
+    for archive_id, root in session.execute(sa.select(*columns).order_by(columns[0])).all():
+        session.hold(archive_id, root)
+
+
+def make_frames(session: Session) -> None:
+    """Make the sampling frame of all archives."""
+    hold_all(session)
+    frame_up_to_date(session)
 
 
 def forget_frames(session: Session) -> None:
