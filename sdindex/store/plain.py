@@ -1,15 +1,19 @@
 """A plain sample: from counts and lists of ids alone, without a column of the frame."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sdindex.sampling.blocks import id_at, ids_column
+from sdindex.sampling.blocks import BUCKET_BITS, id_at, ids_column
 from sdindex.sampling.trim import stride
 from sdindex.store.agreement import require_counts
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
-from sdindex.store.frames import available, methods, refuse_to_mix
+from sdindex.store.frames import available
+from sdindex.store.mixing import methods, refuse_to_mix
 from sdindex.store.tables import (
     WrongValueError,
     archive,
@@ -20,25 +24,56 @@ from sdindex.store.tables import (
 )
 
 
-def bucket_sizes(session: Session) -> dict[int, int]:
-    """Return how many images each bucket has, by its number.
+class Counts(NamedTuple):
+    """How many images the blocks have, in natural order: those of each bucket, by its number."""
+
+    blocks: Sequence[int]
+    images: Mapping[int, Sequence[int]]
+
+    def sizes(self) -> dict[int, int]:
+        """Return how many images each bucket has, by its number."""
+        return {bucket: sum(images) for bucket, images in self.images.items() if any(images)}
+
+
+def counts(session: Session) -> Counts:
+    """Return how many images of each bucket each block has.
+
+    A row is a block, and not each of its buckets: a sixteenth of them to sort and to send.
 
     Raises
     ------
     WrongValueError
         When they are not as many in all as the blocks have.
     """
-    require_counts(session)
-    images = sa.func.sum(frame_bucket.c.images)
-    rows = session.execute(
-        sa.select(frame_bucket.c.bucket, images)
-        .group_by(frame_bucket.c.bucket)
-        .order_by(frame_bucket.c.bucket)
+    count = sa.cast(frame_bucket.c.images, sa.Integer)  # whose sums are integers on a server, too
+    buckets = range(1 << BUCKET_BITS)
+    of_blocks = (
+        sa.select(
+            frame_bucket.c.block,
+            *(
+                sa.func.coalesce(
+                    sa.func.sum(count).filter(frame_bucket.c.bucket == bucket), 0
+                ).label(f"bucket{bucket}")
+                for bucket in buckets
+            ),
+        )
+        .group_by(frame_bucket.c.block)
+        .subquery()
     )
-    return {bucket: int(size) for bucket, size in rows}
+    in_order = (
+        sa.select(of_blocks)
+        .outerjoin(frame_block, frame_block.c.id == of_blocks.c.block)
+        .outerjoin(archive, archive.c.id == frame_block.c.archive_id)
+        .order_by(archive.c.sort_key, frame_block.c.first_key)
+    )
+    rows = list(session.rows(in_order))
+    blocks = [row[0] for row in rows]
+    images = {bucket: [row[1 + bucket] for row in rows] for bucket in buckets}
+    require_counts(session, sum(map(sum, images.values())))
+    return Counts(blocks, images)
 
 
-def ids_by_stride(session: Session, sizes: Mapping[int, int], keep: Mapping[int, int]) -> list[int]:
+def ids_by_stride(session: Session, counts: Counts, keep: Mapping[int, int]) -> list[int]:
     """Return the ids of so many images of each bucket, even along natural order.
 
     Raises
@@ -47,41 +82,30 @@ def ids_by_stride(session: Session, sizes: Mapping[int, int], keep: Mapping[int,
         When a list of ids is not found.
     """
     ids: list[int] = []
-    for bucket, ranks in _ranks_in_blocks(session, sizes, keep).items():
-        for chunk in batched(ranks, PARAMETERS):
+    for bucket, kept in keep.items():
+        drawn = _ranks_in_blocks(counts.blocks, counts.images[bucket], kept)
+        for chunk in batched(drawn, PARAMETERS):
             lists = session.rows(
                 sa.select(frame_column.c.block, frame_column.c.data).where(
                     has_id(frame_column.c.block, chunk), frame_column.c.name == ids_column(bucket)
                 ),
                 chunk=32,
             )
-            ids += [id_at(data, rank) for block, data in lists for rank in ranks[block]]
+            ids += [id_at(data, rank) for block, data in lists for rank in drawn[block]]
     if len(ids) != sum(keep.values()):
         raise WrongValueError("a block of the frame lacks a list of its images")
     return ids
 
 
 def _ranks_in_blocks(
-    session: Session, sizes: Mapping[int, int], keep: Mapping[int, int]
-) -> dict[int, dict[int, list[int]]]:
-    """Return which images are drawn, as ranks in each bucket of each block."""
-    drawn: dict[int, dict[int, list[int]]] = {bucket: {} for bucket in keep}
-    wanted = {bucket: stride(sizes[bucket], count) for bucket, count in keep.items()}
-    before, taken = dict.fromkeys(keep, 0), dict.fromkeys(keep, 0)
-    in_order = (
-        sa.select(frame_bucket.c.block, frame_bucket.c.bucket, frame_bucket.c.images)
-        .join(frame_block, frame_block.c.id == frame_bucket.c.block)
-        .join(archive, archive.c.id == frame_block.c.archive_id)
-        .order_by(archive.c.sort_key, frame_block.c.first_key)
-    )
-    for block, bucket, images in session.rows(in_order):
-        ranks, at, start = wanted[bucket], taken[bucket], before[bucket]
-        end = at
-        while end < len(ranks) and ranks[end] < start + images:
-            end += 1
-        if end > at:
-            drawn[bucket][block] = [rank - start for rank in ranks[at:end]]
-        before[bucket], taken[bucket] = start + images, end
+    blocks: Sequence[int], images: Sequence[int], count: int
+) -> dict[int, list[int]]:
+    """Return which images of a bucket are drawn, as ranks in each block that has some of them."""
+    drawn: dict[int, list[int]] = {}
+    ends = list(accumulate(images))
+    for rank in stride(ends[-1], count):
+        at = bisect_right(ends, rank)
+        drawn.setdefault(blocks[at], []).append(rank - ends[at] + images[at])
     return drawn
 
 

@@ -160,12 +160,13 @@ def _images(
 
 def _drawn(session: Session, count: Count, options: SampleOptions, listed: Listed) -> Selected:
     if options.is_plain and frames.is_current(session):
-        sizes = plain.bucket_sizes(session)
+        counts = plain.counts(session)
+        sizes = counts.sizes()
         images = sum(sizes.values())
         asked = images_wanted(count, images)
         if asked <= _PLAIN:
             plain.refuse_mixed_methods(session)
-            ids = plain.ids_by_stride(session, sizes, trim(sizes, asked))
+            ids = plain.ids_by_stride(session, counts, trim(sizes, asked))
             return Selected(natural_order(session, ids), None, asked, images, options)
     from sdindex.sampling.sample import draw  # numpy
     from sdindex.store.candidates import candidates

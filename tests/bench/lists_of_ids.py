@@ -69,8 +69,8 @@ def seconds(store: Store) -> float:
     """Return how long the ids of a sample take."""
     with store.reading() as session:
         started = time.perf_counter()
-        sizes = plain.bucket_sizes(session)
-        ids = plain.ids_by_stride(session, sizes, trim(sizes, COUNT))
+        counts = plain.counts(session)
+        ids = plain.ids_by_stride(session, counts, trim(counts.sizes(), COUNT))
         taken = time.perf_counter() - started
     if len(set(ids)) != COUNT:
         raise ValueError(f"{len(set(ids))} ids")
