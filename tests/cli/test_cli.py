@@ -16,6 +16,7 @@ from sdindex.cli.main import cli
 from tests.conftest import make_image
 from tests.support.commands import commands_of, run, shell
 from tests.support.roots import FailingRoot
+from tests.support.straight import Served
 
 
 @pytest.mark.parametrize("name", commands_of(cli))
@@ -125,6 +126,10 @@ def test_a_file_is_written_whole_or_not_at_all(indexed: Path, tmp_path: Path) ->
     assert len(target.read_text().splitlines()) == 3
     result = run("select", "-n", 3, "-o", tmp_path / "no" / "folder.txt", db=indexed)
     assert result.exit_code == 1
+
+
+@pytest.mark.sqlite_file
+def test_the_index_is_not_written_over(indexed: Path) -> None:
     before = indexed.read_bytes()
     result = run("select", "-n", 3, "-o", indexed, db=indexed)
     assert (result.exit_code, indexed.read_bytes()) == (1, before)
@@ -135,7 +140,8 @@ def test_status_and_errors(indexed: Path, archive: Path) -> None:
     (held,) = json.loads(run("status", "--format", "json", db=indexed).stdout)
     assert held["archives"][0]["images"] == 13
     assert held["archives"][0]["unreadable"] == 1
-    assert held["size"] == indexed.stat().st_size
+    assert held["size"] > 0
+    assert isinstance(indexed, Served) or held["size"] == indexed.stat().st_size
     assert f"{archive}" in run("status", db=indexed).stdout
     (record,) = json.loads(run("errors", "--format", "json", db=indexed).stdout)
     assert record["path"] == str(archive / "cam0/broken.jpg")
@@ -288,6 +294,7 @@ def test_any_count_at_all(indexed: Path) -> None:
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 12)
 
 
+@pytest.mark.sqlite_file
 def test_an_error_of_the_system_is_one_line(
     indexed: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,7 +174,7 @@ def test_a_worker_that_does_not_see_the_archive_is_refused(
     ):
         index.update(images, dask=two.address)
     with Index(db) as index:
-        assert hashes(index) == []
+        assert not db.exists() or hashes(index) == []  # a server takes back an empty index
 
 
 def test_a_worker_with_another_pillow_is_refused(

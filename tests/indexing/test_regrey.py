@@ -14,8 +14,9 @@ from sdindex.indexing import sections
 from sdindex.store import frames
 from sdindex.store.database import Session, Store
 from sdindex.store.images import frame_up_to_date
-from sdindex.store.tables import archive, image
+from sdindex.store.tables import image
 from tests.conftest import LONG_AGO, make_image
+from tests.support.indexes import hold_all
 
 
 def values(db: Path) -> list[tuple[object, ...]]:
@@ -26,8 +27,7 @@ def values(db: Path) -> list[tuple[object, ...]]:
 
 def forget_greys(session: Session, condition: sa.ColumnElement[bool]) -> None:
     """Make some images ones that an older program indexed."""
-    for archive_id, root in session.execute(sa.select(archive.c.id, archive.c.root)).all():
-        session.hold(archive_id, root)
+    hold_all(session)
     session.execute(image.update().where(condition).values(grey=None, colour=None))
     frames.note(session, condition)
     frame_up_to_date(session)

@@ -26,7 +26,7 @@ from sdindex.store.tables import (
 )
 from tests.conftest import make_image
 from tests.store.test_frames import CHANGES, assert_right, assert_whole, made_from_nothing, stored
-from tests.support.indexes import NOW, write_index
+from tests.support.indexes import NOW, make_frames, write_index
 from tests.support.plain_motion import Shot, motions_by_the_rule
 
 
@@ -37,7 +37,7 @@ class History:
         self.db, self.chance = db, random.Random(seed)
         write_index(db, {"/data/b": {}, "/data/a": {}})
         with Store(db).writing() as session:
-            images.frame_up_to_date(session)
+            make_frames(session)
             session.commit()
         self.archives = [Archive(1, "/data/b", "scaled"), Archive(2, "/data/a", "scaled")]
 
@@ -222,7 +222,7 @@ def test_motion_is_by_the_rule_however_a_folder_is_read(
         for _ in range(8):
             for archive in history.archives:
                 history.add(session, archive)
-        images.frame_up_to_date(session)
+        make_frames(session)
         assert motions(session) == pytest.approx(motions_of_all(session), abs=1.01e-4)
         assert len(set(motions(session).values())) > 20
 
@@ -240,13 +240,13 @@ def test_after_any_history_it_is_the_one_made_from_nothing(
             with Store(history.db).writing() as session:
                 history.step(session)
                 if history.chance.random() < 0.5:
-                    images.frame_up_to_date(session)
+                    make_frames(session)
                     assert stored(session) == made_from_nothing(session)
                 assert columns(session) == columns_by_the_rule(session)
                 if history.chance.random() < 0.9:  # or it is interrupted
                     session.commit()
         with Store(history.db).writing() as session:
-            images.frame_up_to_date(session)
+            make_frames(session)
             assert stored(session) == made_from_nothing(session)
             assert motions(session) == pytest.approx(motions_of_all(session), abs=1.01e-4)
             assert frames.is_current(session)

@@ -28,7 +28,8 @@ def test_keys_of_another_rule_are_made_anew_and_the_frame_with_them(
     index: Index, archive: Path, db: Path, threads: Executor
 ) -> None:
     index.update(archive, executor=threads)
-    keys = rows(db, "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive")
+    of_keys = "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive ORDER BY 1"
+    keys = rows(db, of_keys)
     in_order = index.select(12)
     with closing(connected(db)) as connection:
         for (number,) in rows(db, "SELECT id FROM image"):  # the last one is the first now
@@ -40,7 +41,7 @@ def test_keys_of_another_rule_are_made_anew_and_the_frame_with_them(
         connection.commit()
     assert index.select(12) != in_order
     index.update(archive / "cam0", executor=threads)
-    assert rows(db, "SELECT sort_key FROM image UNION ALL SELECT sort_key FROM archive") == keys
+    assert rows(db, of_keys) == keys
     assert index.select(12) == in_order
     assert rows(db, "SELECT sort_rule FROM archive") == [(SORT_RULE,)]
 

@@ -9,9 +9,8 @@ import pytest
 from sdindex import Index, QueryError, SampleError
 from sdindex.sampling import blocks
 from sdindex.store.database import Store
-from sdindex.store.images import frame_up_to_date
 from tests.store.test_samples import paths, run
-from tests.support.indexes import add, forget_frames, put_labels
+from tests.support.indexes import add, forget_frames, make_frames, put_labels
 
 
 def test_the_end_of_time(index: Index, cameras: Path) -> None:
@@ -110,13 +109,13 @@ def test_a_burst_goes_on_where_a_block_of_the_frame_ends(
     index: Index, cameras: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store(cameras).writing() as session:
-        frame_up_to_date(session)  # and with it each image's motion
+        make_frames(session)  # and with it each image's motion
         session.commit()
     whole = index.select(12, unit="burst", balance="camera")
     for size in (1, 3, 7):
         monkeypatch.setattr(blocks, "MEAN_IMAGES", size)
         with Store(cameras).writing() as session:
             forget_frames(session)
-            frame_up_to_date(session)
+            make_frames(session)
             session.commit()
         assert index.select(12, unit="burst", balance="camera") == whole

@@ -13,15 +13,8 @@ from click.testing import CliRunner, Result
 from sdindex import ArchiveError, Index, IndexUnusableError, SampledImage, SampleError
 from sdindex.cli.main import cli
 from sdindex.store.database import Store
-from sdindex.store.images import frame_up_to_date
 from sdindex.store.schema import migrations_folder
-from tests.support.indexes import (
-    NOW,
-    add,
-    change,
-    image_row,
-    put_labels,
-)
+from tests.support.indexes import NOW, add, change, image_row, make_frames, put_labels
 
 MISSING = {"missing_since": NOW}
 BACK = {"missing_since": None}
@@ -100,7 +93,7 @@ def test_with_nothing_fixed_it_is_the_plain_rule(
     empty.write_text("")
     assert index.select(9, include=empty) == plain
     with Store(cameras).writing() as connection:
-        frame_up_to_date(connection)
+        make_frames(connection)
         connection.commit()
     assert paths(index.select(9)) == paths(plain)
 
@@ -191,6 +184,7 @@ def test_new_bursts_are_not_those_of_excluded_images(index: Index, cameras: Path
     assert len(index.select(99, unit="burst", exclude="spring")) == 70
 
 
+@pytest.mark.sqlite_file
 def test_the_index_is_not_written_over(cameras: Path, index: Index) -> None:
     index.select(3, save="spring")
     before = cameras.read_bytes()

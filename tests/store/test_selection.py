@@ -13,10 +13,9 @@ from natsort import natsort_keygen
 from sdindex import ArchiveError, Index, SampledImage, SampleError
 from sdindex.sampling.trim import stride, trim
 from sdindex.store.database import Store
-from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import image as image_table
 from tests.conftest import make_image
-from tests.support.indexes import Archives, forget_frames, image_row, write_index
+from tests.support.indexes import Archives, forget_frames, image_row, make_frames, write_index
 
 
 def sample_by_the_rule(archives: Archives, count: int, bits: int) -> list[tuple[str, str]]:
@@ -143,7 +142,7 @@ def test_two_methods_never_mix(db: Path, index: Index, skewed: Archives) -> None
     with Store(db).writing() as connection:
         connection.execute(image_table.insert(), image_row(1, "one.jpg", 1, "exact-1"))
         forget_frames(connection)
-        frame_up_to_date(connection)
+        make_frames(connection)
         connection.commit()
     with pytest.raises(SampleError, match=r"two methods.*1 exact-1, 1,005 scaled-1"):
         index.select(10)

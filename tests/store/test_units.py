@@ -15,10 +15,9 @@ import sqlalchemy as sa
 
 from sdindex import Index, SampledImage, SampleError
 from sdindex.store.database import Store
-from sdindex.store.images import frame_up_to_date
 from sdindex.store.tables import image, sample, sample_image
 from tests.support.commands import run
-from tests.support.indexes import NOW, add, put_labels, write_index
+from tests.support.indexes import NOW, add, make_frames, put_labels, write_index
 
 DAY = datetime(2026, 4, 1, 12)  # noqa: DTZ001
 
@@ -37,7 +36,7 @@ def visits(db: Path) -> Path:
                 add(db, {path: dhash}, taken_at=begin + timedelta(seconds=2 * frame))
                 number += 1
     with Store(db).writing() as session:
-        frame_up_to_date(session)
+        make_frames(session)
         session.commit()
     return db
 
@@ -248,7 +247,7 @@ def test_cameras_tell_how_often_a_timer_took_an_image(index: Index, db: Path) ->
             path = f"{camera}/DCIM/100RECNX/IMG_{step}.JPG"
             add(db, {path: step}, taken_at=DAY + timedelta(seconds=step * seconds))
     with Store(db).writing() as session:
-        frame_up_to_date(session)
+        make_frames(session)
     assert [one.timer for one in index.cameras()] == [900, 30, 7201, None]
     shown = run("cameras", db=db).stdout
     assert [line.rstrip().rpartition("  ")[2].strip() for line in shown.splitlines()[:4]] == [
