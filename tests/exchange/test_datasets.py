@@ -92,6 +92,13 @@ def test_timelapse_gets_labels_and_a_flag_into_columns_of_its_template() -> None
     assert lines[2].endswith(",empty,true")
 
 
+def test_timelapse_is_said_to_know_images_of_no_folder_by_their_names_alone() -> None:
+    said: list[str] = []
+    for sample in (SAMPLE[:2], SAMPLE[2:], SAMPLE):
+        written(sample, "timelapse", say=said.append)
+    assert [line.partition(";")[0] for line in said] == ["warning: 1 images lie in no folder"]
+
+
 def test_parquet_has_all_columns(
     index: Index, archive: Path, tmp_path: Path, threads: Executor
 ) -> None:

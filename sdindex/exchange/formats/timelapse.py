@@ -33,3 +33,9 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
             yield [root, name, folder.replace("/", "\\"), *time, *labels, *flag]
 
     write_csv([*columns, *more], rows(), output, for_people=False)
+    at_top = sum("/" not in naming.path(image) for image in images)
+    if 0 < at_top < len(images):
+        wishes.say(
+            f"warning: {at_top:,} images lie in no folder; Timelapse finds these by their names "
+            "alone, and changes images of the same names in all folders, too"
+        )
