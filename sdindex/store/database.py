@@ -1,7 +1,7 @@
 """Opening an index: sessions on what keeps it, which is a `Backend`."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -20,7 +20,7 @@ from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
 from sdindex.store.backend import Backend, Purpose, damaged
 from sdindex.store.backends import backend_of, temporary
-from sdindex.store.kinds import Found, checked, kinds_of, require
+from sdindex.store.kinds import Found, as_it_is, checked, converted, kinds_of, require
 from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
@@ -147,12 +147,14 @@ class Session:
         """Return the first column of the first row, as `execute` does; None where there is none."""
         return self.execute(statement).scalar()
 
-    def rows(self, statement: sa.Select[Any], *, chunk: int = _CHUNK) -> Iterator[tuple[Any, ...]]:
+    def rows(
+        self, statement: sa.Select[Any], *, chunk: int = _CHUNK, values: Values | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield rows as plain tuples, in half the time of `execute`: for thousands and more.
 
-        `chunk` rows are fetched at once.
+        `chunk` rows are fetched at once; `values` are those of the statement's parameters.
         """
-        return chain.from_iterable(self._chunks(statement, chunk))
+        return chain.from_iterable(self._chunks(statement, chunk, values))
 
     def put(self, table: sa.Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows with values of the same columns, each in place of one of equal `keys`."""
@@ -191,21 +193,26 @@ class Session:
             columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
             require(columns, kinds)
             for number, each in convert.items():
-                columns[number] = _converted(columns[number], repeat(each))
+                columns[number] = converted(columns[number], repeat(each))
             yield columns
 
-    def _chunks(self, statement: sa.Select[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
-        kinds, result = kinds_of(statement.selected_columns), self._streamed(statement, chunk)
+    def _chunks(
+        self, statement: sa.Select[Any], chunk: int, values: Values | None
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
+        kinds = kinds_of(statement.selected_columns)
+        result = self._streamed(statement, chunk, values)
         convert = self._conversions(statement, result)
-        each = [convert.get(number, _as_it_is) for number in range(len(kinds))]
+        each = [convert.get(number, as_it_is) for number in range(len(kinds))]
         for rows in _fetched(result, chunk):
             require(zip(*rows, strict=True), kinds)
-            yield [tuple(_converted(row, each)) for row in rows] if convert else rows
+            yield [tuple(converted(row, each)) for row in rows] if convert else rows
 
-    def _streamed(self, statement: sa.Select[Any], chunk: int) -> sa.CursorResult[Any]:
+    def _streamed(
+        self, statement: sa.Select[Any], chunk: int, values: Values | None = None
+    ) -> sa.CursorResult[Any]:
         """Run a query whose rows stay with the server, where there is one, until they are asked."""
         return self.connection.execute(
-            statement.execution_options(stream_results=True, max_row_buffer=chunk)
+            statement.execution_options(stream_results=True, max_row_buffer=chunk), values
         )
 
     def _conversions(
@@ -226,17 +233,6 @@ def _fetched(result: sa.CursorResult[Any], chunk: int) -> Iterator[Sequence[tupl
     # SQLAlchemy takes the driver's cursor away when it is read to its end.
     while result.cursor is not None and (rows := cursor.fetchmany(result, result.cursor, chunk)):
         yield rows
-
-
-def _converted(values: Iterable[Any], conversions: Iterable[Callable[[Any], Any]]) -> list[Any]:
-    try:
-        return [each(value) for each, value in zip(conversions, values, strict=False)]
-    except (TypeError, ValueError) as problem:
-        raise WrongValueError(str(problem)) from problem
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 class Store:

@@ -23,5 +23,11 @@ def has_id(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElemen
 
     They stand in the statement as they are: to bind each of them takes ten times as long.
     """
-    numbers: sa.ColumnElement[int] = sa.literal_column(f"({','.join(map(str, ids)) or 'NULL'})")
+    numbers = _Numbers(f"({','.join(map(str, ids)) or 'NULL'})", is_literal=True)
     return column.op("IN", is_comparison=True)(numbers)
+
+
+class _Numbers(sa.ColumnClause[int]):
+    """Numbers in a statement: else SQLAlchemy would keep the last 500 such statements."""
+
+    inherit_cache = False

@@ -1,6 +1,6 @@
 """Whether what an index gives is of the kinds of its columns: SQLite keeps any value in any."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any, TypeAlias
@@ -78,3 +78,22 @@ def _allowed(column: sa.ColumnElement[Any]) -> frozenset[type] | None:
         return _ALLOWED.get(column.type.python_type)
     except NotImplementedError:  # of an expression whose type is not known
         return None
+
+
+def converted(values: Iterable[Any], conversions: Iterable[Callable[[Any], Any]]) -> list[Any]:
+    """Return each of the driver's values as SQLAlchemy has it.
+
+    Raises
+    ------
+    WrongValueError
+        When one cannot be converted.
+    """
+    try:
+        return [each(value) for each, value in zip(conversions, values, strict=False)]
+    except (TypeError, ValueError) as problem:
+        raise WrongValueError(str(problem)) from problem
+
+
+def as_it_is(value: Any) -> Any:
+    """Return a value that needs no conversion."""
+    return value

@@ -26,12 +26,14 @@ def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath,
     for archive_id, path in wanted:
         paths[archive_id].add(path)
     found: dict[ArchivePath, int] = {}
+    # A statement that has the paths itself would be garbage that keeps them for long.
+    some: sa.BindParameter[str] = sa.bindparam("paths", expanding=True)
     for archive_id, of_archive in paths.items():
+        statement = sa.select(image.c.path, image.c.id).where(
+            image.c.archive_id == archive_id, image.c.path.in_(some)
+        )
         for chunk in batched(of_archive, PARAMETERS):
-            statement = sa.select(image.c.path, image.c.id).where(
-                image.c.archive_id == archive_id, image.c.path.in_(chunk)
-            )
-            for path, row_id in session.rows(statement):
+            for path, row_id in session.rows(statement, values={"paths": chunk}):
                 found[ArchivePath(archive_id, path)] = row_id
     return found
 
