@@ -1,8 +1,10 @@
 import filecmp
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from sdindex import Index
@@ -69,3 +71,19 @@ def test_compare_holds_samples_against_each_other(tmp_path: Path) -> None:
     assert text.count('class="plotly-graph-div"') == len(figures)
     assert all(way in text for way in ways)
     assert done.stderr == ""
+
+
+def test_bench_runs_where_all_is_that_its_parts_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a review, and a browser: that is, where the tests run."""
+    entered: list[tuple[str, ...]] = []
+
+    def enter(*where: str) -> None:
+        entered.append(where)
+        sys.exit()
+
+    monkeypatch.syspath_prepend(str(CHECKOUT / "scripts"))
+    monkeypatch.setattr("environment.enter", enter)
+    monkeypatch.setattr(sys, "argv", ["bench", "labels"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(CHECKOUT / "scripts" / "bench"), run_name="__main__")
+    assert entered == [("test", "[test]")]
