@@ -162,3 +162,20 @@ def test_what_was_said_of_pictures_is_counted(index: Index, indexed: Path, tmp_p
     with index._store.reading() as session:
         assert labels.with_labels_or_samples(session, range(1, 99)) == (1, 8)
         assert labels.with_labels_or_samples(session, []) == (0, 0)
+
+
+def test_a_source_that_is_given_counts_for_whoever_the_file_names(
+    index: Index, indexed: Path
+) -> None:
+    package = Path(__file__).parent / "results" / "observations.csv"
+    done = index.import_labels(package, source="ours")
+    assert done.source == "ours, ours (machine)"
+    said = [one for image in index.select(8) for one in image.said]
+    assert sorted((one.source, one.label, one.is_human) for one in said) == [
+        ("ours", "Homo sapiens", True),
+        ("ours", "Vulpes vulpes", True),
+        ("ours", "empty", True),
+        ("ours (machine)", "Vulpes vulpes", False),
+    ]
+    column = index.import_labels(package, source="ours", source_column="classifiedBy")
+    assert column.source == "Ana, MegaDetector V5a, ours"

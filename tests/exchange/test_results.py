@@ -192,24 +192,6 @@ def test_observations_of_camtrap_dp_are_of_those_who_made_them(index: Index, ind
     ]
 
 
-def test_a_source_that_is_given_counts_for_whoever_the_file_names(
-    index: Index, indexed: Path
-) -> None:
-    done = index.import_labels(RESULTS / "observations.csv", source="ours")
-    assert done.source == "ours, ours (machine)"
-    found = asked(indexed, "SELECT source, label, human FROM label ORDER BY id")
-    assert sorted(found) == [
-        ("ours", "Homo sapiens", 1),
-        ("ours", "Vulpes vulpes", 1),
-        ("ours", "empty", 1),
-        ("ours (machine)", "Vulpes vulpes", 0),
-    ]
-    column = index.import_labels(
-        RESULTS / "observations.csv", source="ours", source_column="classifiedBy"
-    )
-    assert column.source == "Ana, MegaDetector V5a, ours"
-
-
 def test_observations_without_their_media_are_told(
     index: Index, indexed: Path, tmp_path: Path
 ) -> None:
