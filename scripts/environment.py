@@ -14,7 +14,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
-SIZES = {"lowest": 800, "network": 6000, "peer": 700, "test": 800, "wheel": 800}  # MB, not 400
+SIZES = {"lowest": 1400, "network": 6000, "peer": 700, "test": 1400, "wheel": 1400}  # MB, not 400
 
 
 if sys.version_info < NEEDED:

@@ -86,7 +86,7 @@ class Index(Labelling):
             Called with a line about what was drawn, and what would be better.
         **options
             Those of `sdindex.SampleOptions`; and ``purpose="labelling"``: bursts, each shown by
-            the frame in which most moved, evenly over cameras, as far as it is not said otherwise.
+            the image in which most moved, evenly over cameras, as far as it is not said otherwise.
 
         Returns
         -------

@@ -59,7 +59,7 @@ class Upkeep(Handover):
         ----------
         folders
             Folders of images: archives, new or known, or a folder inside a known archive: then
-            only that folder is brought up to date. Without any, every known archive is that is
+            only that folder is brought up to date. Without any, so are all known archives that are
             there; the others are in the summary's `away`.
         workers
             Read this many files at once.
@@ -159,8 +159,9 @@ class Upkeep(Handover):
     ) -> "Summary":
         """Bring the index up to date with single files, and look at no other.
 
-        A file that lies in no archive is kept in one whose root is that of the disk. The other
-        parameters are those of `update`.
+        A file that lies in no archive is kept in one whose root is that of the disk, until its
+        folder is indexed as an archive. Of a file that is not there what is known stays. The
+        other parameters are those of `update`.
         """
         from sdindex.indexing import update
 

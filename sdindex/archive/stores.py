@@ -1,4 +1,4 @@
-"""Stores of objects, asked through fsspec: pages of a listing, an object's bytes, its state.
+"""Buckets and servers, asked through fsspec: pages of a listing, an object's bytes, its state.
 
 fsspec, and not obstore alone: it knows every store that people name (and their ways to log in),
 and keys such as ``a//b.jpg`` or ``../c.jpg``, on one of which obstore's listing fails as a

@@ -131,8 +131,8 @@ def index(
     """Read the new and changed images of each PATH into the index.
 
     A PATH is the folder of an archive, or a folder inside a known archive: then only that
-    folder is brought up to date. Without a PATH every known archive is that is there; those that
-    are not are named at the end, with exit status 1. The first run makes the index.
+    folder is brought up to date. Without a PATH, so are all known archives that are there; those
+    that are not are named at the end, with exit status 1. The first run makes the index.
     """
     if options["dask"] is not None:  # it would say in many lines what is said in one
         for name in ("distributed", "distributed.client", "tornado.application"):

@@ -63,7 +63,7 @@ _SAMPLING = (
         "--for",
         "purpose",
         type=click.Choice([*PURPOSES]),
-        help="Draw what serves a purpose best. labelling: bursts, each shown by the frame in which "
+        help="Draw what serves a purpose best. labelling: bursts, each shown by the image in which "
         "most moved, by the centre of the picture, evenly over cameras, as far as no other "
         "option says otherwise.",
     ),

@@ -1,4 +1,4 @@
-"""The pattern that finds an archive's cameras in its paths: kept, changed, or left out."""
+"""Keeping, changing or leaving out the pattern by which an archive's cameras are found."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Compare an archive with its rows, before a single image is opened.
+"""Survey an archive before an image is opened: what is gone, back or moved, and what to read.
 
 Images that are gone, back or moved are recorded, and files to be read are listed.
 """

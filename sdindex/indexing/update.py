@@ -246,8 +246,8 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
             return Part(added, "")
         session.commit()  # another program has just added it, and may take hours to read it
     part = part._replace(archive=archives.held(session, part.archive))
-    if part.archive.listed and not part.under:
-        part = Part(registry.set_whole(session, part.archive), "")
+    if part.archive.listed:
+        part = _whole(session, path, part)
     if method is None or method == part.archive.method:
         return part
     if part.under:
@@ -257,3 +257,13 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
             f"{printable(part.archive.root)}"
         )
     return Part(registry.set_method(session, part.archive, method), "")
+
+
+def _whole(session: Session, path: str, part: Part) -> Part:
+    """Return a folder as an archive of its own, with the single files that are known of it."""
+    if not part.under:
+        return Part(registry.set_whole(session, part.archive), "")
+    added = registry.add(session, path, part.archive.method)
+    images.give(session, part, added)
+    archives.hold_new(session, added)
+    return Part(added, "")

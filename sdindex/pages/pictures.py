@@ -1,4 +1,4 @@
-"""Charts as pictures, such as PNG: drawn by matplotlib, which needs no browser.
+"""Charts as pictures, such as PNG, for a file: drawn by matplotlib, which needs no browser.
 
 Its figures are made without ``pyplot``, which would keep them and choose a window.
 """

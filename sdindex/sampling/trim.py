@@ -1,4 +1,4 @@
-"""Buckets and the trim from the top: which groups a sample keeps whole, and which it cuts."""
+"""The rule that trims the largest buckets: which ones a sample keeps whole, and which it cuts."""
 
 from collections.abc import Mapping
 from typing import TypeVar

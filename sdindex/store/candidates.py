@@ -1,4 +1,4 @@
-"""The filters of a sample, applied: the images that it may be drawn from."""
+"""The filters of a sample: adding one is a condition here and an option in `sampling.options`."""
 
 import logging
 from collections import Counter

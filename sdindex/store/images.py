@@ -168,6 +168,15 @@ def find_cameras(session: Session, archive: "Archive") -> None:
     frames.forget_cameras(session, archive.id)
 
 
+def give(session: Session, part: "Part", archive: "Archive") -> None:
+    """Give the images of a part to a new archive, whose root is the part's folder."""
+    frames.forget(session, part.archive.id)
+    below = sa.func.substr(image.c.path, len(part.under) + 1)
+    session.execute(image.update().where(part.images()).values(archive_id=archive.id, path=below))
+    sort_anew(session, archive)
+    find_cameras(session, archive)
+
+
 def sort_anew(session: Session, archive: "Archive") -> None:
     """Make the sort key of each image of an archive anew."""
     frames.forget(session, archive.id)

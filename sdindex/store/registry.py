@@ -196,7 +196,15 @@ def set_shard(session: Session, archive: Archive, shard: Shard) -> Archive:
 
 
 def set_whole(session: Session, archive: Archive) -> Archive:
-    """Record that an archive is all that lies below its root, and not single files."""
+    """Record that an archive is all that lies below its root, and not single files.
+
+    Raises
+    ------
+    ArchiveError
+        When another archive is in it.
+    """
+    others = [known for known in all_archives(session) if known.id != archive.id]
+    _refuse_overlap(archive.root, others)
     session.execute(
         archive_table.update().where(archive_table.c.id == archive.id).values(listed=False)
     )
@@ -310,6 +318,8 @@ def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
 def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
     real = real_root(root_of(root))
     for archive in archives:
+        if archive.listed:  # an image of it that lies in another's folder is the other's
+            continue
         other = real_root(root_of(archive.root))
         if (real.within(other.location()), other.within(real.location())) != (None, None):
             raise ArchiveError(

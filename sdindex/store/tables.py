@@ -1,4 +1,4 @@
-"""The tables of an index, as the newest revision in ``migrations`` leaves them."""
+"""The tables of an index: a new column is a revision in ``migrations``, and a line here."""
 
 import json
 from datetime import UTC, datetime

@@ -63,6 +63,27 @@ def test_an_archive_of_single_files_stays_one(
     assert len(index.select(100)) == 17
 
 
+def test_single_files_become_part_of_their_folder_when_that_is_indexed(
+    two: tuple[Path, Path], tmp_path: Path, index: Index, threads: Executor
+) -> None:
+    folder = tmp_path / "elsewhere"
+    files = [make_image(folder / "site" / f"{number}.jpg", number) for number in (50, 51)]
+    index.update_files(files, executor=threads)
+    saved = index.select(18, save="all")
+    make_image(folder / "site" / "three.jpg", 52)
+    done = index.update(folder, executor=threads)
+    assert counts(done) == {"new": 1, "unchanged": 2, "read": 1}
+    roots = {known.root: known.images for known in index.status().archives}
+    assert (roots[str(folder)], roots[folder.anchor]) == (3, 0)
+    assert {kept.path for kept in index.sample("all")} == {drawn.path for drawn in saved}
+    assert {camera.camera for camera in index.cameras()} >= {"site"}
+    files[0].unlink()
+    assert counts(index.update(executor=threads)) == {"missing": 1, "unchanged": 18}
+    index.relocate(folder, folder.rename(tmp_path / "moved"))
+    with pytest.raises(ArchiveError, match="overlap"):
+        index.update(folder.anchor, executor=threads)
+
+
 def test_the_command_line_ends_with_1_and_one_line(two: tuple[Path, Path], db: Path) -> None:
     done = run("index", db=db)
     assert done.exit_code == 0
