@@ -6,6 +6,7 @@ and bring the token: in the address of the page, which then lays down a cookie t
 can use.
 """
 
+import asyncio
 import hmac
 import json
 from collections.abc import Mapping
@@ -61,7 +62,11 @@ class Guard:
         if scope["path"] == PAGE:
             cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
 
+        begun = False
+
         async def sent(message: Any) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 answer = MutableHeaders(scope=message)
                 answer.update(HEADERS)
@@ -70,7 +75,12 @@ class Guard:
                     answer.append("Set-Cookie", cookie)
             await send(message)
 
-        await self._app(scope, receive, sent)
+        try:
+            await self._app(scope, receive, sent)
+        except asyncio.CancelledError:  # the server ends, which is no fault to be logged
+            if begun:
+                raise
+            await _with_headers(PlainTextResponse("this server ends", 503))(scope, receive, send)
 
     def _refused(self, scope: Mapping[str, Any], headers: Headers) -> str | None:
         """Return why a request is refused; None where it is not."""

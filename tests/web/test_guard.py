@@ -1,7 +1,13 @@
 """Who is refused: other pages, other names, whoever has no token; and what is never served."""
 
+import asyncio
 import socket
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from starlette.testclient import TestClient
@@ -141,3 +147,20 @@ def test_it_listens_to_this_machine_alone_and_says_which_port_is_taken(
 def test_the_client_itself_is_let_through(ask: Asking) -> None:
     assert isinstance(ask.client, TestClient)
     assert ask("start")["observer"] == "ann"
+
+
+def test_a_server_that_ends_amid_a_request_logs_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    asked = threading.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        asked.set()
+        await asyncio.sleep(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        with serving(slow) as address:
+            answer = threads.submit(urllib.request.urlopen, address)
+            assert asked.wait(10)
+        with pytest.raises(HTTPError, match="503") as refused:
+            answer.result(10)
+    refused.value.close()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
