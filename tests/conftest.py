@@ -10,17 +10,15 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
 
 import sdindex
 from sdindex import Index
 from sdindex.indexing.executors import Threads
-from tests.support import servers
+from tests.support import examples, servers
 from tests.support.straight import ABOUT_THE_FILE, Served
 
-settings.register_profile("sdindex", deadline=None)  # a slow machine is no fault
-settings.load_profile("sdindex")
+examples.load_profile()
 
 
 # What a shell puts into the background, or nohup starts, ignores these signals, and so would

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from natsort import natsort_keygen, natsorted
 
 from sdindex.archive.natural import sort_key
+from tests.support.examples import examples
 
 hard = st.sampled_from(
     [
@@ -30,7 +31,7 @@ def reference(path: str) -> tuple[object, bytes]:
     return natsort_key(path), path.encode("utf-8", "surrogateescape")
 
 
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 @given(names, names)
 @example("IMG_0010.JPG", "IMG_2.JPG")
 @example("12²", "12a")
@@ -43,7 +44,7 @@ def test_two_hard_names_sort_as_natsort_sorts_them(one: str, other: str) -> None
     assert (sort_key(one) < sort_key(other)) == (reference(one) < reference(other))
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(any_names.filter(is_path), names)
 def test_any_name_sorts_as_natsort_sorts_it(one: str, tail: str) -> None:
     other = one + tail

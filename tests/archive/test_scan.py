@@ -22,6 +22,7 @@ from sdindex.archive.scan import (
     scan,
 )
 from sdindex.archive.state import FileState, FoundFile
+from tests.support.examples import examples
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 
@@ -81,7 +82,7 @@ pieces = st.sampled_from(["a", "a-", "a.jpg", "ab", "b", "é"])
 a_path = st.lists(pieces, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(a_path, max_size=12), st.sets(a_path, max_size=4))
 def test_spans_that_follow_each_other_hold_each_file_once(
     folders: list[str], cuts: set[str]

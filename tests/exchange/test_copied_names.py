@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sdindex.errors import OutputError
 from sdindex.exchange.copies import How, put_files
 from tests.exchange.test_copies import ALL, manifest, original, posix, state
+from tests.support.examples import examples
 
 
 def test_archives_with_the_same_paths_come_into_folders_of_their_own(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ NAMES = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "A/1.jpg"]
 contents = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["x", "y", "xx"]))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(contents, contents, contents, st.sampled_from(ALL))
 def test_every_file_is_put_whole_or_nothing_is_touched(
     tmp_path_factory: pytest.TempPathFactory,

@@ -14,6 +14,7 @@ from sdindex.exchange import label_import
 from sdindex.store import labels
 from sdindex.store.database import Store
 from sdindex.store.tables import image
+from tests.support.examples import examples
 from tests.support.indexes import image_row, write_index
 from tests.support.straight import connected, with_marks
 
@@ -63,7 +64,7 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.lists(row, max_size=30), st.lists(row, min_size=1, max_size=30), st.integers(1, 7))
 def test_what_is_counted_is_what_is_stored(
     tmp_path_factory: pytest.TempPathFactory, first: list[Row], second: list[Row], chunk: int

@@ -18,6 +18,7 @@ from sdindex.exchange.detections import Label
 from sdindex.exchange.label_files import LabelFile
 from tests.conftest import make_image
 from tests.support.commands import run
+from tests.support.examples import examples
 from tests.support.indexes import write_index
 from tests.support.straight import connected
 
@@ -242,7 +243,7 @@ remark = st.tuples(
 
 
 @pytest.mark.parametrize("form", sorted(EXPORTS))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(remarks=st.lists(remark, min_size=1, max_size=6, unique_by=lambda each: each[:2]))
 def test_labels_that_went_out_come_back(
     form: str, remarks: list[Any], tmp_path_factory: pytest.TempPathFactory

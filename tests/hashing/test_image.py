@@ -18,6 +18,7 @@ from sdindex.hashing.methods import Method
 from sdindex.hashing.picture import get_ready
 from sdindex.workers import Workers
 from tests.conftest import LONG_AGO, make_image
+from tests.support.examples import examples
 from tests.support.reading import read
 
 
@@ -170,7 +171,7 @@ def test_an_image_too_large_for_memory_is_refused_before_it_is_decoded(tmp_path:
     assert "too large" in str(read(path, "scaled").error)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, len(jpeg())))
 def test_cut_anywhere_it_is_an_error_or_the_right_hash(
     tmp_path_factory: pytest.TempPathFactory, length: int
@@ -241,7 +242,7 @@ def test_the_grey_picture_is_the_one_that_is_hashed(
         assert picture.dhash == exact_reference(path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 2**32), st.integers(9, 400), st.integers(8, 400))
 def test_the_small_picture_has_the_hash_of_the_untouched_one(
     seed: int, width: int, height: int

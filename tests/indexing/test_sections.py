@@ -23,6 +23,7 @@ from sdindex.errors import ArchiveUnavailableError
 from sdindex.indexing import sections
 from sdindex.store.database import Store
 from tests.conftest import LONG_AGO, make_image
+from tests.support.examples import examples
 from tests.support.roots import FailingRoot
 
 _bytes = BytesIO()
@@ -145,7 +146,7 @@ name = st.sampled_from(["a", "a-1", "a!", "z.jpg", "b"])
 places = st.lists(st.lists(name, min_size=1, max_size=3).map("/".join), max_size=8)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places, places, places, st.integers(0, 3))
 def test_any_tree_with_links_is_compared_as_the_whole_is(
     monkeypatch: pytest.MonkeyPatch,

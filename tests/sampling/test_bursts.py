@@ -12,6 +12,7 @@ from sdindex.sampling.options import Clock
 from sdindex.sampling.timers import timer_frames, timer_intervals
 from sdindex.sampling.units import taken
 from tests.support import plain_rule
+from tests.support.examples import examples
 from tests.support.plain_rule import Shot
 
 hashes = st.builds(
@@ -71,7 +72,7 @@ def as_frame(found: list[Shot]) -> Frame:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     shots(),
     st.sampled_from([0, 5, 10, 100]),

@@ -9,6 +9,7 @@ from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.likeness import leaders, nearest, steps
 from sdindex.sampling.options import Clock
+from tests.support.examples import examples
 
 hashes = st.lists(
     st.builds(
@@ -26,7 +27,7 @@ def apart(one: int, other: int) -> int:
     return (one ^ other).bit_count()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(hashes, st.sampled_from([0, 1, 2, 3, 5, 10, 20, 62, 63, 64]))
 def test_groups_of_near_duplicates_are_what_is_said(some: list[int], within: int) -> None:
     done: list[None] = []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sdindex.sampling.blocks import NO_MOTION, NO_TIME
 from sdindex.sampling.motion import motions
+from tests.support.examples import examples
 from tests.support.plain_motion import Shot, motions_by_the_rule
 
 
@@ -43,13 +44,13 @@ SHOTS = st.lists(
 ).map(lambda shots: sorted(shots, key=lambda shot: shot.folder))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SHOTS)
 def test_it_is_the_rule_of_a_plain_loop(shots: list[Shot]) -> None:
     assert of_shots(shots) == pytest.approx(motions_by_the_rule(shots), abs=1.01e-4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(SHOTS, SHOTS)
 def test_images_of_other_folders_change_nothing(shots: list[Shot], others: list[Shot]) -> None:
     before = [shot._replace(folder=0) for shot in others]

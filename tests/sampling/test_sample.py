@@ -17,6 +17,7 @@ from sdindex.sampling.sample import Candidates, Drawn, draw
 from sdindex.sampling.strata import Strata
 from sdindex.sampling.trim import trim
 from tests.support import plain_rule
+from tests.support.examples import examples
 from tests.support.plain_rule import Asked, Shot
 
 sizes_and_fixed = st.dictionaries(
@@ -150,7 +151,7 @@ def _quotas(percent: dict[int, Fraction]) -> Quotas:
     return Quotas(Kind("camera"), {f"{number}": part for number, part in percent.items()})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(requests())
 def test_a_sample_is_that_of_the_rule_in_plain_python(
     request: tuple[list[Shot], Asked, list[int] | None],
@@ -194,7 +195,7 @@ def test_new_ones_go_where_fixed_ones_leave_the_widest_gaps(
     assert drawn.positions.tolist() == plain_rule.draw(found, asked, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(requests(), st.lists(st.integers(1, 50), min_size=1, max_size=3))
 def test_shares_are_exact_or_refused(
     request: tuple[list[Shot], Asked, list[int] | None], parts: list[int]
@@ -226,7 +227,7 @@ def _drawn_or_refused(found: list[Shot], asked: Asked, units: list[int] | None) 
     return None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(requests())
 def test_a_unit_is_shown_once_until_all_are(
     request: tuple[list[Shot], Asked, list[int] | None],

@@ -26,6 +26,7 @@ from sdindex.store.tables import (
 )
 from tests.conftest import make_image
 from tests.store.test_frames import CHANGES, assert_right, assert_whole, made_from_nothing, stored
+from tests.support.examples import examples
 from tests.support.indexes import NOW, make_frames, write_index
 from tests.support.plain_motion import Shot, motions_by_the_rule
 
@@ -227,7 +228,7 @@ def test_motion_is_by_the_rule_however_a_folder_is_read(
         assert len(set(motions(session).values())) > 20
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(2, 8), st.integers(5, 25))
 def test_after_any_history_it_is_the_one_made_from_nothing(
     tmp_path_factory: pytest.TempPathFactory, seed: int, mean: int, steps: int
@@ -252,7 +253,7 @@ def test_after_any_history_it_is_the_one_made_from_nothing(
             assert frames.is_current(session)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=4, unique=True))
 def test_any_history_of_files_leaves_it_right(
     tmp_path_factory: pytest.TempPathFactory, changes: list[str]

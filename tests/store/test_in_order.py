@@ -13,6 +13,7 @@ from sdindex.store import in_order
 from sdindex.store.database import Session, Store
 from sdindex.store.frames import available
 from sdindex.store.tables import archive, image
+from tests.support.examples import examples
 from tests.support.indexes import NOW
 
 # Numbers written in two ways, accents in two forms, a number of 47 digits (whose length is the
@@ -52,7 +53,7 @@ def session(db: Path) -> Iterator[Session]:
 @pytest.mark.usefixtures("limits")
 @given(st.lists(PATHS, max_size=40, unique=True))
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_it_is_natural_order(session: Session, paths: list[str]) -> None:

@@ -15,6 +15,7 @@ from sdindex.sampling.trim import stride, trim
 from sdindex.store.database import Store
 from sdindex.store.tables import image as image_table
 from tests.conftest import make_image
+from tests.support.examples import examples
 from tests.support.indexes import Archives, forget_frames, image_row, make_frames, write_index
 
 
@@ -55,7 +56,7 @@ some_archives = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some_archives, st.integers(1, 100), st.one_of(st.just(4), st.integers(1, 64)), st.booleans())
 def test_a_sample_is_what_the_rule_says(
     tmp_path_factory: pytest.TempPathFactory,
