@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +17,10 @@ from PIL import Image
 import sdindex
 from sdindex import Index
 from sdindex.indexing.executors import Threads
+from sdindex.store import schema
 from tests.support import examples, servers
 from tests.support.straight import ABOUT_THE_FILE, Served
+from tests.support.tables import made_once
 
 examples.load_profile()
 
@@ -38,10 +42,34 @@ LONG_AGO = 1_700_000_000  # seconds since 1970: far from now, so that a file is 
 def make_image(path: Path, seed: int = 0, size: tuple[int, int] = (320, 240)) -> Path:
     """Write an image with a hash of its own, that was last touched long ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rough = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
-    Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+    path.write_bytes(_content(seed, size, path.suffix.lower()))
     os.utime(path, (LONG_AGO + seed, LONG_AGO + seed))
     return path
+
+
+BY_REVISIONS = schema.upgrade
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_made_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "upgrade", made_once(BY_REVISIONS))
+        yield
+
+
+@pytest.fixture
+def by_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the revisions make each new index, as they do outside of tests."""
+    monkeypatch.setattr(schema, "upgrade", BY_REVISIONS)
+
+
+@lru_cache(10_000)  # a test's images are mostly those of another
+def _content(seed: int, size: tuple[int, int], suffix: str) -> bytes:
+    rough = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    content = BytesIO()
+    picture = Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
+    picture.save(content, Image.registered_extensions()[suffix], quality=90)
+    return content.getvalue()
 
 
 @pytest.fixture

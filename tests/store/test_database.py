@@ -37,6 +37,7 @@ def change(db: Path, statement: str) -> None:
         connection.commit()
 
 
+@pytest.mark.usefixtures("by_revisions")
 def test_the_models_and_the_revisions_agree(db: Path) -> None:
     with Store(db).writing(create=True) as session:
         context = MigrationContext.configure(session.connection, opts={"compare_type": True})
@@ -131,6 +132,7 @@ def test_a_database_of_another_kind_is_one_line(url: str) -> None:
 
 
 @pytest.mark.sqlite_file
+@pytest.mark.usefixtures("by_revisions")
 def test_a_failing_revision_leaves_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from alembic import op
 

@@ -79,6 +79,7 @@ def test_each_released_revision_has_a_frozen_index() -> None:
     assert max(known_revisions()) == SCHEMA_REVISION
 
 
+@pytest.mark.usefixtures("by_revisions")
 @pytest.mark.parametrize("revision", OLD)
 def test_an_old_index_is_upgraded_to_what_a_fresh_one_is(
     revision: str, tmp_path: Path, db: Path
