@@ -5,9 +5,11 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import imagehash
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from sdindex import Index, SampledImage
+from sdindex.indexing.executors import Threads
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.options import Clock
@@ -89,23 +92,33 @@ def test_worker_processes_open_each_file_once(copy: Path, db: Path, tmp_path: Pa
         assert len(opens) == wanted
 
 
-def readable(folder: Path) -> list[Path]:
-    found = []
-    for path in images(folder):
+@pytest.fixture(scope="module")
+def references(real_archive: Path) -> dict[Path, imagehash.ImageHash]:
+    """Return what imagehash makes of each image that Pillow reads."""
+    found = {}
+    for path in images(real_archive):
         try:
             with Image.open(path) as image:
-                image.load()
+                found[path] = imagehash.dhash(image.convert("RGB"), hash_size=8)
         except UnidentifiedImageError:
             continue
-        found.append(path)
     return found
 
 
-def test_exact_is_imagehash_and_scaled_is_near_it(real_archive: Path) -> None:
+@pytest.fixture(scope="module")
+def known(real_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """Return an index of the real archive, for all that only draw from it."""
+    db = tmp_path_factory.mktemp("known") / "sdindex.db"
+    with Index(db) as index, Threads(2) as executor:
+        index.update(real_archive, executor=executor)
+        yield index
+
+
+def test_exact_is_imagehash_and_scaled_is_near_it(
+    real_archive: Path, references: dict[Path, imagehash.ImageHash]
+) -> None:
     distances: dict[str, list[int]] = {}
-    for path in readable(real_archive):
-        with Image.open(path) as image:
-            reference = imagehash.dhash(image.convert("RGB"), hash_size=8)
+    for path, reference in references.items():
         exact, scaled = (
             read(path, "exact").picture,
             read(path, "scaled").picture,
@@ -126,18 +139,31 @@ def reached(labels: dict[str, str], buckets: dict[str, int], sample: list[str]) 
 
 
 def test_a_sample_of_40_beside_smartdownsample(
-    real_archive: Path, index: Index, threads: Executor
+    real_archive: Path,
+    known: Index,
+    references: dict[Path, imagehash.ImageHash],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     peer: Callable[..., list[str]] = pytest.importorskip("smartdownsample").sample_diverse
-    index.update(real_archive, executor=threads)
+
+    def opened(path: str) -> AbstractContextManager[SimpleNamespace]:
+        return nullcontext(SimpleNamespace(mode="RGB", path=Path(path)))
+
+    def dhash(image: SimpleNamespace, *, hash_size: int) -> imagehash.ImageHash:
+        assert hash_size == 8
+        return references[image.path]
+
+    # It reads every file for each sample: it is given the hashes that it would make of them.
+    monkeypatch.setattr("smartdownsample.core.Image", SimpleNamespace(open=opened))
+    monkeypatch.setattr("smartdownsample.core.imagehash", SimpleNamespace(dhash=dhash))
     with (REAL_DATA / "labels.csv").open(encoding="utf-8") as file:
         labels = {row["path"]: row["label"] for row in csv.DictReader(file)}
-    buckets = {one.relative_path: one.bucket for one in index.select(1000)}
+    buckets = {one.relative_path: one.bucket for one in known.select(1000)}
     every = reached(labels, buckets, list(buckets))
     files = [str(real_archive / path) for path in buckets]
     table = []
     for count in (20, 40, 80):
-        ours = reached(labels, buckets, [one.relative_path for one in index.select(count)])
+        ours = reached(labels, buckets, [one.relative_path for one in known.select(count)])
         chosen = peer(files, count, show_progress=False)
         theirs = reached(
             labels, buckets, [Path(path).relative_to(real_archive).as_posix() for path in chosen]
@@ -159,13 +185,12 @@ def k_centre(hashes: NDArray[np.uint64], count: int) -> list[int]:
 
 
 def test_bursts_are_nearer_than_k_centre_and_share_nothing(
-    real_archive: Path, index: Index, threads: Executor
+    known: Index,
 ) -> None:
-    index.update(real_archive, executor=threads)
-    hashes = np.array([int(one.dhash, 16) for one in index.select(1000)], np.uint64)
+    hashes = np.array([int(one.dhash, 16) for one in known.select(1000)], np.uint64)
     for count in (14, 27):  # 5 and 10%
         figures = {
-            unit: {one.measure: one.sample for one in index.quality(count, unit=unit).measures}
+            unit: {one.measure: one.sample for one in known.quality(count, unit=unit).measures}
             for unit in ("image", "burst")
         }
         centred = nearest(hashes, hashes[k_centre(hashes, count)]).mean()
@@ -176,10 +201,9 @@ def test_bursts_are_nearer_than_k_centre_and_share_nothing(
 
 @pytest.mark.parametrize("distance", [None, 10], ids=["image", "burst"])
 def test_a_sample_that_is_extended_stays_near_a_fresh_one(
-    real_archive: Path, index: Index, threads: Executor, distance: int | None
+    known: Index, distance: int | None
 ) -> None:
-    index.update(real_archive, executor=threads)
-    every = index.select(1000)
+    every = known.select(1000)
     hashes = np.array([int(one.dhash, 16) for one in every], np.uint64)
     folders = sorted({os.path.dirname(one.path) for one in every})
     ratios = []
@@ -227,16 +251,15 @@ def drawn(
 
 @pytest.mark.parametrize("count", [14, 27, 40, 60, 81, 86])
 def test_no_camera_gets_less_than_half_its_even_share_while_it_has_unseen_bursts(
-    real_archive: Path, index: Index, threads: Executor, count: int
+    known: Index, count: int
 ) -> None:
-    index.update(real_archive, executor=threads)
 
     def camera(one: SampledImage) -> tuple[str, str]:
         return one.archive, one.camera
 
-    every = index.select(1000, with_bursts=True)
+    every = known.select(1000, with_bursts=True)
     there = Counter(camera for camera, _ in {(camera(one), one.burst) for one in every})
-    sample = index.select(count, unit="burst", balance="camera", with_bursts=True)
+    sample = known.select(count, unit="burst", balance="camera", with_bursts=True)
     assert len({one.burst for one in sample}) == min(count, sum(there.values()))
     got = Counter(map(camera, sample))
     even = count // len(there)
