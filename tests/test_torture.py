@@ -15,6 +15,7 @@ from sdindex import IndexUnusableError
 from sdindex.hashing.methods import METHODS, Method
 from tests.conftest import CHECKOUT
 from tests.support import reading
+from tests.support.examples import examples
 from tests.torture import harms
 from tests.torture.battery import PARTS, part
 from tests.torture.oracle import judge
@@ -29,11 +30,11 @@ SHORT: dict[str, tuple[int, int, dict[str, object]]] = {
     "kills": (1, 6, {"files": 200, "names": SCENES[:1]}),
     "signals": (1, 8, {"files": 50, "seconds": HANGS}),
     "workers": (1, 1, {"files": 24}),
-    "fuzzed": (30, 11, {}),
-    "names": (40, 3, {}),
+    "fuzzed": (12, 11, {}),
+    "names": (20, 3, {}),
     "syscalls": (2, 1, {"names": ["a first run"]}),
     "damage": (6, 1, {}),
-    "together": (2, 1, {}),
+    "together": (1, 1, {}),
     "modules": (1, 2, {}),
     "disks": (2, 1, {"files": 40}),
     "mounts": (3, 4, {}),
@@ -47,7 +48,7 @@ SHORT: dict[str, tuple[int, int, dict[str, object]]] = {
     "changed": (3, 1, {}),
     "executors": (3, 1, {}),
     "cards": (4, 1, {}),
-    "postgresql": (1, 1, {"files": 60}),
+    "postgresql": (1, 1, {"files": 30, "seconds": 1}),
     "crowds": (1, 1, {"files": 40, "engines": ["threads"]}),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
@@ -69,7 +70,7 @@ def test_an_upgrade_that_is_killed_is_done_by_the_next_run(tmp_path: Path) -> No
     assert "0 rows lost" in row.result
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.sampled_from(KINDS),
     cut=st.none() | st.integers(0, 60_000),

@@ -43,7 +43,9 @@ WHAT = (
 )
 
 
-def postgresql(folder: Path, count: int, seed: int, *, files: int = FILES) -> Row:
+def postgresql(
+    folder: Path, count: int, seed: int, *, files: int = FILES, seconds: int = SECONDS
+) -> Row:
     """Do each of these, and compare what is left, and what the next run makes of it."""
     if why := servers.missing():
         return skipped(WHAT, why)
@@ -57,12 +59,12 @@ def postgresql(folder: Path, count: int, seed: int, *, files: int = FILES) -> Ro
         pairs = -(-count // PAIRS)
         for trial in range(seed, seed + pairs):
             _first_runs_at_once(server, folder, trial)
-        shared = Shared(server, folder / "shared", count * SECONDS, seed)
+        shared = Shared(server, folder / "shared", count * seconds, seed)
         shared.run()
     stages = ", ".join(f"{number:,} {stage}" for stage, number in sorted(outcomes.items()))
     return Row(
         WHAT,
-        f"{count} + {count} + {times[HOW[2]]}; {pairs}; {count * SECONDS} s",
+        f"{count} + {count} + {times[HOW[2]]}; {pairs}; {count * seconds} s",
         f"0 rows lost, 0 differences, 0 locks left ({stages}); {pairs} of {pairs} pairs; "
         f"{shared.runs['index']:,} runs of `index`, {shared.runs['killed']:,} of them killed, "
         f"{shared.runs['select']:,} of `select`, each of one state, and the end as made afresh",
