@@ -61,9 +61,7 @@ COMMANDS = (
 )
 
 # What reads images, and what imports most.
-FEW = tuple(
-    command for command in COMMANDS if command.startswith(("index .", "report", "select -n 3"))
-)
+FEW = tuple(command for command in COMMANDS if "exact" in command or command.startswith("report"))
 
 
 def leaves(command: click.Command, *names: str) -> Iterator[str]:

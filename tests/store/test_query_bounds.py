@@ -35,8 +35,9 @@ LARGE = [
     "SELECT printf('%.*c', 60000000, 'x') || char(128512) FROM image",
     f"SELECT {', '.join(['y'] * 500)} FROM (SELECT hex(randomblob(900000)) AS y)",
     f"SELECT {', '.join(['y'] * 100)} FROM (SELECT hex(randomblob(900000)) AS y), image",
-    ENDLESS + "SELECT hex(randomblob(900000)) FROM n LIMIT 1000",
+    ENDLESS + "SELECT hex(randomblob(900000)) FROM n LIMIT 150",
 ]
+PEAK, PEAK_OF_MANY = 700, 150  # MB; many rows are 270 MB together
 
 
 MEASURED = """
@@ -69,7 +70,8 @@ def test_memory_is_bounded_whatever_is_selected(
     assert rest == ""
     for query, said, peak in zip(queries, answers[::2], answers[1::2], strict=True):
         assert said.count("\n") <= 1, said  # nothing, or the refusal
-        assert int(peak) < 700, (query[:80], peak)
+        most = PEAK_OF_MANY if "LIMIT" in query else PEAK
+        assert int(peak) < most, (query[:80], peak)
 
 
 def test_the_time_of_printing_counts(
