@@ -80,6 +80,22 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
+# Each takes one process the longest; begun last they would keep the others waiting at the end.
+LONGEST = (
+    "tests/bench/test_bench.py", "tests/contracts/test_executor.py", "tests/test_torture.py",
+    "tests/test_readme.py", "tests/web/test_page_outside.py", "tests/web/test_an_hour.py",
+    "tests/indexing/test_buckets.py", "tests/cli/test_hostile_folder.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        name = item.nodeid.partition("::")[0]
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=turn)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgresql", action="store_true", help="keep the indexes of tests in a PostgreSQL server"
