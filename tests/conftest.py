@@ -17,7 +17,7 @@ from PIL import Image
 import sdindex
 from sdindex import Index
 from sdindex.indexing.executors import Threads
-from sdindex.store import schema
+from sdindex.store.sqlite import SqliteBackend
 from tests.support import examples, servers
 from tests.support.straight import ABOUT_THE_FILE, Served
 from tests.support.tables import made_once
@@ -47,20 +47,20 @@ def make_image(path: Path, seed: int = 0, size: tuple[int, int] = (320, 240)) ->
     return path
 
 
-BY_REVISIONS = schema.upgrade
+BY_REVISIONS = SqliteBackend.create
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _tables_made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "upgrade", made_once(BY_REVISIONS))
+        patch.setattr(SqliteBackend, "create", made_once(BY_REVISIONS))
         yield
 
 
 @pytest.fixture
 def by_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the revisions make each new index, as they do outside of tests."""
-    monkeypatch.setattr(schema, "upgrade", BY_REVISIONS)
+    monkeypatch.setattr(SqliteBackend, "create", BY_REVISIONS)
 
 
 @lru_cache(10_000)  # a test's images are mostly those of another
