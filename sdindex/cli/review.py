@@ -6,6 +6,7 @@ import click
 
 from sdindex.cli.options import Count, with_index, workers_option
 from sdindex.cli.sampling import sampling_options
+from sdindex.sampling.spelled import quoted
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -69,4 +70,5 @@ def review(
         if type(problem) is not KeyboardInterrupt:  # SIGTERM
             raise
         if found.name is not None and not read_only:
-            click.echo(f"go on with: sdindex review {found.name}", err=True)
+            place = ["--db", found.db] if found.db else []
+            click.echo(f"go on with: {quoted(['sdindex', *place, 'review', found.name])}", err=True)
