@@ -289,6 +289,7 @@ def test_enlarged_has_the_sampled_images_of_its_burst(
     page.locator(f'.shot[title="{frames[0]}"]').focus()
     page.keyboard.press("Enter")
     assert strip.count() == len(frames)
+    assert "Next" in page.evaluate("document.activeElement.textContent")
     for key, at in (("ArrowDown", 1), ("ArrowUp", 0), ("ArrowUp", 0)):
         page.keyboard.press(key)
         assert words.inner_text().startswith(frames[at])
