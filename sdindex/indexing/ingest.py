@@ -96,6 +96,7 @@ def read_listed(
     from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
     workers = min(reading.workers, to_read)
+    root = part.root
     batch = _Batch(session, part, summary, verify=reading.verify)
     vanished = Vanished(session, part)
     refusals = _Refusals(part, summary, vanished)
@@ -113,11 +114,11 @@ def read_listed(
                 if done is not None:
                     file, future = done
                     elsewhere = reading.executor is not None
-                    result = outcome(future, part.root, file.path, elsewhere=elsewhere)
+                    result = outcome(future, root, file.path, elsewhere=elsewhere)
                     refusals.look_at(file, result)
                     _count(summary, file, result)
                     if reading.verify and (why := _broken(result)) is not None:
-                        summary.damaged.append(Unlooked(part.root.location(file.path), why))
+                        summary.damaged.append(Unlooked(root.location(file.path), why))
                     batch.add(file, result)
                     shown.update()
                 batch.store_when_due()
@@ -137,10 +138,11 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions)
         if part.root.is_far:
             how["head"] = head_of(part.archive.method, whole=reading.verify)
 
+    whole, method = part.root, part.archive.method
+
     def read(file: FileToRead) -> Future[ImageRead]:
         log.info("%s: %s", file.reason, printable(from_text(file.path)))
-        root = part.root.at_version(file.version) if file.version else part.root
-        method = part.archive.method
+        root = whole.at_version(file.version) if file.version else whole
         return submitted(partial(pool.submit, read_image, root, file.path, method, **how))
 
     return read

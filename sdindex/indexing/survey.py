@@ -115,13 +115,16 @@ def survey(
     result = Survey()
     if accept_loss and part.under and not is_there(part):
         return _deleted(session, part)
-    identity = folder_identity(part)
+    whole = part.files is None  # single files say nothing of a disk
+    is_told = whole and part.root.is_far  # whether it is there, and that it is one: by its listing
+    identity = None if is_told else folder_identity(part)
     found = changes(session, part, strict=strict, workers=workers)
     with counter("looking", "files", show=progress) as shown:
         worklist.add(session, _to_read(_counted(found, shown), part, result))
-    if folder_identity(part) != identity:
+    if is_told and result.unlooked:
+        folder_identity(part)  # or it went away under way
+    elif not is_told and folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
-    whole = part.files is None  # single files say nothing of a disk
     is_empty = not (result.found or result.others or result.unlooked)
     if whole and is_empty and not (part.under and accept_loss):
         raise _empty(session, part, result.beside)

@@ -9,7 +9,7 @@ from typing import cast
 
 from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
-from sdindex.archive.roots import root_at
+from sdindex.archive.roots import root_at, root_of
 from sdindex.archive.shards import Shard
 from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from sdindex.hashing.methods import Method
@@ -43,16 +43,16 @@ def update(
         cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
     globs = None if exclude is None else excluded.checked(exclude)
     _refuse_both(strict=strict, accept_shift=accept_shift)
-    if not accept_loss:
-        for path in paths:
-            registry.require_folder(path)
+    near = [] if accept_loss else [path for path in paths if not root_at(path).is_far]
+    for path in near:
+        registry.require_folder(path)
     outermost = _outermost(paths)
 
     def parts(session: Session) -> Iterator[Part]:
         archives.hold_those_of(session, outermost)
+        for path in sorted(set(outermost).difference(near)):
+            _require_there_or_known(session, path)
         for path in outermost:
-            if accept_loss:
-                _require_there_or_known(session, path)
             part = _part(session, path, reading.method)
             if shard is not None:
                 part = part._replace(archive=registry.set_shard(session, part.archive, shard))
@@ -201,7 +201,7 @@ def _known(session: Session, method: Method | None, away: list[str]) -> Iterator
     for archive in sorted(known):
         session.hold(archive.id, archive.root)
     for archive in archives.all_archives(session):
-        if not registry.is_there(archive.root):
+        if not root_of(archive.root).is_far and not registry.is_there(archive.root):
             away.append(archive.root)
             continue
         if method not in (None, archive.method):
@@ -228,9 +228,12 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 
 def _require_there_or_known(session: Session, path: str) -> None:
-    """Refuse a folder that is not there, unless it is one inside a known archive."""
+    """Refuse a folder that is not there, unless it is one inside a known archive.
+
+    Of a store's folder that is known, the listing itself says whether it is there.
+    """
     part = archives.locate(path, archives.all_archives(session))
-    if part is None or not part.under or not archives.hold_any(session, part):
+    if part is None or not (archives.hold_any(session, part) if part.under else part.root.is_far):
         registry.require_folder(path)
 
 
