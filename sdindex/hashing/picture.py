@@ -46,8 +46,10 @@ class ImageRead(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-# What a process imports before it reads images.
-PRELOAD = ("sdindex.hashing.image",)
+# What a process imports before it reads images, and what is else imported with the first one.
+PRELOAD = (
+    "sdindex.hashing.image", "PIL.GifImagePlugin", "PIL.PpmImagePlugin", "_strptime",
+)  # fmt: skip
 
 
 def get_ready() -> None:

@@ -15,11 +15,11 @@ from PIL import Image
 from sdindex.hashing.blame import explain
 from sdindex.hashing.image import SCALED_SIZE, dhash
 from sdindex.hashing.methods import Method
-from sdindex.hashing.picture import get_ready
+from sdindex.hashing.picture import PRELOAD, get_ready
 from sdindex.workers import Workers
 from tests.conftest import LONG_AGO, make_image
 from tests.support.examples import examples
-from tests.support.reading import read
+from tests.support.reading import imported_to_get_ready, read
 
 
 def signed(reference: imagehash.ImageHash) -> int:
@@ -306,3 +306,8 @@ def test_a_jpeg_that_is_stored_in_rgb_is_read_and_its_colour_unknown(tmp_path: P
     assert exact is not None
     assert exact.colour is not None
     assert exact.colour > 10
+
+
+def test_a_process_that_starts_to_read_has_all_its_modules() -> None:
+    with Workers(1, preload=PRELOAD) as pool:
+        assert pool.submit(imported_to_get_ready).result() == []
