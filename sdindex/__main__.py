@@ -22,12 +22,18 @@ def main() -> None:
     try:
         import logging
 
+        from sdindex.cli.interrupts import INTERRUPTED, TERMINATED
         from sdindex.cli.main import cli
 
         # It logs a traceback when it tidies up after an error, which is told by itself.
         for name in ("sqlalchemy.pool", "psycopg"):  # what they warn of is an error, too
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        cli(prog_name="sdindex")
+        try:
+            cli(prog_name="sdindex")
+        except SystemExit as end:
+            if end.code in (INTERRUPTED, TERMINATED):
+                _end_at_once(end.code)
+            raise
     # Before any command of ours runs:
     except (OSError, ImportError) as problem:
         sys.exit(f"Error: {problem}")
@@ -65,6 +71,15 @@ def _all_but_too_little_memory(what: "sys.UnraisableHookArgs", /) -> None:
     """Tell what cannot be raised, but not that it was for want of memory: one line says that."""
     if not issubclass(what.exc_type, MemoryError):
         sys.__unraisablehook__(what)
+
+
+def _end_at_once(status: int) -> None:
+    """End an interrupted command, which has tidied up, without waiting for its threads.
+
+    One of them may wait for a store that hangs, for as long as that may take to answer.
+    """
+    _flush()
+    os._exit(status)
 
 
 def _flush() -> None:

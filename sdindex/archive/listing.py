@@ -96,25 +96,26 @@ class _Stream:
 def side_by_side(store: Store, prefix: str) -> _Listed:
     """Yield the objects below a folder in order, while the folders after them are listed."""
     ahead: deque[_Stream | list[Object] | Failed] = deque()
-    with ThreadPoolExecutor(_LISTINGS) as threads:
+    threads = ThreadPoolExecutor(_LISTINGS)
 
-        def begun(item: str | list[Object] | Failed) -> _Stream | list[Object] | Failed:
-            return _Stream(store, item, threads) if isinstance(item, str) else item
+    def begun(item: str | list[Object] | Failed) -> _Stream | list[Object] | Failed:
+        return _Stream(store, item, threads) if isinstance(item, str) else item
 
-        coming = map(begun, _level(store, prefix))
-        try:
-            ahead.extend(islice(coming, _LISTINGS))
-            while ahead:
-                if isinstance(ahead[0], _Stream):
-                    yield from ahead[0]
-                else:
-                    yield ahead[0]
-                ahead.popleft()
-                ahead.extend(islice(coming, 1))
-        finally:
-            for stream in ahead:
-                if isinstance(stream, _Stream):
-                    stream.stop()
+    coming = map(begun, _level(store, prefix))
+    try:
+        ahead.extend(islice(coming, _LISTINGS))
+        while ahead:
+            if isinstance(ahead[0], _Stream):
+                yield from ahead[0]
+            else:
+                yield ahead[0]
+            ahead.popleft()
+            ahead.extend(islice(coming, 1))
+    finally:
+        for stream in ahead:
+            if isinstance(stream, _Stream):
+                stream.stop()
+        threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
 
 
 def _level(store: Store, prefix: str) -> Iterator[str | list[Object] | Failed]:

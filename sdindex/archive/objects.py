@@ -132,10 +132,13 @@ class ObjectRoot:
             except OSError as problem:
                 return Unlooked(path, reason(problem), failing=problem.errno == EIO)
 
-        with ThreadPoolExecutor(_LOOKS) as threads:
+        threads = ThreadPoolExecutor(_LOOKS)
+        try:
             for found in threads.map(look, sorted(paths)):
                 if found is not None:
                     yield found
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
 
     def links(self, under: str) -> Links:
         """Return a memory of links: there are none."""

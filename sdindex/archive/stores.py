@@ -10,7 +10,7 @@ plain names are read through obstore where it is there: see `sdindex.archive.qui
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from errno import EACCES, EBUSY, EIO, ENOENT, ETIMEDOUT
+from errno import EACCES, EBUSY, EIO, ENOENT, EPERM, ETIMEDOUT
 from functools import lru_cache
 from importlib.util import find_spec
 from threading import Lock
@@ -41,6 +41,7 @@ NOTHING = "nothing is there"
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _NO_ENTRY = frozenset({401, 403})
 _EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})  # 400, in S3
+_COLD = "InvalidObjectState"  # 403, in S3: it lies on tape, or the like
 _NOTHING_THERE = frozenset({404, 410})
 _CHANGED = 412
 _NO_SUCH_RANGE = 416
@@ -317,8 +318,10 @@ def _told(problem: Exception, scheme: str, *, again: bool) -> BaseException | No
         is_bucket = said == "NoSuchBucket"
         return FileNotFoundError(ENOENT, "there is no such bucket" if is_bucket else NOTHING)
     if status in _NO_ENTRY or said in _EXPIRED or isinstance(problem, PermissionError):
-        why = said or str(status or problem)
-        return PermissionError(EACCES, f"access denied ({printable(why)}); {_log_in(scheme)}")
+        why = printable(said or str(status or problem))
+        cold = PermissionError(EPERM, f"it is archived ({why}): restore it, and index again")
+        denied = PermissionError(EACCES, f"access denied ({why}); {_log_in(scheme)}")
+        return cold if why == _COLD else denied
     if status == _CHANGED:
         return _replaced()
     if status == _NO_SUCH_RANGE:

@@ -72,7 +72,7 @@ def outcome(
                 f"archive under the same path; {_KEPT}"
             ) from problem
         if isinstance(problem, OSError | MemoryError) and not _is_programs(problem):
-            return _refused(problem)
+            return _refused(problem, root)
         raise ReadingError(
             f"the program, or what it is installed with, failed when it read {name}: "
             f"{kind}: {_line(problem)}; {_KEPT}"
@@ -89,7 +89,7 @@ def submitted(submit: Callable[[], "Future[ImageRead]"]) -> "Future[ImageRead]":
         return failed
 
 
-def _refused(problem: OSError | MemoryError) -> Refused:
+def _refused(problem: OSError | MemoryError, root: Root) -> Refused:
     """Return how the system refused a file."""
     if isinstance(problem, MemoryError):
         return Refused("too large for the memory of this machine")
@@ -101,7 +101,9 @@ def _refused(problem: OSError | MemoryError) -> Refused:
         ) from problem
     if isinstance(problem, TimeoutError) and problem.errno is None:  # it is ours, no network's
         return Refused("reading it hung, and was given up (see --timeout)")
-    return Refused(f"cannot be read: {reason(problem)}", problem.errno not in _OF_THE_FILE)
+    # Who may not read an object of a store may read none, as a rule.
+    its_own = _OF_THE_FILE - {errno.EACCES} if root.is_far else _OF_THE_FILE
+    return Refused(f"cannot be read: {reason(problem)}", problem.errno not in its_own)
 
 
 def _is_programs(problem: OSError | MemoryError) -> bool:

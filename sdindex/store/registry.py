@@ -287,9 +287,10 @@ def require_folder(path: str) -> None:
         raise ArchiveError(f"{printable(path)} is a file; name its folder") from problem
     except OSError as problem:
         if root.is_far:
+            is_absent = isinstance(problem, FileNotFoundError)
+            moved = " (An archive that moved: sdindex relocate OLD NEW)" if is_absent else ""
             raise ArchiveUnavailableError(
-                f"{printable(path)} cannot be read: {reason(problem)} "
-                "(An archive that moved: sdindex relocate OLD NEW)"
+                f"{printable(path)} cannot be read: {reason(problem)}{moved}"
             ) from problem
         raise ArchiveUnavailableError(
             f"there is no folder {printable(path)}; is its disk mounted? "

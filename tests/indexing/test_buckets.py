@@ -1,7 +1,7 @@
 """Archives in a bucket: what is asked of it, and what a server does that is in trouble."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
@@ -15,23 +15,11 @@ from PIL import Image
 from sdindex import ArchiveError, ArchiveUnavailableError, Index, OutputError, ReadingError
 from sdindex.archive import stores
 from tests.conftest import make_image
+from tests.indexing.conftest import URL
 from tests.support.archives import encode
-from tests.support.bucket import Answer, Bucket, Request, refusal, serving, spoken_to
+from tests.support.bucket import Answer, Bucket, Request, refusal
 from tests.support.commands import run
 from tests.support.counting import counts
-
-URL = "s3://bucket/season 1"
-
-
-@pytest.fixture
-def bucket(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """Yield a bucket with the twelve images of two cameras."""
-    monkeypatch.setattr(stores, "FIRST_PAUSE", 0.001)
-    bucket = Bucket()
-    for path in archive.rglob("*.JPG"):
-        bucket.put(f"season 1/{path.relative_to(archive).as_posix()}", path.read_bytes())
-    with serving(bucket) as address, spoken_to(address):
-        yield bucket
 
 
 def once_each(fault: Answer, verb: str = "get") -> Callable[[Request], Answer | None]:
@@ -307,40 +295,6 @@ def test_a_folder_that_cannot_be_listed_is_kept_and_told(index: Index, bucket: B
     assert [refused.path for refused in summary.unlooked] == [f"{URL}/cam1/"]
     bucket.fault = lambda _: None
     assert counts(index.update(URL)) == {"unchanged": 12}
-
-
-@pytest.mark.parametrize("paths", [[URL], []], ids=["named", "known"])
-def test_a_bucket_that_goes_away_while_it_is_listed_is_told_once(
-    index: Index, bucket: Bucket, paths: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    index.update(URL)
-    lists = count()
-
-    def gone(request: Request) -> Answer | None:
-        is_gone = request.verb == "list" and next(lists) > 0
-        return refusal(400, "ExpiredToken") if is_gone else None
-
-    bucket.fault = gone
-    if paths:
-        with pytest.raises(ArchiveUnavailableError, match=r"access denied \(ExpiredToken\)"):
-            index.update(*paths)
-    else:
-        assert index.update().away == [URL]
-        assert "access denied (ExpiredToken)" in caplog.text
-    bucket.fault = lambda _: None
-    assert counts(index.update(URL)) == {"unchanged": 12}
-
-
-def test_what_is_not_there_is_told_before_anything_is_read(
-    index: Index, bucket: Bucket, archive: Path, db: Path
-) -> None:
-    with pytest.raises(ArchiveUnavailableError, match="s3://bucket/none cannot be read"):
-        index.update(archive, "s3://bucket/none")
-    assert not db.exists()
-    assert counts(index.update(archive)) == {"new": 12, "read": 12}
-    with pytest.raises(ArchiveUnavailableError, match="s3://bucket/none cannot be read"):
-        index.update(URL, "s3://bucket/none")
-    assert bucket.requests["get"] == 0
 
 
 def test_a_listing_that_fails_in_the_middle_loses_nothing(index: Index, bucket: Bucket) -> None:
