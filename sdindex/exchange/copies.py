@@ -172,7 +172,10 @@ def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list
         root, stored = root_of(image.archive), to_text(image.relative_path)
         try:
             files.append(_File(root, stored, root.state(stored), target))
-        except OSError:
+        except OSError as problem:
+            if root.is_far and not isinstance(problem, FileNotFoundError):  # nor are the others
+                at = printable(image.path)
+                raise OutputError(f"cannot read {at}: {reason(problem)}") from problem
             gone.append(image.path)
     if gone:
         raise OutputError(

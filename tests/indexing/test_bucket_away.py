@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdindex import ArchiveUnavailableError, Index, ReadingError
+from sdindex import ArchiveUnavailableError, Index, OutputError, ReadingError
 from tests.indexing.conftest import URL
 from tests.support.bucket import Answer, Bucket, Request, refusal
 from tests.support.counting import counts
@@ -56,6 +56,17 @@ def test_who_may_list_and_not_read_is_told_soon(index: Index, bucket: Bucket) ->
     with pytest.raises(ReadingError, match=r"20 files in a row .* access denied \(AccessDenied\)"):
         index.update(URL, workers=4)
     assert len({request.key for request in bucket.asked if request.verb == "get"}) < 100
+
+
+def test_copies_are_given_up_where_the_store_refuses(
+    index: Index, bucket: Bucket, tmp_path: Path
+) -> None:
+    index.update(URL)
+    bucket.fault = lambda it: refusal(403, "AccessDenied") if it.verb == "head" else None
+    bucket.forget()
+    with pytest.raises(OutputError, match=r"IMG_1.JPG: access denied \(403\); log in"):
+        index.put_files(index.select(12), tmp_path / "copies")
+    assert bucket.requests == {"head": 1}
 
 
 def test_objects_that_lie_on_tape_are_each_their_own(index: Index, bucket: Bucket) -> None:
