@@ -48,6 +48,7 @@ class Labelling(Upkeep):
         relative_to: AnyPath | None = None,
         source: str | None = None,
         form: str | None = None,
+        progress: bool | None = False,
     ) -> "LabelImport":
         """Store the labels of a file: MegaDetector's results, a table, or another program's export.
 
@@ -76,6 +77,8 @@ class Labelling(Upkeep):
         form
             Read the file as ``"megadetector"``, ``"csv"``, ``"camtrap-dp"``, ``"coco"``,
             ``"label-studio"``, ``"cvat"`` or ``"yolo"``; by default that is told by its content.
+        progress
+            Count images on stderr; None: on a terminal, where it takes over a second.
 
         Raises
         ------
@@ -108,8 +111,11 @@ class Labelling(Upkeep):
         folder = optional(path, "relative_to", relative_to)
         says = optional(text, "source", source) or to_text(Path(name).name)
         alone = source is not None and source_column is None
+        shown = optional(flag, "progress", progress)
         with self._store.writing() as session:
-            return import_labels(session, read, source=says, folder=folder, alone=alone)
+            return import_labels(
+                session, read, source=says, folder=folder, alone=alone, progress=shown
+            )
 
     def export_labels(
         self,

@@ -10,7 +10,7 @@ from sdindex.arguments import (
     DEFAULT_THRESHOLD,
 )
 from sdindex.cli.delivery import output_option
-from sdindex.cli.options import PATH, format_option, with_index
+from sdindex.cli.options import PATH, format_option, progress_option, with_index
 from sdindex.exchange.readers.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def labels() -> None:
     type=click.Choice(KINDS),
     help="Read FILE as this. [default: told by its content]",
 )
+@progress_option
 @with_index
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
     """Store the labels of FILE: results, a table, or an export.

@@ -11,6 +11,7 @@ from sdindex.errors import SampleError
 from sdindex.exchange.detections import Label, Remarks, Renumbering, as_record, joined, named
 from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.matching import Matcher
+from sdindex.progress import counter
 from sdindex.store import results, taxa
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
@@ -52,7 +53,13 @@ class LabelImport:
 
 
 def import_labels(
-    session: Session, file: LabelFile, *, source: str, folder: str | None, alone: bool = False
+    session: Session,
+    file: LabelFile,
+    *,
+    source: str,
+    folder: str | None,
+    alone: bool = False,
+    progress: bool | None = False,
 ) -> LabelImport:
     """Store a file's labels, in parts where they are many.
 
@@ -68,6 +75,8 @@ def import_labels(
         Whether it is that of all labels, whoever the file names.
     folder
         The folder that the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
+    progress
+        Count images; None: on a terminal, after a second.
 
     Raises
     ------
@@ -83,16 +92,18 @@ def import_labels(
     writer = _Writer(session, file, source, alone=alone)
     matched, last = False, ""
     recorded = writer.recorded(file.remarks())
-    for number, chunk in enumerate(batched(recorded, PARAMETERS), 1):
-        paths = list(dict.fromkeys(remarks.path for remarks in chunk))
-        ids = dict(zip(paths, matcher.ids(paths, len(result.dropped)), strict=True))
-        for path in paths[paths[0] == last :]:  # an image's labels may be in two chunks
-            matched |= _counted(result, path, len(ids[path]))
-        last = paths[-1]
-        # What may be of several images is of none: it replaces nothing.
-        writer.store(chunk, {path: found[0] for path, found in ids.items() if len(found) == 1})
-        if number % _CHUNKS_OF_PART == 0 and matched:
-            session.commit()
+    with counter("importing", "images", show=progress, delay=1) as shown:
+        for number, chunk in enumerate(batched(recorded, PARAMETERS), 1):
+            paths = list(dict.fromkeys(remarks.path for remarks in chunk))
+            ids = dict(zip(paths, matcher.ids(paths, len(result.dropped)), strict=True))
+            for path in paths[paths[0] == last :]:  # an image's labels may be in two chunks
+                matched |= _counted(result, path, len(ids[path]))
+            last = paths[-1]
+            shown.update(len(paths))
+            # What may be of several images is of none: it replaces nothing.
+            writer.store(chunk, {path: found[0] for path, found in ids.items() if len(found) == 1})
+            if number % _CHUNKS_OF_PART == 0 and matched:
+                session.commit()
     if not last:
         raise SampleError(f"{printable(file.path)} has no image in it")
     if not matched:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sdindex import Index
 from sdindex.errors import LabelFileError, SampleError
 from sdindex.exchange import label_import
+from sdindex.progress import counter
 from sdindex.store import labels
 from sdindex.store.database import Store
 from sdindex.store.tables import image
@@ -180,3 +182,23 @@ def test_a_source_that_is_given_counts_for_whoever_the_file_names(
     ]
     column = index.import_labels(package, source="ours", source_column="classifiedBy")
     assert column.source == "Ana, MegaDetector V5a, ours"
+
+
+def test_a_long_import_counts_its_images(
+    index: Index,
+    db: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_index(db, {"/data/archive": dict.fromkeys(("a.jpg", "b.jpg"), 1)})
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\na.jpg,fox\nb.jpg,owl\n")
+    at_once = partial(counter, "importing", "images", delay=0)
+    monkeypatch.setattr(
+        "sdindex.exchange.label_import.counter", lambda *_, show, **__: at_once(show=show)
+    )
+    index.import_labels(table)
+    assert capsys.readouterr().err == ""
+    index.import_labels(table, progress=True)
+    assert "importing: 2 images" in capsys.readouterr().err
