@@ -45,9 +45,10 @@ def natural_order(session: Session, ids: Collection[int]) -> list[int]:
     WrongValueError
         When one of the three says something else, or there is no such row.
     """
-    statement = sa.select(
-        archive.c.sort_key, image.c.sort_key, image.c.id, image.c.path, archive.c.sort_rule
-    ).join(archive, archive.c.id == image.c.archive_id)
+    # Joined there, a server that takes the drawn images for few pairs each with every archive.
+    of_archives = sa.select(archive.c.id, archive.c.sort_key, archive.c.sort_rule)
+    archives = {row[0]: row[1:] for row in session.rows(of_archives)}
+    statement = sa.select(image.c.archive_id, image.c.sort_key, image.c.id, image.c.path)
     is_checked = len(ids) <= _MOST
     if is_checked:
         named = image.alias()
@@ -57,12 +58,15 @@ def natural_order(session: Session, ids: Collection[int]) -> list[int]:
         row
         for chunk in batched(ids, PARAMETERS)
         for row in session.rows(statement.where(has_id(image.c.id, chunk)))
+        if row[0] in archives
     ]
     if len(rows) != len(set(ids)):
         raise WrongValueError("the index lacks images that it lists")
     if is_checked and not all(
-        row_id == same_id and (rule != SORT_RULE or ends_with(key, from_text(path)))
-        for _, key, row_id, path, rule, same_id in rows
+        row_id == same_id
+        and (archives[archive_id][1] != SORT_RULE or ends_with(key, from_text(path)))
+        for archive_id, key, row_id, path, same_id in rows
     ):
         raise WrongValueError("an image of the sample has another one's path or sort key")
-    return [row[2] for row in sorted(rows)]
+    rows.sort(key=lambda row: (archives[row[0]][0], row[1], row[2]))
+    return [row[2] for row in rows]
