@@ -251,18 +251,18 @@ class Questions:
         """Run one SQL query, and give the names of its columns and its rows as they come.
 
         The tables and views are those that ``sdindex sql --help`` lists. Beside the functions
-        of SQLite there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and ``dhash_hex(dhash)``.
-        Nothing is written, whatever the query says. SQLite lets a process lower its limit of
-        memory but not raise it again: from the first query on it is 512 MB in this process.
-        An index in another database than SQLite is asked with that database's own client.
+        of the database there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and
+        ``dhash_hex(dhash)``. Nothing is written, whatever the query says. SQLite lets a process
+        lower its limit of memory but not raise it again: from the first query on it is 512 MB in
+        this process. A PostgreSQL index takes that server's SQL: see ``sdindex help team``.
 
         Parameters
         ----------
         query
-            One statement that SQLite's authorizer finds to only read.
+            One statement that only reads.
         seconds
-            Stop the query when SQLite has worked on it for this long; the time in which the
-            caller reads the rows does not count. Inside a single function SQLite cannot be
+            Stop the query when the database has worked on it for this long; the time in which
+            the caller reads the rows does not count. Inside a single function SQLite cannot be
             stopped: there, ``when_stuck`` of `sdindex.Index` is called.
 
         Yields

@@ -111,12 +111,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(ABOUT_THE_FILE)
 
 
-@pytest.fixture
-def db(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="session")
+def db_in(request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    """Return what names a new index: in a folder, or in the server."""
     if request.config.getoption("--postgresql"):
         server: servers.Server = request.getfixturevalue("server")
-        return cast("Path", Served(server.database()))
-    return tmp_path / "sdindex.db"
+        return lambda _: cast("Path", Served(server.database()))
+    return lambda folder: folder / "sdindex.db"
+
+
+@pytest.fixture
+def db(tmp_path: Path, db_in: Callable[[Path], Path]) -> Path:
+    return db_in(tmp_path)
 
 
 @pytest.fixture

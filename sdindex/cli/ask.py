@@ -35,8 +35,8 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
 
     Tables: image, archive, label, sample, sample_image, review,
     decision. Views: image_hash, bucket. Functions
-    beside those of SQLite: hamming(a, b), bucket(dhash, bits), dhash_hex(dhash). A table shows
-    the first 1,000 rows; csv and json write all.
+    beside those of the database: hamming(a, b), bucket(dhash, bits), dhash_hex(dhash). A table
+    shows the first 1,000 rows; csv and json write all.
     """
     from sdindex.cli.terminal import write_rows
     from sdindex.exchange.output import STDOUT, writing

@@ -1,6 +1,6 @@
 """A review's server, asked by hand and shown in a browser; one for the tests of a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,31 +54,32 @@ def asking(index: Index, review: Review, cache: Path, *, read_only: bool) -> Ite
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory, db_in: Callable[[Path], Path]) -> Path:
     """Make an archive of three cameras in bursts, with labels, and its index."""
     folder = tmp_path_factory.mktemp("web")
+    db = db_in(folder)
     for seed in range(36):
         size = (240, 320) if seed == 5 else (320, 180)
         make_image(folder / "archive" / f"cam{seed // 12}" / f"IMG_{seed + 1}.JPG", seed // 3, size)
     rows = [f"cam{seed // 12}/IMG_{seed + 1}.JPG,{'fox' if seed % 2 else 'deer'}"
             for seed in range(24)]  # fmt: skip
     (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    with Index(folder / "sdindex.db") as index, ThreadPoolExecutor(2) as executor:
+    with Index(db) as index, ThreadPoolExecutor(2) as executor:
         index.update(folder / "archive", executor=executor)
         index.import_labels(folder / "labels.csv")
-    return folder
+    return db
 
 
 @pytest.fixture
 def ask(shared: Path, tmp_path: Path) -> Iterator[Asking]:
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         yield from asking(index, index.review(observer="ann"), tmp_path, read_only=False)
 
 
 @pytest.fixture
 def look(shared: Path, tmp_path: Path) -> Iterator[Asking]:
     """As those are shown who may decide nothing."""
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         yield from asking(index, index.review(observer="bob"), tmp_path, read_only=True)
 
 

@@ -91,8 +91,7 @@ class Client:
 
 @posix
 def test_what_was_decided_before_a_crash_is_kept(shared: Path) -> None:
-    db = shared / "sdindex.db"
-    with running(db, "-n", "5", "--observer", "eve") as (run, address):
+    with running(shared, "-n", "5", "--observer", "eve") as (run, address):
         ask = Client(address)
         ids = [row for _, _, some in ask("sample")["groups"] for row in some]
         ask("decide", image=ids[0], what="rejected", why="blurred")
@@ -100,9 +99,9 @@ def test_what_was_decided_before_a_crash_is_kept(shared: Path) -> None:
         run.send_signal(signal.SIGKILL)
         run.wait()
     name = found["review"]
-    with Index(db) as index:
+    with Index(shared) as index:
         assert [one.what for one in index.decisions(name)] == ["rejected", "kept"]
-    with running(db, name, "--observer", "eve") as (run, address):
+    with running(shared, name, "--observer", "eve") as (run, address):
         again = Client(address)("sample", count=5)
         assert again["groups"] == found["groups"]
         assert again["decisions"] == found["decisions"]
@@ -116,11 +115,10 @@ def test_what_was_decided_before_a_crash_is_kept(shared: Path) -> None:
 
 @posix
 def test_it_decides_while_index_runs(shared: Path, archive: Path) -> None:
-    db = shared / "sdindex.db"
-    with running(db, "-n", "5") as (_, address):
+    with running(shared, "-n", "5") as (_, address):
         ask = Client(address)
         image = ask("sample")["groups"][0][2][0]
-        update = [sys.executable, "-m", "sdindex", "--db", str(db), "index", str(archive)]
+        update = [sys.executable, "-m", "sdindex", "--db", str(shared), "index", str(archive)]
         with subprocess.Popen(
             update, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         ) as other:
@@ -131,7 +129,7 @@ def test_it_decides_while_index_runs(shared: Path, archive: Path) -> None:
                 decided += 1
             assert other.returncode == 0
         assert ask("sample", count=100)["images"] == 48
-    with Index(db) as index:
+    with Index(shared) as index:
         index.prune(archive=str(archive))
 
 
@@ -146,7 +144,7 @@ def test_it_decides_while_index_runs(shared: Path, archive: Path) -> None:
 def test_what_cannot_be_reviewed_is_said_in_a_line(
     shared: Path, words: list[str], line: str
 ) -> None:
-    program = ["--db", str(shared / "sdindex.db"), "review", "--no-browser", *words]
+    program = ["--db", str(shared), "review", "--no-browser", *words]
     done = CliRunner().invoke(cli, program)
     assert done.exit_code == 1
     assert re.search(line, done.stderr)
@@ -157,7 +155,7 @@ def test_without_its_packages_it_names_what_installs_them(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdindex.web.find_spec", lambda name: None)
-    done = CliRunner().invoke(cli, ["--db", str(shared / "sdindex.db"), "review"])
+    done = CliRunner().invoke(cli, ["--db", str(shared), "review"])
     assert done.exit_code == 1
     assert "pip install 'sdindex[review]'" in done.stderr
     assert os.linesep not in done.stderr.strip()

@@ -140,7 +140,7 @@ def test_it_listens_to_this_machine_alone_and_says_which_port_is_taken(
             pass
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         assert index.status().archives
 
 

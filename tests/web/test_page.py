@@ -16,7 +16,7 @@ COUNT = 12
 
 @pytest.fixture
 def shown(browser: Any, shared: Path, tmp_path: Path) -> Iterator[Shown]:
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         review = index.review(count=COUNT, observer="ann")
         with showing(browser, index, review, tmp_path) as page:
             yield page
@@ -199,7 +199,7 @@ OPTIONS: dict[str, tuple[str, SampleArguments]] = {
 
 
 def test_every_option_is_a_control(browser: Any, shared: Path, tmp_path: Path) -> None:
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         index.select(4, save="first")
         review = index.review(count=COUNT, observer="ann")
         with showing(browser, index, review, tmp_path, faults=[]) as shown:

@@ -20,7 +20,7 @@ COUNT = 12
 
 @pytest.fixture
 def shown(browser: Any, shared: Path, tmp_path: Path) -> Iterator[Shown]:
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         review = index.review(count=COUNT, observer="ann")
         with showing(browser, index, review, tmp_path) as page:
             yield page
@@ -61,7 +61,7 @@ def test_copy_save_and_export(shown: Shown, tmp_path: Path) -> None:
 
 
 def test_only_to_be_looked_at(browser: Any, shared: Path, tmp_path: Path) -> None:
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         review = index.review(count=COUNT, observer="ann")
         with showing(browser, index, review, tmp_path, read_only=True) as shown:
             assert shown.page.locator("[data-changes]:visible").count() == 0
@@ -94,7 +94,7 @@ def test_it_fits_the_window_and_axe_finds_nothing_serious(
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     viewport = {"width": size[0], "height": size[1]}
-    with Index(shared / "sdindex.db") as index:
+    with Index(shared) as index:
         review = index.review(count=COUNT, observer="ann", balance="camera")
         with showing(
             browser, index, review, tmp_path, viewport=viewport, color_scheme=scheme
@@ -144,12 +144,14 @@ def test_by_keyboard_alone(shown: Shown) -> None:
     assert seen.count("shot") <= 2  # the sheet is one stop, in which the arrows go on
 
 
-def test_only_what_is_seen_is_loaded_of_ten_thousand(browser: Any, tmp_path: Path) -> None:
+def test_only_what_is_seen_is_loaded_of_ten_thousand(
+    browser: Any, db: Path, tmp_path: Path
+) -> None:
     images = {f"cam{at // 1000}/IMG_{at:05d}.JPG": at * 2_654_435_761 for at in range(12_000)}
-    write_index(tmp_path / "sdindex.db", {"/nowhere": images})
+    write_index(db, {"/nowhere": images})
     asked: list[str] = []
     faults: list[str] = []
-    with Index(tmp_path / "sdindex.db") as index:
+    with Index(db) as index:
         review = index.review(count=10_000, observer="ann")
         with showing(browser, index, review, tmp_path / "cache", faults=faults) as shown:
             shown.page.on("request", lambda request: asked.append(request.url))
@@ -170,19 +172,19 @@ HOSTILE_LABELS = [name.removesuffix(".jpg") for name in HOSTILE_NAMES]
 
 
 @posix
-def test_hostile_names_and_labels_are_text(browser: Any, tmp_path: Path) -> None:
+def test_hostile_names_and_labels_are_text(browser: Any, db: Path, tmp_path: Path) -> None:
     names = [f"<i>camera{at % 3}</i>{SLASH}<b>/{name.replace('/', SLASH)}"
              for at, name in enumerate(HOSTILE_NAMES)]  # fmt: skip
     write_index(
-        tmp_path / "sdindex.db",
+        db,
         {"/<script>nowhere": {name: at << 40 for at, name in enumerate(names)}},
     )
     plain = [(name, label) for name, label in zip(names, HOSTILE_LABELS, strict=True)
              if "\udce9" not in name + label and "\\" not in name]  # fmt: skip
-    put_labels(tmp_path / "sdindex.db", dict(plain))
+    put_labels(db, dict(plain))
     assert len(names) + len(plain) >= 100
     faults: list[str] = []
-    with Index(tmp_path / "sdindex.db") as index:
+    with Index(db) as index:
         review = index.review(count=len(names), observer="<img src=x onerror=alert(1)>")
         with showing(browser, index, review, tmp_path / "cache", faults=faults) as shown:
             page = shown.page
