@@ -119,7 +119,8 @@ def test_the_command_draws_what_is_shown(ask: Asking, shared: Path) -> None:
         {}, {"labels": ["a b", "-x"], "not_labels": "'"}, {"order": [3, 1, 2, 0], "bits": 2},
         {"since": "2026-04-01", "until": "2026-04-02T12:00:01", "under": ["x/y", "z"]},
         {"balance": ["camera", "folder:2"], "at_most": 3, "share": "camera:a=5%"},
-        {"files": "list.txt", "sources": ["s"], "min_confidence": 0.25, "burst_distance": 0},
+        {"files": "list.txt", "sources": ["s"], "min_confidence": 0.25, "unit": "burst",
+         "burst_distance": 0},
     ],
 )  # fmt: skip
 def test_options_are_spelled_as_the_command_line_reads_them(
