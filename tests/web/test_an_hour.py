@@ -110,7 +110,7 @@ def test_what_was_decided_before_a_crash_is_kept(shared: Path) -> None:
         assert run.wait(20) == 0
         assert time.monotonic() - before < 15  # it waits for nobody, such as a browser that asks
         assert run.stderr is not None
-        assert f"go on with: sdindex --db {db} review {name}\n" in run.stderr.read()
+        assert f"go on with: sdindex --db {shared} review {name}\n" in run.stderr.read()
 
 
 @posix
