@@ -121,7 +121,7 @@ def test_excluding_narrowing_and_lists(index: Index, cameras: Path, tmp_path: Pa
         index.select(50, extend="spring", exclude="few")
     with pytest.raises(SampleError, match="1 of 1 listed images are not in the index"):
         index.select(5, files=["/elsewhere/a.jpg"])
-    with pytest.raises(SampleError, match="cannot read nowhere"):
+    with pytest.raises(SampleError, match="neither a saved sample nor a file named nowhere"):
         index.select(5, exclude="nowhere")
 
 
