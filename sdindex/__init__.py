@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     )
     from sdindex.exchange.card import SampleCard
     from sdindex.exchange.copies import FilesPut
+    from sdindex.exchange.label_export import LabelExport
     from sdindex.exchange.label_import import LabelImport
     from sdindex.indexing.summary import Summary
+    from sdindex.reviewing import Review
     from sdindex.sample import Sample
-    from sdindex.sampling.options import SampleOptions
+    from sdindex.sampling.options import Clock, SampleOptions
     from sdindex.sampling.quality import Measure, Quality
     from sdindex.smartdownsample import (
         plot_bucket_distribution,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         sample_diverse,
         sample_diverse_with_stats,
     )
+    from sdindex.store.decisions import Decision
     from sdindex.store.labels import LabelCount
     from sdindex.store.likeness import DuplicateGroup, DuplicateImage, Duplicates, SimilarImage
     from sdindex.store.overview import ArchiveStatus, Camera, Status, UnreadableImage
@@ -50,6 +53,8 @@ __all__ = [
     "ArchiveUnavailableError",
     "Bucket",
     "Camera",
+    "Clock",
+    "Decision",
     "DuplicateGroup",
     "DuplicateImage",
     "Duplicates",
@@ -58,6 +63,7 @@ __all__ = [
     "IndexMissingError",
     "IndexUnusableError",
     "LabelCount",
+    "LabelExport",
     "LabelFileError",
     "LabelImport",
     "Measure",
@@ -65,6 +71,7 @@ __all__ = [
     "Quality",
     "QueryError",
     "ReadingError",
+    "Review",
     "Sample",
     "SampleCard",
     "SampleError",
@@ -90,8 +97,11 @@ _MODULES = {
     **dict.fromkeys([name for name in __all__ if name[0].islower()], "sdindex.smartdownsample"),
     "Answer": "sdindex.store.query",
     "Bucket": "sdindex.store.selection",
+    "Clock": "sdindex.sampling.options",
+    "Decision": "sdindex.store.decisions",
     "FilesPut": "sdindex.exchange.copies",
     "Index": "sdindex.api",
+    "Review": "sdindex.reviewing",
     "Summary": "sdindex.indexing.summary",
     "Sample": "sdindex.sample",
     "SampleCard": "sdindex.exchange.card",
@@ -105,6 +115,7 @@ _MODULES = {
         ["DuplicateGroup", "DuplicateImage", "Duplicates", "SimilarImage"], "sdindex.store.likeness"
     ),
     "LabelCount": "sdindex.store.labels",
+    "LabelExport": "sdindex.exchange.label_export",
     "LabelImport": "sdindex.exchange.label_import",
     "ArchiveStatus": "sdindex.store.overview",
     "Camera": "sdindex.store.overview",

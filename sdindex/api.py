@@ -12,6 +12,7 @@ from sdindex.arguments import (
     function,
     optional,
     positive,
+    shown,
     text,
     whole,
 )
@@ -239,6 +240,11 @@ class Index(Labelling):
         """
         from sdindex.store import splits  # numpy
 
+        if not isinstance(into, Mapping):
+            raise UsageError(
+                "into must be parts with their shares in percent, such as "
+                f"{{'train': 80, 'val': 20}}, not {shown(into)}"
+            )
         given = {text("into", part): positive("into", share) for part, share in into.items()}
         most = None if within is None else whole("within", within, 0, HASH_BITS)
         how = splits.splitting(given, text("by", by), most)

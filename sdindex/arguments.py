@@ -9,8 +9,8 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable
-from datetime import date, datetime
-from typing import SupportsFloat, SupportsIndex, TypeVar
+from datetime import date, datetime, timezone
+from typing import IO, Any, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from sdindex.errors import UsageError
 
@@ -32,6 +32,7 @@ DEFAULT_MINUTES = 30  # between bursts of an event at most
 DEFAULT_DISTANCE = 10  # bits in which a burst's images differ from its first at most
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks among them
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 60  # characters
 
@@ -55,6 +56,19 @@ def whole(name: str, value: object, least: int | None = None, most: int | None =
     if most is not None:
         allowed = f" from {least} to {most}"
     raise UsageError(f"{name} must be a whole number{allowed}, not {shown(value)}")
+
+
+def wholes(name: str, value: object) -> list[int]:
+    """Return several whole numbers.
+
+    Raises
+    ------
+    UsageError
+        When something else is given, or among them.
+    """
+    if isinstance(value, str):
+        raise UsageError(f"{name} must be whole numbers, not {shown(value)}")
+    return [whole(name, each) for each in _several(name, value, "whole numbers")]
 
 
 def positive(name: str, value: object) -> float:
@@ -137,6 +151,20 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def title(name: str, value: object) -> str:
+    """Return a name to be kept, such as a source's: a text that has something, on one line.
+
+    Raises
+    ------
+    UsageError
+        When it is none, is blank, or has what a terminal would act on.
+    """
+    given = text(name, value)
+    if not given.strip() or _CONTROL.search(given):
+        raise UsageError(f"{name} must be a name, on one line, not {shown(value)}")
+    return given
+
+
 def path(name: str, value: object) -> str:
     """Return a path as a text.
 
@@ -180,6 +208,45 @@ def paths(name: str, value: object) -> tuple[str, ...]:
     return tuple(path(name, each) for each in given)
 
 
+def stream(name: str, value: object) -> IO[bytes]:
+    """Return a file that is open for writing bytes, or what can be written to as one.
+
+    Raises
+    ------
+    UsageError
+        When it is none: also when it is open for text, or for reading alone.
+    """
+    if not _takes_bytes(value):
+        given = "one for text" if hasattr(value, "encoding") else shown(value)
+        raise UsageError(
+            f"{name} must be a file that is open for writing bytes, as by open(path, 'wb'), not "
+            f"{given}"
+        )
+    return cast("IO[bytes]", value)
+
+
+def utc_offset(name: str, value: object) -> timezone:
+    """Return an offset from UTC: one of Python's, or a text such as ``+02:00``, ``-0530`` or ``Z``.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or not of whole minutes.
+    """
+    found = value
+    if isinstance(value, str):
+        try:
+            found = datetime.strptime(value, "%z").tzinfo
+        except ValueError:
+            found = None
+    if not isinstance(found, timezone) or found.utcoffset(None).total_seconds() % 60:
+        raise UsageError(
+            f"{name} must be an offset of whole minutes from UTC, such as +02:00 or -0530 (in "
+            f"Python a datetime.timezone, too), not {shown(value)}"
+        )
+    return found
+
+
 def function(name: str, value: object) -> Callable[..., object]:
     """Return a function, or what can be called as one.
 
@@ -211,6 +278,15 @@ def moment(name: str, value: object) -> date:
     if isinstance(found, datetime) and found.tzinfo is not None:
         raise UsageError(f"{name}: a camera's clock knows no time zone; give a time without one")
     return found
+
+
+def _takes_bytes(value: Any) -> bool:
+    if not callable(getattr(value, "write", None)) or hasattr(value, "encoding"):
+        return False
+    if getattr(value, "closed", False):
+        return False
+    writable = getattr(value, "writable", None)  # which not every such object has
+    return bool(writable()) if callable(writable) else True
 
 
 def _parsed(value: str) -> date | None:

@@ -4,7 +4,19 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Unpack
 
-from sdindex.arguments import AnyPath, choice, flag, function, optional, path, text, texts
+from sdindex.arguments import (
+    AnyPath,
+    choice,
+    flag,
+    function,
+    optional,
+    path,
+    shown,
+    stream,
+    text,
+    texts,
+    whole,
+)
 from sdindex.errors import UsageError
 from sdindex.exchange.folders import folder_of_images, new_folder, refuse_foreign
 from sdindex.exchange.formats.registry import (
@@ -14,14 +26,15 @@ from sdindex.exchange.formats.registry import (
     Wishes,
     wishes_of,
 )
+from sdindex.hashing.bits import HASH_BITS
 from sdindex.questions import Questions
+from sdindex.sampling.options import Clock
 from sdindex.store import lookup, taxa
 from sdindex.store.sampled import SampledImage
 
 if TYPE_CHECKING:
     from sdindex.exchange.copies import FilesPut, How
     from sdindex.exchange.naming import Sampled
-    from sdindex.sampling.options import Clock
 
 _HOW = ("copy", "link", "symlink")
 
@@ -68,7 +81,7 @@ class Handover(Questions):
         choice("how", how, _HOW)
         text("name", name)
         optional(flag, "progress", progress)
-        return self._put(_sampled(sample), target, how, name, progress, None)
+        return self._put(sampled("sample", sample), target, how, name, progress, None)
 
     def export(
         self,
@@ -103,8 +116,9 @@ class Handover(Questions):
             Called with a line about what is missing, or left out.
         **wishes
             What some formats know several ways of: `relative` paths; the sample's `name`; of
-            Camtrap DP the `utc_offset` of the cameras' clocks, images `without_time` (``"fail"``
-            or ``"skip"``), and `deployments`, a CSV with the coordinates and periods of cameras;
+            Camtrap DP the `utc_offset` of the cameras' clocks (a text such as ``"+02:00"``, or a
+            ``datetime.timezone``), images `without_time` (``"fail"`` or ``"skip"``), and
+            `deployments`, a CSV with the coordinates and periods of cameras;
             the `url_prefix` of Label Studio's images; the `label_column` and `flag_column` of
             Timelapse's template, which get the labels, and true.
 
@@ -120,8 +134,9 @@ class Handover(Questions):
         UsageError
             When the format does not know a wish, or lacks one that it needs.
         """
-        images, known = _sampled(sample), FORMATS[choice("form", form, FORMATS)]
+        images, known = sampled("sample", sample), FORMATS[choice("form", form, FORMATS)]
         sources, hear = texts("source", source), optional(function, "say", say)
+        optional(flag, "progress", progress)
 
         def results(some: "Collection[Sampled]", file: IO[bytes], is_relative: bool) -> None:
             from sdindex.exchange.label_export import export_labels
@@ -139,15 +154,20 @@ class Handover(Questions):
             return self._write_folder(images, path("target", target), known, wanted, how, progress)
         if known.is_folder:
             raise UsageError(f"{known.name} is a folder: target must be its path")
-        known.write(images, target, wanted)
+        if how is not None:
+            raise UsageError(
+                f"{known.name} is a file, without images: put_files puts them in a folder"
+            )
+        known.write(images, stream("target", target), wanted)
         return None
 
-    def with_units(self, sample: Sequence[SampledImage], clock: "Clock") -> list[SampledImage]:
+    def with_units(self, sample: Sequence[SampledImage], clock: Clock) -> list[SampledImage]:
         """Return images with the burst and the event of each."""
+        images, how = sampled("sample", sample), _clock("clock", clock)
         from sdindex.store import told  # numpy, for this alone
 
         with self._store.reading() as session:
-            return told.with_units(session, sample, clock)
+            return told.with_units(session, images, how)
 
     def _write_folder(
         self,
@@ -205,10 +225,28 @@ class Handover(Questions):
             return taxa.ranks_of(session, labels)
 
 
-def _sampled(sample: object) -> list[SampledImage]:
-    """Return the images of a sample as a list, which can be read more than once."""
+def sampled(name: str, sample: object) -> list[SampledImage]:
+    """Return the images of a sample as a list, which can be read more than once.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
     given = list(sample) if isinstance(sample, Iterable) else [sample]
     images = [image for image in given if isinstance(image, SampledImage)]
     if len(images) != len(given):
-        raise UsageError("sample must be images as select, or sample, returns them")
+        raise UsageError(f"{name} must be images as select, or sample, returns them")
     return images
+
+
+def _clock(name: str, value: object) -> Clock:
+    if not isinstance(value, Clock):
+        raise UsageError(
+            f"{name} must be a sdindex.Clock, such as Clock(seconds=10), not {shown(value)}"
+        )
+    return Clock(
+        whole("seconds", value.seconds, 0),
+        None if value.distance is None else whole("distance", value.distance, 0, HASH_BITS),
+        whole("minutes", value.minutes, 0),
+    )

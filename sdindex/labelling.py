@@ -15,12 +15,16 @@ from sdindex.arguments import (
     fraction,
     optional,
     path,
+    stream,
     text,
     texts,
+    title,
 )
+from sdindex.handover import sampled
 from sdindex.store import labels
 from sdindex.store.labels import LabelCount
-from sdindex.store.lookup import Named, ids_of
+from sdindex.store.lookup import ids_of
+from sdindex.store.sampled import SampledImage
 from sdindex.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -109,7 +113,7 @@ class Labelling(Upkeep):
             kind=None if form is None else choice("form", form, KINDS),
         )
         folder = optional(path, "relative_to", relative_to)
-        says = optional(text, "source", source) or to_text(Path(name).name)
+        says = to_text(Path(name).name) if source is None else title("source", source)
         alone = source is not None and source_column is None
         shown = optional(flag, "progress", progress)
         with self._store.writing() as session:
@@ -120,7 +124,7 @@ class Labelling(Upkeep):
     def export_labels(
         self,
         output: IO[bytes],
-        images: Iterable[Named] | None = None,
+        images: Iterable[SampledImage] | None = None,
         *,
         source: str | Iterable[str] = (),
         relative: bool = False,
@@ -152,10 +156,11 @@ class Labelling(Upkeep):
         from sdindex.exchange.label_export import export_labels
 
         sources = texts("source", source)
-        is_relative = flag("relative", relative)
+        is_relative, file = flag("relative", relative), stream("output", output)
+        chosen = optional(sampled, "images", images)
         with self._store.reading() as session:
-            ids = None if images is None else ids_of(session, images)
-            return export_labels(session, output, ids, sources=sources, relative=is_relative)
+            ids = None if chosen is None else ids_of(session, chosen)
+            return export_labels(session, file, ids, sources=sources, relative=is_relative)
 
     def drop_labels(self, source: str) -> int:
         """Forget what a source said of images; return how many labels.

@@ -1,6 +1,6 @@
 """The questions that an index answers: none of them changes it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
@@ -91,7 +91,7 @@ class Questions:
         count: int | str | None = None,
         *,
         bits: int | None = DEFAULT_BITS,
-        order: str | Sequence[int] | None = None,
+        order: str | Iterable[int] | None = None,
         under: AnyPath | Iterable[AnyPath] = (),
     ) -> list[Bucket]:
         """Return the buckets of look-alike images, and how many a sample of `count` keeps of each.

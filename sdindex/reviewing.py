@@ -6,23 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import Any, NamedTuple, TypeVar
-
-import numpy as np
+from typing import NamedTuple, TypeVar
 
 from sdindex.archive.names import printable
-from sdindex.arguments import DEFAULT_INDEX, text, whole
+from sdindex.arguments import DEFAULT_INDEX, choice, flag, optional, text, whole, wholes
 from sdindex.errors import IndexUnusableError, SampleError, UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.count import Count, Share, images_wanted
+from sdindex.sampling.count import Count, Share, images_wanted, sample_count
 from sdindex.sampling.frame import Numbers
 from sdindex.sampling.likeness import nearest
-from sdindex.sampling.options import Clock, SampleOptions
+from sdindex.sampling.options import Clock, SampleOptions, checked_options
 from sdindex.sampling.order import known_bits
 from sdindex.sampling.review import Decided, reviewed
 from sdindex.sampling.sample import Candidates, draw, require_room
-from sdindex.sampling.sheet import GROUPINGS, SHEET_COLUMNS, Figure, Group, Sheets
+from sdindex.sampling.sheet import GROUPINGS, SHEET_COLUMNS, Figure, Group, Sheets, around
 from sdindex.store import decisions, samples
 from sdindex.store.candidates import candidates
 from sdindex.store.database import Session, Store
@@ -34,11 +32,10 @@ from sdindex.store.told import units_told
 
 ALIKE = 6  # bits in which what is rejected with an image differs from it at most
 USUAL_COUNT = 100
-_NEIGHBOURS = 4  # before and after a burst
-_MOST_FRAMES = 60  # of a burst that are shown
 _KEPT_OPTIONS = 4  # ways to draw that are remembered: a control goes back and forth
 
 Answer = TypeVar("Answer")
+_Drawn = tuple[list[int], list[int] | None, int, SampleOptions]
 
 log = logging.getLogger("sdindex")
 
@@ -135,26 +132,33 @@ class Review:
         with self._store.reading() as session:
             return samples.names(session)
 
-    def draw(self, count: int | Share, options: SampleOptions, by: str = "camera") -> Sheet:
+    def draw(self, count: int | str | Share, options: SampleOptions, by: str = "camera") -> Sheet:
         """Draw a sample as the review has decided so far, in groups.
+
+        Parameters
+        ----------
+        count, options
+            As for `sdindex.Index.select`, the options as `sdindex.SampleOptions`.
+        by
+            What makes the groups: ``"camera"``, for one.
 
         Raises
         ------
         SampleError, ArchiveError, QueryError
             As `sdindex.Index.select` does.
         """
-        if by not in GROUPINGS:
-            raise UsageError(f"by must be one of {', '.join(GROUPINGS)}")
+        grouping, wanted = choice("by", by, GROUPINGS), sample_count(count)
+        checked_options(options)
 
         def drawn(session: Session) -> Sheet:
             ways, known = self._ways_of(session, options), self._known(session)
-            asked, sample, least = self._sample(session, ways, count, known)
+            asked, sample, least = self._sample(session, ways, wanted, known)
             frame = ways.found.frame
             return Sheet(
                 asked,
                 least,
                 len(frame),
-                [_by_ids(group, frame.ids) for group in ways.sheets.groups(sample, by)],
+                [_by_ids(group, frame.ids) for group in ways.sheets.groups(sample, grouping)],
                 ways.sheets.figures(sample),
                 {one.image: one for one in known},
                 replace(options, review=self.name if known else options.review),
@@ -179,20 +183,23 @@ class Review:
         within
             Reject all images, too, that differ from it in at most so many bits.
         """
-        if what not in decisions.WHAT or (within is not None and what != "rejected"):
-            raise UsageError(f"what must be one of {', '.join(decisions.WHAT)}")
+        row, reason = whole("image", image), optional(text, "why", why)
+        choice("what", what, decisions.WHAT)
+        if within is not None and what != "rejected":
+            raise UsageError("within is for what is rejected: leave it out")
         bits = None if within is None else whole("within", within, 0, HASH_BITS)
         with self._deciding(count, options) as (session, review):
-            _require_images(session, [image])
+            _require_images(session, [row])
             decisions.decide(
-                session, review, [image], what, observer=self.observer, within=bits, why=why
+                session, review, [row], what, observer=self.observer, within=bits, why=reason
             )
 
     def annotate(self, image: int, why: str, count: int, options: SampleOptions) -> None:
         """Store a note on an image."""
+        row, reason = whole("image", image), text("why", why)
         with self._deciding(count, options) as (session, review):
-            _require_images(session, [image])
-            decisions.annotate(session, review, image, text("why", why), observer=self.observer)
+            _require_images(session, [row])
+            decisions.annotate(session, review, row, reason, observer=self.observer)
 
     def undo(self) -> int | None:
         """Take back this observer's last decision; return its image."""
@@ -206,7 +213,7 @@ class Review:
             session.commit()
             return image
 
-    def save(self, name: str, count: int, options: SampleOptions) -> int:
+    def save(self, name: str, count: int | str | Share, options: SampleOptions) -> int:
         """Save the sample under a name; return how many images it has.
 
         Raises
@@ -214,22 +221,23 @@ class Review:
         SampleError
             When the name is taken, or is none.
         """
+        named = text("name", name)
         ids, units, asked, again = self.sample(count, options)
         with self._store.recording() as session:
-            samples.require_new(session, text("name", name))
-            samples.save(session, name, asked, again, ids, units)
+            samples.require_new(session, named)
+            samples.save(session, named, asked, again, ids, units)
             session.commit()
         return len(ids)
 
-    def sample(
-        self, count: int, options: SampleOptions
-    ) -> tuple[list[int], list[int] | None, int, SampleOptions]:
+    def sample(self, count: int | str | Share, options: SampleOptions) -> _Drawn:
         """Return the ids of the sample, of each one's unit, what was asked, and the options."""
+        wanted = sample_count(count)
+        checked_options(options)
 
-        def drawn(session: Session) -> Any:
+        def drawn(session: Session) -> _Drawn:
             ways, known = self._ways_of(session, options), self._known(session)
             found = ways.found
-            asked, sample, _ = self._sample(session, ways, count, known)
+            asked, sample, _ = self._sample(session, ways, wanted, known)
             again = replace(options, review=self.name if known else options.review)
             if found.leading and known_bits(options) is None:
                 again = replace(again, order=found.leading)
@@ -239,36 +247,32 @@ class Review:
                 units = all_ids[found.groups[found.unit][sample]].tolist()
             return found.frame.ids[sample].tolist(), units, asked, again
 
-        ids, units, asked, again = self._ask(drawn)
-        return ids, units, asked, again
+        return self._ask(drawn)
 
     def images(self, ids: Sequence[int], *, told: bool = False) -> dict[int, SampledImage]:
         """Return what is known of images, by their ids; those that are there.
 
         `told` finds the burst and the event of each, too.
         """
+        wanted, is_told = wholes("ids", ids), flag("told", told)
         with self._store.reading() as session:
-            there = samples.present(session, ids)
-            rows = [row for row in ids if row in there]
-            units = units_told(session, rows, self.options.clock) if told else UnitsTold()
+            there = samples.present(session, wanted)
+            rows = [row for row in wanted if row in there]
+            units = units_told(session, rows, self.options.clock) if is_told else UnitsTold()
             leading = known_bits(self.options) or ()
             return dict(zip(rows, by_id(session, rows, leading, units), strict=True))
 
     def around(self, image: int) -> list[Near]:
         """Return the burst of an image, and a few images before and after it."""
+        row = whole("image", image)
 
         def found(session: Session) -> list[Near]:
             held = self._frame(session)
-            at = _position(held.frame.ids, image)
+            at = held.frame.position_of(row)
             if at is None:
                 return []
-            starts = held.taken(self.options.clock).starts
-            burst = int(np.searchsorted(starts, at, side="right")) - 1
-            first = int(starts[burst])
-            end = int(starts[burst + 1]) if burst + 1 < len(starts) else len(held.frame)
-            first, end = max(first, at - _MOST_FRAMES), min(end, at + _MOST_FRAMES)
-            shown = range(max(0, first - _NEIGHBOURS), min(len(held.frame), end + _NEIGHBOURS))
-            return [Near(int(held.frame.ids[one]), first <= one < end) for one in shown]
+            burst, near = around(held.taken(self.options.clock).starts, at, len(held.frame))
+            return [Near(int(held.frame.ids[one]), one in burst) for one in near]
 
         return self._ask(found)
 
@@ -277,20 +281,22 @@ class Review:
 
         Of those that pass the filters, one of each burst.
         """
+        row, most = whole("image", image), whole("count", count, 1)
+        checked_options(options)
 
         def found(session: Session) -> list[tuple[int, int]]:
             held = self._frame(session)
-            at = _position(held.frame.ids, image)
+            at = held.frame.position_of(row)
             if at is None:
                 return []
             frame = self._ways_of(session, options).found.frame
             near = nearest(
                 frame,
                 int(held.frame.hashes[at]),
-                count,
+                most,
                 within=HASH_BITS,
                 of_bursts=Clock(),
-                own=_position(frame.ids, image),
+                own=frame.position_of(row),
             )
             return [(int(frame.ids[one]), bits) for one, bits in near]
 
@@ -347,9 +353,11 @@ class Review:
     @contextmanager
     def _deciding(self, count: int, options: SampleOptions) -> Iterator[tuple[Session, int]]:
         """Give a session in which something is decided, and the id of the review."""
+        asked = whole("count", count, 1)
+        checked_options(options)
         with self._store.recording() as session:
             name = self.name or decisions.free_name(session)
-            yield session, decisions.keep(session, name, whole("count", count, 1), options)
+            yield session, decisions.keep(session, name, asked, options)
             session.commit()
             self.name = name
 
@@ -383,11 +391,6 @@ def _require_images(session: Session, ids: Sequence[int]) -> None:
 
 def _by_ids(group: Group, ids: Numbers) -> tuple[str, int, list[int]]:
     return group.name, group.images, ids[group.sample].tolist()
-
-
-def _position(ids: Numbers, image: int) -> int | None:
-    found = np.flatnonzero(ids == image)
-    return int(found[0]) if len(found) else None
 
 
 def _user() -> str:

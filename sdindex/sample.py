@@ -92,6 +92,7 @@ class Sample(list[SampledImage]):
         output: "AnyPath | IO[bytes]",
         *,
         how: "How | None" = None,
+        source: str | Iterable[str] | None = None,
         **wishes: Unpack[WishArguments],
     ) -> "FilesPut | None":
         """Write the sample in the format of another program.
@@ -102,6 +103,9 @@ class Sample(list[SampledImage]):
             The format's name, as ``--format`` has it.
         output
             A path, of a folder for formats that are one; or a file that is open for bytes.
+        source
+            Whose labels are written as MegaDetector's results; by default those that the sample
+            was drawn by, or everyone's.
         how, **wishes
             As for `sdindex.Index.export`, and so are the errors.
 
@@ -113,7 +117,7 @@ class Sample(list[SampledImage]):
         images: list[SampledImage] = self
         if known.tells_bursts:
             images = self._index.with_units(self, self._options.clock)
-        sources = self._options.sources
+        sources = self._options.sources if source is None else source
         if known.is_folder or hasattr(output, "write"):
             return self._index.export(images, output, form, how=how, source=sources, **wishes)
         if how is not None:

@@ -4,16 +4,30 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta, timezone
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 import sdindex
-from sdindex import Index, IndexMissingError, SampleError, SdindexError, UsageError
+from sdindex import (
+    Clock,
+    Index,
+    IndexMissingError,
+    SampleError,
+    SampleOptions,
+    SdindexError,
+    UsageError,
+)
 from sdindex.indexing.executors import Threads
 from tests.conftest import make_image
 
+OPTIONS = SampleOptions()
+X = cast(Any, "x")
+HALF = timezone(timedelta(seconds=30))
 WRONG = {
     "no folder": (lambda index: index.update(exclude="x"), "for one archive: name its folder"),
     "a list of folders": (lambda index: index.update(["a"]), "folders must be a path"),
@@ -73,7 +87,60 @@ WRONG = {
     "put numbers": (lambda index: index.put_files([1, 2], "a"), "sample must be images as select"),
     "put a text": (lambda index: index.put_files("abc", "a"), "sample must be images as select"),
     "put": (lambda index: index.put_files([], "a", how="move"), "how must be one of copy, link"),
+    "labels to a path": (lambda index: index.export_labels("a.json"), "writing bytes, as by open("),
+    "labels as text": (lambda index: index.export_labels(StringIO()), "not one for text"),
+    "labels of 3": (lambda index: index.export_labels(BytesIO(), 3), "images must be images as"),
+    "labels of a": (lambda index: index.export_labels(BytesIO(), ["a"]), "images must be images"),
+    "export to 3": (lambda index: export(index, 3), "target must be a file that is open for"),
+    "export as text": (lambda index: export(index, StringIO()), "target must be a file that is"),
+    "export closed": (lambda index: export(index, closed()), "target must be a file that is"),
+    "a wish": (lambda index: export(index, nowish=1), "there is no option 'nowish'; those of"),
+    "a typo": (lambda index: export(index, utc_ofset="Z"), "there is no option 'utc_ofset'"),
+    "copies in a file": (lambda index: export(index, how="copy"), "csv is a file, without images"),
+    "an offset": (lambda index: export(index, utc_offset="2"), "of whole minutes from UTC, such"),
+    "half a minute": (lambda index: export(index, utc_offset=HALF), "of whole minutes from UTC"),
+    "exported wish": (lambda index: index.select(2).export("csv", BytesIO(), nowish=1), "'nowish'"),
+    "units of 3": (lambda index: index.with_units(3, Clock()), "sample must be images as select"),
+    "units by none": (lambda index: index.with_units([], None), "clock must be a sdindex.Clock"),
+    "units by text": (lambda index: index.with_units([], Clock(X)), "seconds must be a whole"),
+    "split in 3": (lambda index: index.split("s", 3), "into must be parts with their shares in"),
+    "split by names": (lambda index: index.split("s", ["a", "b"]), "such as {'train': 80, 'val'"),
+    "split in none": (lambda index: index.split("s", {}), "such as train=80,val=20, not none"),
+    "two lines": (lambda index: index.import_labels("a", source="a\nb"), "source must be a name"),
+    "no source": (lambda index: index.import_labels("a", source=""), "source must be a name, on"),
+    "blanks": (lambda index: index.select(2, save=" a "), "give it without the blanks around it"),
+    "a set of bits": (lambda index: index.select(2, order={27}), "27,28,35,36, not {27}"),
+    "shares": (lambda index: index.select(2, share={"a": 5}), "share must be a text such as"),
+    "draw": (lambda index: index.review().draw("x", OPTIONS), "or a share such as '10%', not 'x'"),
+    "draw by none": (lambda index: index.review().draw(5, None), "options must be sdindex.Sample"),
+    "draw by a dict": (lambda index: index.review().draw(5, {"bits": 4}), "options must be"),
+    "in groups": (lambda index: index.review().draw(5, OPTIONS, "x"), "by must be one of camera"),
+    "decide": (lambda index: decide(index, "no.jpg", "kept"), "image must be a whole number"),
+    "decide what": (lambda index: decide(index, 1, "keep"), "what must be one of kept, rejected"),
+    "decide within": (lambda index: decide(index, 1, "kept", within=3), "within is for what is"),
+    "decide why": (lambda index: decide(index, 1, "kept", why=3), "why must be a text"),
+    "note": (lambda index: index.review().annotate("x", "a", 5, OPTIONS), "image must be a whole"),
+    "ids": (lambda index: index.review().images(["(select count(*) from image)"]), "ids must be a"),
+    "no ids": (lambda index: index.review().images(3), "ids must be whole numbers"),
+    "around": (lambda index: index.review().around("1"), "image must be a whole number"),
+    "like": (lambda index: index.review().similar("1", OPTIONS, 5), "image must be a whole number"),
+    "save 3": (lambda index: index.review().save(3, 5, OPTIONS), "name must be a text"),
+    "save by": (lambda index: index.review().save("a", 5, None), "options must be sdindex.Sample"),
 }  # fmt: skip
+
+
+def export(index: Index, target: Any = None, **given: Any) -> object:
+    return index.export(index.select(2), BytesIO() if target is None else target, "csv", **given)
+
+
+def closed() -> BytesIO:
+    file = BytesIO()
+    file.close()
+    return file
+
+
+def decide(index: Index, image: Any, what: Any, **given: Any) -> None:
+    index.review().decide(image, what, 5, OPTIONS, **given)
 
 
 def rows(index: Index, query: Any, **options: Any) -> list[Any]:
@@ -175,6 +242,33 @@ def test_a_name_that_is_no_text_is_a_path(made: Index, tmp_path: Path) -> None:
     with Index(f"{folder}/sdindex.db") as index, Threads(1) as threads:
         assert index.update(folder, executor=threads).found == 2
         assert len(index.select(5, under=folder)) == 2
+
+
+def test_bits_may_be_any_numbers_in_their_order(made: Index) -> None:
+    bits = [27, 28, 35, 36]
+    for order in (tuple(bits), np.array(bits), iter(bits), "27,28,35,36"):
+        assert made.select(3, order=order) == made.select(3, order=bits)
+
+
+def test_an_offset_may_be_a_text(made: Index, tmp_path: Path) -> None:
+    offsets: list[Any] = ["+02:00", timezone(timedelta(hours=2))]
+    for number, offset in enumerate(offsets):
+        with pytest.raises(sdindex.OutputError, match="no EXIF time"):
+            made.select(2).export("camtrap-dp", tmp_path / str(number), utc_offset=offset)
+
+
+def test_a_sample_of_a_review_may_be_a_share(made: Index) -> None:
+    sheet = made.review().draw("50%", OPTIONS)
+    assert (sheet.asked, sheet.images) == (2, 4)
+
+
+def test_whose_labels_are_exported_may_be_said(made: Index) -> None:
+    with pytest.raises(SampleError, match="ann"):
+        made.select(2).export("megadetector-results", BytesIO(), source="ann")
+
+
+def test_groups_of_duplicates_are_told_in_a_line(made: Index) -> None:
+    assert repr(made.duplicates(0)) == "Duplicates(within=0, groups=0, images=0)"
 
 
 def test_paths_saves_the_sample_before_they_are_asked_for(made: Index) -> None:

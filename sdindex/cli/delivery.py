@@ -224,10 +224,6 @@ def delivery_options(command: Command) -> Command:
 def _checked(form: str, wishes: dict[str, Any]) -> "WishArguments":
     """Return what is wanted of a format, without what is not said."""
     said = {name: value for name, value in wishes.items() if value is not None}
-    if "utc_offset" in said:
-        from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
-
-        said["utc_offset"] = parse_utc_offset(said["utc_offset"])
     wanted = cast("WishArguments", said)
     try:
         wishes_of(FORMATS[form], wanted)

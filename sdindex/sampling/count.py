@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from sdindex.arguments import whole
+from sdindex.arguments import shown, whole
 from sdindex.errors import SampleError, UsageError
 
 
@@ -29,6 +29,8 @@ def sample_count(count: object) -> Count:
     SampleError
         When it is neither a whole number of at least 1 nor a share up to 100%.
     """
+    if isinstance(count, Share):
+        return count
     if isinstance(count, str) and count.rstrip().endswith("%"):
         try:
             percent = float(count.rstrip().removesuffix("%"))
@@ -37,8 +39,13 @@ def sample_count(count: object) -> Count:
         if not 0 < percent <= 100:
             raise SampleError(f"a share is more than 0% and at most 100%, not {count!r}")
         return Share(percent)
-    with said_of_a_sample():
+    try:
         return whole("count", count, 1)
+    except UsageError as problem:
+        raise SampleError(
+            "count must be a whole number of at least 1, or a share such as '10%', not "
+            f"{shown(count)}"
+        ) from problem
 
 
 def images_wanted(count: Count, images: int) -> int:

@@ -156,6 +156,10 @@ class Frame:
         """Return the positions of those of the images that are here, in order."""
         return np.flatnonzero(self.among(ids))
 
+    def position_of(self, row: int) -> int | None:
+        """Return the position of an image by its id; None where it is not here."""
+        return next(iter(np.flatnonzero(self.ids == row).tolist()), None)
+
     def among(self, ids: Iterable[int]) -> Mask:
         """Say of each image whether it is one of those."""
         return np.isin(self.ids, np.fromiter(ids, np.int64))

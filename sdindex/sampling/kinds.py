@@ -13,7 +13,7 @@ _DEEPEST = 10_000  # folders; no path has more
 _KIND = re.compile(
     rf"(camera|day|month|hour|night|motion)()|(folder):0*([1-9]\d*)|(label)(?::({'|'.join(RANKS)})(?=:|$))?"
 )
-_QUOTAS = "such as label:deer=20%,fox=80%"
+QUOTAS = "such as label:deer=20%,fox=80%"
 
 
 class Kind(NamedTuple):
@@ -85,12 +85,12 @@ def quotas_of(text: str) -> Quotas:
     """
     found = _KIND.match(text)
     if found is None or text[found.end() : found.end() + 1] != ":":
-        raise SampleError(f"share is KIND:NAME=PERCENT%, {_QUOTAS}, not {text!r}")
+        raise SampleError(f"share is KIND:NAME=PERCENT%, {QUOTAS}, not {text!r}")
     percent: dict[str, Fraction] = {}
     for part in text[found.end() + 1 :].split(","):
         name, _, number = part.rpartition("=")
         if not name or name in percent:
-            raise SampleError(f"share names each of its parts once, {_QUOTAS}, not {text!r}")
+            raise SampleError(f"share names each of its parts once, {QUOTAS}, not {text!r}")
         percent[name] = _percent(number, text)
     if sum(percent.values()) > 100:
         raise SampleError(
@@ -110,5 +110,5 @@ def _percent(number: str, text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         percent = Fraction(0)
     if not number.strip().endswith("%") or not 0 < percent <= 100:
-        raise SampleError(f"a share is more than 0% and at most 100%, {_QUOTAS}, not {text!r}")
+        raise SampleError(f"a share is more than 0% and at most 100%, {QUOTAS}, not {text!r}")
     return percent

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from datetime import time as time_of_day
@@ -27,7 +27,7 @@ from sdindex.arguments import (
 from sdindex.errors import SampleError, UsageError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import said_of_a_sample
-from sdindex.sampling.kinds import Kind, Quotas, kind_of, quotas_of
+from sdindex.sampling.kinds import QUOTAS, Kind, Quotas, kind_of, quotas_of
 
 Unit = Literal["image", "burst", "event"]
 UNITS: tuple[Unit, ...] = ("image", "burst", "event")
@@ -171,7 +171,10 @@ class SampleOptions:
         if len(set(self.balance)) < len(self.balance):
             raise SampleError(f"balance has the same twice: {', '.join(self.balance)}")
         if self.at_most is not None and not self.strata:
-            raise SampleError("at_most is of each part of a balance; give balance, such as camera")
+            raise SampleError(
+                "--at-most (in Python: at_most) is of each part of a balance: give --balance, too, "
+                "such as camera"
+            )
         quotas = self.quotas
         if quotas is not None and quotas.kind in self.strata[1:]:
             raise SampleError(
@@ -216,6 +219,22 @@ class SampleOptions:
         )
 
 
+def checked_options(value: object) -> SampleOptions:
+    """Return the options of a sample.
+
+    Raises
+    ------
+    SampleError
+        When they are none.
+    """
+    if isinstance(value, SampleOptions):
+        return value
+    raise SampleError(
+        "options must be sdindex.SampleOptions, such as SampleOptions(balance='camera'), not "
+        f"{shown(value)}"
+    )
+
+
 def _first(time: date) -> datetime:
     return time if isinstance(time, datetime) else datetime.combine(time, time_of_day.min)
 
@@ -229,6 +248,8 @@ def _balance(name: str, value: object) -> tuple[str, ...]:
 
 
 def _share(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a text {QUOTAS}, not {shown(value)}")
     share = text(name, value)
     quotas_of(share)  # refuses what is none
     return share
@@ -242,7 +263,7 @@ def _order(name: str, value: object) -> str | tuple[int, ...]:
             return value
         if all(number.strip().isdecimal() for number in numbers):
             value = [int(number) for number in numbers]
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, str | bytes | Set | Mapping) or not isinstance(value, Iterable):
         raise UsageError(
             f"{name} must be {', '.join(ORDERS)}, or numbers of bits from 0 to {HASH_BITS - 1}, "
             f"such as 27,28,35,36, not {shown(value)}"
@@ -302,7 +323,7 @@ class SampleArguments(TypedDict, total=False):
 
     purpose: str | None
     bits: int | None
-    order: str | Sequence[int] | None
+    order: str | Iterable[int] | None
     prefer: str | None
     unit: Unit | None
     show: Show | None

@@ -12,6 +12,8 @@ from sdindex.sampling.strata import strata
 
 GROUPINGS = ("camera", "bucket", "label", "day", "burst")
 _COUNTED = {"camera": "cameras", "bucket": "buckets", "label": "labels", "day": "days"}
+_NEIGHBOURS = 4  # before and after a burst
+_MOST_FRAMES = 60  # of a burst that are shown
 SHEET_COLUMNS = ("camera", "folder", "time", "label", "burst")  # of candidates
 
 
@@ -109,6 +111,23 @@ class Sheets:
             return grouped
         order = sorted(range(len(kind.names)), key=lambda at: (not kind.names[at], kind.names[at]))
         return grouped._replace(order=order)
+
+
+def around(starts: Numbers, position: int, images: int) -> tuple[range, range]:
+    """Return the positions of the burst of an image, and of it with a few before and after it.
+
+    Parameters
+    ----------
+    starts
+        The positions at which bursts start.
+    images
+        How many there are.
+    """
+    burst = int(np.searchsorted(starts, position, side="right")) - 1
+    end = int(starts[burst + 1]) if burst + 1 < len(starts) else images
+    first = max(int(starts[burst]), position - _MOST_FRAMES)
+    end = min(end, position + _MOST_FRAMES)
+    return range(first, end), range(max(0, first - _NEIGHBOURS), min(images, end + _NEIGHBOURS))
 
 
 def _counted(numbers: NDArray[Any], names: list[str]) -> _Grouped:

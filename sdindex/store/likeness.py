@@ -73,6 +73,9 @@ class Duplicates:
     def __len__(self) -> int:
         return self.groups
 
+    def __repr__(self) -> str:
+        return f"Duplicates(within={self.within}, groups={self.groups}, images={self.images})"
+
     def __iter__(self) -> Iterator[DuplicateGroup]:
         """Yield the groups."""
         sizes = np.diff(self._starts, append=self.images).tolist()
@@ -138,7 +141,7 @@ def similar(
     `own` is the id of the image that has it, where it is in the index.
     """
     frame = load(session, () if of_bursts is None else UNIT_COLUMNS)
-    own_at = None if own is None else next(iter(frame.positions_of([own]).tolist()), None)
+    own_at = None if own is None else frame.position_of(own)
     found = nearest(frame, unsigned(dhash), count, within=within, of_bursts=of_bursts, own=own_at)
     ids = [int(frame.ids[position]) for position, _ in found]
     images = by_id(session, ids, range(DEFAULT_BITS))

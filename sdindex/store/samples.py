@@ -100,10 +100,12 @@ def require_new(session: Session, name: str) -> None:
     Raises
     ------
     SampleError
-        When it is taken, empty, or has what a terminal would act on.
+        When it is taken, empty, begins or ends with a blank, or has what a terminal would act on.
     """
     if not name.strip() or printable(name) != name:
         raise SampleError(f"{printable(name)!r} is no name for a sample")
+    if name.strip() != name:
+        raise SampleError(f"{name!r} is no name for a sample: give it without the blanks around it")
     if name in names(session):
         raise SampleError(
             f"there is a sample {name!r} already; choose another name, or drop it first: "

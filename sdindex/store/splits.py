@@ -86,7 +86,7 @@ def splitting(into: Mapping[str, float], by: str, within: int | None) -> Splitti
         if printable(name) != name or name.strip(". ") == "" or {"/", "\\", ":"} & {*name}:
             raise SampleError(f"{name!r} is no name for a part: it is to be that of a folder")
     if len(into) < 2 or min(into.values()) <= 0 or abs(sum(into.values()) - 100) > 1e-6:
-        said = ", ".join(f"{name}={share:g}" for name, share in into.items())
+        said = ", ".join(f"{name}={share:g}" for name, share in into.items()) or "none"
         raise SampleError(
             f"the shares of two parts or more add up to 100, such as train=80,val=20, not {said}"
         )

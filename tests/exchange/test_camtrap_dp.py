@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from sdindex.arguments import utc_offset
 from sdindex.errors import OutputError, UsageError
 from sdindex.exchange.folders import new_folder
-from sdindex.exchange.formats.camtrap_dp import parse_utc_offset
 from sdindex.exchange.formats.registry import FORMATS, Wishes
 from sdindex.exchange.label_files import LabelFile
 from sdindex.store.sampled import Box, SaidLabel
@@ -274,13 +274,13 @@ def test_camtrap_dp_is_not_told_a_zone_that_nobody_knows(tmp_path: Path) -> None
     ("text", "minutes"), [("+02:00", 120), ("-0530", -330), ("Z", 0), ("+00:00", 0)]
 )
 def test_an_offset(text: str, minutes: int) -> None:
-    assert parse_utc_offset(text) == timezone(timedelta(minutes=minutes))
+    assert utc_offset("utc_offset", text) == timezone(timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize("text", ["", "2", "+25:00", "Europe/Berlin", "+01:00:30", "+02:00 "])
 def test_no_offset(text: str) -> None:
-    with pytest.raises(UsageError, match="is no offset"):
-        parse_utc_offset(text)
+    with pytest.raises(UsageError, match="must be an offset of whole minutes"):
+        utc_offset("utc_offset", text)
 
 
 def test_a_package_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

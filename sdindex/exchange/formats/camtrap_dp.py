@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sdindex.archive.names import printable
-from sdindex.errors import OutputError, UsageError
+from sdindex.errors import OutputError
 from sdindex.exchange.detections import EMPTY
 from sdindex.exchange.folders import Folder
 from sdindex.exchange.formats import camtrap_deployments
@@ -71,23 +71,6 @@ def write(images: Collection[Sampled], folder: Folder, wishes: Wishes) -> None:
         file.write(f"{json.dumps(package.described(), indent=2)}\n".encode("ascii"))
     for line in package.remarks():
         wishes.say(line)
-
-
-def parse_utc_offset(text: str) -> timezone:
-    """Return an offset from UTC such as ``+02:00``, ``-0530`` or ``Z``.
-
-    Raises
-    ------
-    UsageError
-        When it is none, or not of whole minutes.
-    """
-    try:
-        offset = datetime.strptime(text, "%z").utcoffset()
-    except ValueError as problem:
-        raise UsageError(f"{text!r} is no offset from UTC, such as +02:00 or -0530") from problem
-    if offset is None or offset.total_seconds() % 60:
-        raise UsageError(f"{text!r} is no offset of whole minutes from UTC, such as +02:00")
-    return timezone(offset)
 
 
 class _Package:

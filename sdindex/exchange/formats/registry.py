@@ -6,7 +6,7 @@ from datetime import timezone
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
-from sdindex.arguments import AnyPath, choice, flag, optional, path, text
+from sdindex.arguments import AnyPath, choice, flag, optional, path, text, utc_offset
 from sdindex.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class WishArguments(TypedDict, total=False):
     """The fields of `Wishes` that a caller may give."""
 
     relative: bool
-    utc_offset: timezone | None
+    utc_offset: timezone | str | None
     without_time: str
     deployments: AnyPath | None
     url_prefix: str | None
@@ -145,13 +145,14 @@ def wishes_of(known: Format, given: WishArguments) -> Wishes:
     UsageError
         When the format does not know a wish, lacks one that it needs, or it is of a wrong kind.
     """
-    offset = given.get("utc_offset")
-    if offset is not None and not isinstance(offset, timezone):
-        raise UsageError(f"utc_offset must be a datetime.timezone, not {offset!r}")
+    for name in given:
+        if name not in WishArguments.__annotations__:
+            options = ", ".join(WishArguments.__annotations__)
+            raise UsageError(f"there is no option {name!r}; those of formats are {options}")
     without_time = choice("without_time", given.get("without_time", "fail"), ("fail", "skip"))
     wishes = Wishes(
         relative=flag("relative", given.get("relative", False)),
-        utc_offset=offset,
+        utc_offset=optional(utc_offset, "utc_offset", given.get("utc_offset")),
         without_time="skip" if without_time == "skip" else "fail",
         deployments=optional(path, "deployments", given.get("deployments")),
         url_prefix=optional(text, "url_prefix", given.get("url_prefix")),
