@@ -25,7 +25,7 @@ from sdindex.sampling.count import Count, sample_count
 from sdindex.sampling.idle import refuse_idle
 from sdindex.sampling.options import SampleArguments, SampleOptions, sample_options
 from sdindex.store import samples, selection
-from sdindex.store.sampled import paths_by_id
+from sdindex.store.sampled import AT_ONCE, paths_by_id, paths_later
 from sdindex.store.samples import SavedSample
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Index(Labelling):
         """Draw the sample that `select` draws, and yield its paths alone, as they are fetched.
 
         The arguments are checked, and a sample is saved, before the first path is asked for.
+        No session is open while paths are taken: the index may be written meanwhile.
         Half a million paths take a second, and no memory to speak of.
 
         Parameters
@@ -175,11 +176,12 @@ class Index(Labelling):
         with self._store.reading() as session:
             listed = lists.resolve(session, chosen)
             found = selection.drawn_ids(session, count, chosen, listed, save=None, when_drawn=say)
-            yield from paths_by_id(session, found.ids, relative=relative)
+            paths = [*paths_by_id(session, found.ids[:AT_ONCE], relative=relative)]
+        yield from paths
+        yield from paths_later(self._store, found.ids[AT_ONCE:], relative=relative)
 
     def _paths_of(self, ids: Sequence[int], *, relative: bool) -> Generator[str, None, None]:
-        with self._store.reading() as session:  # nobody waits while the paths are taken
-            yield from paths_by_id(session, ids, relative=relative)
+        yield from paths_later(self._store, ids, relative=relative)
 
     def samples(self) -> list[SavedSample]:
         """Return the saved samples, the oldest first."""

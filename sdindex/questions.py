@@ -235,6 +235,12 @@ class Questions:
         that groups do not chain through a whole night; 0 gives those with equal hashes. Iterate
         over the groups, over their ``members()``, or over the ``others()``: the paths of all
         images but those that lead, which a sample may exclude.
+
+        Examples
+        --------
+        >>> others = index.duplicates(0).others()
+        >>> len(index.select(100, exclude=others))
+        12
         """
         most = whole("within", within, 0, HASH_BITS)
         from sdindex.store.likeness import duplicates  # numpy, for this alone

@@ -244,6 +244,15 @@ def test_a_name_that_is_no_text_is_a_path(made: Index, tmp_path: Path) -> None:
         assert len(index.select(5, under=folder)) == 2
 
 
+def test_whoever_takes_paths_may_write_meanwhile(made: Index) -> None:
+    made.select(2, save="dropped")
+    assert next(made.paths(2))
+    paths = made.paths(4)
+    next(paths)
+    made.drop_sample("dropped")
+    assert len([*paths]) == 3
+
+
 def test_bits_may_be_any_numbers_in_their_order(made: Index) -> None:
     bits = [27, 28, 35, 36]
     for order in (tuple(bits), np.array(bits), iter(bits), "27,28,35,36"):
@@ -278,3 +287,12 @@ def test_paths_saves_the_sample_before_they_are_asked_for(made: Index) -> None:
         assert list(paths) == [image.path for image in made.sample("early")]
     finally:
         made.drop_sample("early")
+
+
+def test_a_copy_onto_itself_is_told_at_once(made: Index, tmp_path: Path) -> None:
+    assert made.file is not None
+    other = tmp_path / "other.db"
+    other.symlink_to(made.file)
+    for same in (made.file, other, made.file.parent / "archive" / ".." / made.file.name):
+        with pytest.raises(sdindex.IndexUnusableError, match="is the index that is to be copied"):
+            made.copy(same)

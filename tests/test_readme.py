@@ -109,6 +109,12 @@ def test_an_example_that_fails_is_told(tmp_path: Path, example: str) -> None:
         rewritten(document)
 
 
+def test_the_demo_says_what_it_does() -> None:
+    demo = [sys.executable, str(CHECKOUT / "scripts" / "demo"), "--help"]
+    done = subprocess.run(demo, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Show what sdindex does")
+
+
 def test_the_demo_shows_index_grow_sample_labels_and_report() -> None:
     demo = [sys.executable, str(CHECKOUT / "scripts" / "demo"), "--here"]
     done = subprocess.run(demo, capture_output=True, text=True, check=True)

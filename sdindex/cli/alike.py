@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from sdindex.arguments import DEFAULT_SIMILAR, DEFAULT_WITHIN
-from sdindex.cli.options import PATH, format_option, progress_option, with_index
+from sdindex.cli.options import PATH, Number, format_option, progress_option, with_index
 from sdindex.hashing.bits import HASH_BITS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "-n",
     "--count",
-    type=click.IntRange(min=1),
+    type=Number(),
     default=DEFAULT_SIMILAR,
     show_default=True,
     help="List at most this many images.",
@@ -102,4 +102,5 @@ def duplicates(
                 write_paths(found.others(), stdout, end="\n")
             case _:
                 write_records(DuplicateImage, found.members(), form, stdout)
-    click.echo(f"{found.images:,} images in {found.groups:,} groups", err=True)
+    groups = "group" if found.groups == 1 else "groups"
+    click.echo(f"{found.images:,} images in {found.groups:,} {groups}", err=True)

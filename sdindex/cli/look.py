@@ -11,6 +11,7 @@ from sdindex.arguments import DEFAULT_PIXELS, DEFAULT_THUMBNAILS, PIXELS
 from sdindex.cli.options import (
     PATH,
     Count,
+    Decorator,
     bits_option,
     format_option,
     order_option,
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from sdindex.sampling.options import SampleArguments
 
 
+def _count_option(help_: str) -> Decorator:
+    return click.option("-n", "--count", type=Count(), metavar="COUNT|SHARE%", help=help_)
+
+
 @click.command()
-@click.option("-n", "--count", type=Count(), help="Show what a sample of this many keeps.")
+@_count_option("Show what a sample of this many images, or of this share such as 10%, keeps.")
 @bits_option
 @order_option
 @under_option
@@ -54,7 +59,7 @@ def buckets(
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("-n", "--count", type=Count(), help="Show the sample that select would draw.")
+@_count_option("Show the sample that select would draw: so many images, or a share such as 10%.")
 @sampling_options
 @click.option(
     "--thumbnails",
@@ -116,7 +121,7 @@ def _say(line: str) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("-n", "--count", type=Count(), help="Measure the sample that select would draw.")
+@_count_option("Measure the sample that select would draw: so many, or a share such as 10%.")
 @sampling_options
 @format_option("table", "csv", "json")
 @with_index

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sdindex.arguments import DEFAULT_BITS, DEFAULT_WORKERS
+from sdindex.arguments import DEFAULT_BITS, DEFAULT_WORKERS, whole
 from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import sample_count
@@ -76,6 +76,19 @@ class Count(click.ParamType[int | str]):
                 f"{value!r} is no number of images from 1 on, and no share such as 10%", param, ctx
             )
         return str(value) if str(value).endswith("%") else int(value)
+
+
+class Number(click.ParamType[int]):
+    """A number of images, and no share of them."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a whole number from 1 on."""
+        try:
+            return whole("count", int(value), 1)
+        except ValueError:  # so is that of an argument
+            self.fail(f"{value!r} is no number of images from 1 on", param, ctx)
 
 
 count_option = click.option(

@@ -55,11 +55,12 @@ def select(
         delivery = delivery._replace(sources=tuple(sampling.get("sources", ())))
         delivery.deliver(sample, index, save or "")
         drawn = len(sample)
-    if isinstance(count, int) and drawn < count:
+    if drawn < (count if isinstance(count, int) else 1):
         capped = sampling.get("at_most")
         fewer = f"--at-most {capped:,} gives" if capped else "there are"
         limit = f"{fewer} {drawn:,}{'' if capped else ' to draw'}"
-        click.echo(f"warning: {count:,} images were asked for, and {limit}", err=True)
+        asked = f"{count:,}" if isinstance(count, int) else f"{count} of the"
+        click.echo(f"warning: {asked} images were asked for, and {limit}", err=True)
 
 
 def _say(line: str) -> None:

@@ -172,7 +172,7 @@ _SAMPLING = (
         multiple=True,
         type=PATH,
         metavar="NAME|FILE",
-        help="No images of this saved sample or list; repeatable.",
+        help="No images of this saved sample or list, or not this image; repeatable.",
     ),
     click.option(
         "--review",

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import filterfalse
 from typing import IO, Any, NamedTuple
 
 from sdindex.archive.names import printable
-from sdindex.archive.scan import reason
+from sdindex.archive.scan import is_image, reason
 from sdindex.errors import LabelFileError, SampleError
 from sdindex.exchange.inputs import STDIN, Input, is_json
 from sdindex.exchange.json_stream import JsonError, pieces
@@ -83,7 +84,9 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
         When a list cannot be read, or none of its images is in the index.
     """
     saved = samples.names(session) if options.exclude else set()
-    lists = [listed for listed in options.exclude if listed not in saved]
+    others = [listed for listed in options.exclude if listed not in saved]
+    lists, images = filterfalse(is_image, others), [*filter(is_image, others)]
+    excluded = [_ids(session, images)] if images else []
     for listed in lists:
         if listed != STDIN and not os.path.lexists(listed):
             known = ", ".join(sorted(map(printable, saved))) or "none so far"
@@ -92,7 +95,7 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
                 f"{printable(listed)}; the saved samples are: {known}; to exclude nothing, leave "
                 "it out"
             )
-    excluded = [_ids(session, listed) for listed in lists]
+        excluded.append(_ids(session, listed))
     return Listed(
         files=None if options.files is None else _ids(session, options.files),
         include=frozenset() if options.include is None else _ids(session, options.include),
@@ -138,7 +141,9 @@ def drawn_from(session: Session, name: str) -> DrawnFrom:
     excluded, kept = set[int](), []
     for one in SampleOptions(exclude=given.get("exclude", ())).exclude:
         ids = (
-            samples.ids_of(session, one) if one in saved else _told(session, "--exclude", one, lost)
+            samples.ids_of(session, one)
+            if one in saved
+            else _told(session, "--exclude", (one,) if is_image(one) else one, lost)
         )
         excluded |= ids or set()
         if ids is not None and own.isdisjoint(ids):  # else it cannot be drawn again beside them

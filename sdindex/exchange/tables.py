@@ -85,7 +85,7 @@ def shown(value: object) -> str:
         case bytes():
             return value.hex()
         case bool():
-            return str(value)
+            return _truth(value)
         case int():
             return f"{value:,}"
         case float():
@@ -121,8 +121,14 @@ def _inert(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_ACTING) else value
 
 
+def _truth(value: object) -> str:
+    return "true" if value else "false"
+
+
 def _plain(value: object) -> object:
     match value:
+        case bool():
+            return _truth(value)
         case datetime():
             return value.isoformat(" ")
         case tuple():  # labels

@@ -8,6 +8,7 @@ from sdindex.archive.roots import root_at, root_of
 from sdindex.errors import SampleError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
+from sdindex.store.registry import is_there
 from sdindex.workers import WorkerDiedError, Workers
 
 
@@ -19,7 +20,10 @@ def hash_of(path: str, stored_method: str, *, timeout: float) -> int:
     SampleError
         When it cannot be read, or reading it takes longer than `timeout` seconds.
     """
-    folder, name = os.path.split(root_at(path).location())
+    root = root_at(path)
+    if not root.is_far and is_there(root.location()):
+        raise SampleError(f"{printable(path)} is a folder; name an image file in it")
+    folder, name = os.path.split(root.location())
     method: Method = next(known for known in METHODS if stored_method.startswith(f"{known}-"))
     read = partial(read_image, root_of(folder), to_text(name), method)
     try:

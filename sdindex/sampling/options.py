@@ -115,7 +115,7 @@ class SampleOptions:
     include
         Images to be in it in any case: a list, as `files`.
     exclude
-        Names of saved samples, or files of paths, whose images are not to be in it.
+        Names of saved samples, files of paths, or paths of images, which are not to be in it.
     review
         As the review of this name decided: what it kept is in the sample, and what it rejected is
         replaced.

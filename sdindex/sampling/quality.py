@@ -129,6 +129,11 @@ def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes:
     SampleError
         When there is none of them.
     """
+    if not len(sampled) and sizes:
+        raise SampleError(
+            "there is no image to measure: none that could be read passes the filters; sdindex "
+            "status says what the index holds"
+        )
     if not len(sampled):
         raise SampleError("none of the sample's images is there now: nothing can be measured")
     distance = DEFAULT_DISTANCE if distance is None else distance

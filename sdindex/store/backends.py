@@ -14,6 +14,8 @@ __all__ = ["backend_of", "temporary"]
 
 def backend_of(db: str, when_stuck: WhenStuck | None) -> Backend:
     """Return what keeps the index that a path or a URL names."""
+    if not db.strip():
+        raise IndexUnusableError("the index has no name; name a file, or a URL, with --db")
     if "://" not in db:
         return SqliteBackend(Path(db), when_stuck)
     try:

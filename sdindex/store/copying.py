@@ -1,6 +1,7 @@
 """A whole index into a new one, of the same kind of database or of another."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -24,6 +25,8 @@ def copy(source: Store, target: Store, *, progress: bool | None = False) -> None
     IndexMissingError, IndexUnusableError
         When there is no index to be copied, or the new one is there already.
     """
+    if _is_same(source.file, target.file):
+        raise IndexUnusableError(f"{target} is the index that is to be copied; name a new one")
     is_ours = False
     try:
         with source.reading() as session, target.writing(create=True) as into:
@@ -46,3 +49,9 @@ def copy(source: Store, target: Store, *, progress: bool | None = False) -> None
             with suppress(SdindexError):
                 target.backend.discard()
         raise
+
+
+def _is_same(one: Path | None, other: Path | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one.exists() and other.exists() and one.samefile(other)

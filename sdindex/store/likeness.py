@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from sdindex.arguments import DEFAULT_BITS
-from sdindex.errors import IndexUnusableError, SampleError
+from sdindex.errors import SampleError
 from sdindex.hashing.bits import unsigned
 from sdindex.progress import counter
 from sdindex.sampling.frame import Numbers, in_order
@@ -19,7 +19,7 @@ from sdindex.store.database import Session, Store
 from sdindex.store.frames import available
 from sdindex.store.loading import load
 from sdindex.store.mixing import methods
-from sdindex.store.sampled import SampledImage, by_id, paths_by_id
+from sdindex.store.sampled import SampledImage, by_id, paths_later
 from sdindex.store.tables import image
 
 
@@ -46,11 +46,12 @@ class DuplicateGroup:
 class DuplicateImage:
     """An image of a group of near-duplicates.
 
-    `group` counts the groups from 1 on, the largest first. `leads` says that it is the one that
-    the others are near to.
+    `group` counts the groups from 1 on, the largest first; `images` is how many it has. `leads`
+    says that it is the one that the others are near to.
     """
 
     group: int
+    images: int
     leads: bool
     path: str
 
@@ -88,22 +89,19 @@ class Duplicates:
         paths = self._paths(self._ids)
         for group, images in enumerate(sizes, 1):
             for leads in (True, *repeat(False, images - 1)):
-                yield DuplicateImage(group, leads, next(paths))
+                yield DuplicateImage(group, images, leads, next(paths))
 
     def others(self) -> Iterator[str]:
-        """Yield the paths of all images but those that lead: what a sample may do without."""
+        """Yield the paths of all images but those that lead: what a sample may do without.
+
+        They are given to `sdindex.Index.select` as its `exclude`.
+        """
         keeps = np.ones(self.images, bool)
         keeps[self._starts] = False
         return self._paths(self._ids[keeps])
 
     def _paths(self, ids: Numbers) -> Iterator[str]:
-        try:
-            with self._store.reading() as session:
-                yield from paths_by_id(session, ids.tolist(), relative=False)
-        except IndexUnusableError as problem:
-            raise SampleError(
-                f"the index is another one since it was searched: search again ({problem})"
-            ) from problem
+        return paths_later(self._store, ids.tolist(), relative=False)
 
 
 def method_of(session: Session) -> str:

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from sdindex.archive.names import from_text
 from sdindex.archive.roots import Root, root_of, stored_root
+from sdindex.errors import IndexUnusableError, SampleError
 from sdindex.hashing import bits as hash_bits
 from sdindex.store import archives
-from sdindex.store.database import Session
+from sdindex.store.database import Session, Store
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import WrongValueError, archive, from_json, image, label
 
+AT_ONCE = 20_000  # paths that are kept in memory
 _COLUMNS = (
     image.c.path,
     image.c.dhash,
@@ -177,6 +179,27 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
             yield from [from_text(path) for _, _, path in rows]
         else:
             yield from [location[archive_id](path) for _, archive_id, path in rows]
+
+
+def paths_later(store: Store, ids: Sequence[int], *, relative: bool) -> Iterator[str]:
+    """Yield the paths of images that were found before, as `paths_by_id` does.
+
+    Each of a few sessions ends before its paths are taken: whoever takes them may write meanwhile.
+
+    Raises
+    ------
+    SampleError
+        When the index no longer has one of them.
+    """
+    for first in range(0, len(ids), AT_ONCE):
+        try:
+            with store.reading() as session:
+                found = [*paths_by_id(session, ids[first : first + AT_ONCE], relative=relative)]
+        except IndexUnusableError as problem:
+            raise SampleError(
+                f"the index is another one since it was searched: search again ({problem})"
+            ) from problem
+        yield from found
 
 
 class Located(NamedTuple):

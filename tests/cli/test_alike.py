@@ -96,7 +96,47 @@ def test_a_sample_without_duplicates(alike: Path, tmp_path: Path) -> None:
         ["images", "path"], ["4", "/data/a/1.jpg"], ["2", "/data/a/3.jpg"],
     ]  # fmt: skip
     told = json.loads(run("duplicates", "--format", "json", db=alike).stdout)
-    assert told[0] == {"group": 1, "leads": True, "path": "/data/a/1.jpg"}
+    assert told[0] == {"group": 1, "images": 4, "leads": True, "path": "/data/a/1.jpg"}
+    rows = run("duplicates", "--format", "csv", db=alike).stdout.splitlines()
+    assert rows[:3] == [
+        "group,images,leads,path", "1,4,true,/data/a/1.jpg", "1,4,false,/data/a/2.jpg",
+    ]  # fmt: skip
+    assert run("duplicates", "--within", "0", db=alike).stderr == "2 images in 1 group\n"
+
+
+def test_what_duplicates_finds_can_be_excluded_as_it_is(alike: Path) -> None:
+    with Index(alike) as index:
+        kept = ["a/1.jpg", "a/3.jpg", "c/1.jpg"]
+        others = index.duplicates().others()
+        assert [*index.paths(100, relative=True, exclude=others)] == kept
+        saved = index.select(1, save="one", exclude="a/1.jpg")
+        assert [*index.paths(100, relative=True, exclude=["one", "a/2.jpg"])] == [
+            path for path in HASHES if path not in ("a/2.jpg", saved[0].relative_path)
+        ]
+        assert index.report(name="one", thumbnails=0)
+        with pytest.raises(SampleError, match="listed images are not in the index"):
+            index.select(2, exclude="a/9.jpg")
+    result = run("select", "-n", 9, "--exclude", "a/1.jpg", "--relative", db=alike)
+    assert result.stdout.split() == [*HASHES][1:]
+
+
+@pytest.mark.parametrize("share", ["10%", "1"])
+def test_a_sample_of_nothing_is_warned_of(alike: Path, share: str) -> None:
+    result = run("select", "-n", share, "--where", "width > 9999", db=alike)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith("images were asked for, and there are 0 to draw\n")
+    result = run("quality", "-n", share, "--where", "width > 9999", db=alike)
+    assert result.exit_code == 1
+    assert "there is no image to measure: none that could be read passes" in result.stderr
+
+
+def test_what_is_no_file_of_an_image_is_told_in_a_line(alike: Path, tmp_path: Path) -> None:
+    result = run("similar", tmp_path, db=alike)
+    assert result.stderr == f"Error: {tmp_path} is a folder; name an image file in it\n"
+    result = run("similar", "a.jpg", "-n", "10%", db=alike)
+    assert "'10%' is no number of images from 1 on" in result.stderr
+    result = run("--db", "", "status")
+    assert result.stderr == "Error: the index has no name; name a file, or a URL, with --db\n"
 
 
 def test_what_cannot_be_compared_is_one_line(db: Path, tmp_path: Path) -> None:
