@@ -77,7 +77,7 @@ def test_no_file_is_longer_than_ten_screens() -> None:
 
 # The two backends and what chooses between them, the types, and the help of the command line.
 OF_DATABASES = re.compile(
-    r"store/(sqlite(_\w+)?|postgresql|server_\w+|backends|tables)\.py|cli/(main|archives)\.py"
+    r"store/((sqlite|postgresql)(_\w+)?|backends|tables)\.py|cli/(main|archives)\.py"
 )
 
 

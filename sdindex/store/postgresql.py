@@ -17,10 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.store import schema, server_errors, server_locks, server_query
+from sdindex.store import postgresql_errors, postgresql_locks, postgresql_query, schema
 from sdindex.store.backend import Values
+from sdindex.store.postgresql_functions import FUNCTIONS
 from sdindex.store.query import Answer
-from sdindex.store.server_functions import FUNCTIONS
 from sdindex.store.tables import metadata
 
 SCHEMA = "sdindex"
@@ -106,7 +106,7 @@ class PostgresqlBackend:
         try:
             connection = self._engines[purpose].connect()
         except DBAPIError as problem:
-            why = server_errors.explain_refusal(problem.orig)
+            why = postgresql_errors.explain_refusal(problem.orig)
             raise IndexUnusableError(f"{self}: {why}") from problem
         with connection:
             yield connection
@@ -121,7 +121,7 @@ class PostgresqlBackend:
             with self.connecting(purpose) as connection:
                 yield connection
         except DBAPIError as problem:
-            why = server_errors.explain(problem.orig)
+            why = postgresql_errors.explain(problem.orig)
             if why is None:
                 raise
             raise IndexUnusableError(f"{self}: {why}") from problem
@@ -133,9 +133,11 @@ class PostgresqlBackend:
 
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
         """Have no other program upgrade the index, and, when saving, save a sample."""
-        server_locks.share(connection, server_locks.SCHEMA, f"upgrades {self}")
+        postgresql_locks.share(connection, postgresql_locks.SCHEMA, f"upgrades {self}")
         if saving:
-            server_locks.take(connection, server_locks.SAMPLES, 0, "saves or drops a sample")
+            postgresql_locks.take(
+                connection, postgresql_locks.SAMPLES, 0, "saves or drops a sample"
+            )
         connection.commit()
 
     def leave_state(self, connection: sa.Connection) -> None:
@@ -149,37 +151,37 @@ class PostgresqlBackend:
     def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
         """Keep other programs from changing an archive until it is released."""
         what = f"is writing to the archive {printable(root)}"
-        server_locks.take(connection, server_locks.ARCHIVE, archive_id, what)
+        postgresql_locks.take(connection, postgresql_locks.ARCHIVE, archive_id, what)
 
     def release(self, connection: sa.Connection, archive_id: int) -> None:
         """Let other programs change an archive again."""
-        server_locks.release(connection, server_locks.ARCHIVE, archive_id)
+        postgresql_locks.release(connection, postgresql_locks.ARCHIVE, archive_id)
 
     def lock_archives(self, connection: sa.Connection) -> None:
         """Keep other programs from adding or moving archives until this transaction ends."""
         what = "is adding or moving an archive"
-        server_locks.take_until_commit(connection, server_locks.ARCHIVES, 0, what)
+        postgresql_locks.take_until_commit(connection, postgresql_locks.ARCHIVES, 0, what)
 
     def lock_samples(self, connection: sa.Connection) -> None:
         """Keep other programs from saving samples until this transaction ends."""
         what = "saves or drops a sample"
-        server_locks.take_until_commit(connection, server_locks.SAMPLES, 0, what)
+        postgresql_locks.take_until_commit(connection, postgresql_locks.SAMPLES, 0, what)
 
     def lock_labels(self, connection: sa.Connection) -> None:
         """Keep other programs from storing labels until the connection ends."""
-        server_locks.take(connection, server_locks.LABELS, 0, "stores or drops labels")
+        postgresql_locks.take(connection, postgresql_locks.LABELS, 0, "stores or drops labels")
 
     def lock_frame(self, connection: sa.Connection, archive_id: int) -> None:
         """Keep other programs from making an archive's frame until this transaction ends."""
         what = "stores labels or makes the sampling frame"
-        server_locks.take_until_commit(connection, server_locks.FRAME, archive_id, what)
+        postgresql_locks.take_until_commit(connection, postgresql_locks.FRAME, archive_id, what)
 
     def create(self) -> None:
         """Make a new index, unless another program just made it."""
         try:
             with self.connecting("define") as connection, connection.begin():
                 what = f"makes {self}"
-                server_locks.take_until_commit(connection, server_locks.SCHEMA, 0, what)
+                postgresql_locks.take_until_commit(connection, postgresql_locks.SCHEMA, 0, what)
                 if self._revision(connection) is not None:
                     return
                 if not sa.inspect(connection).has_schema(SCHEMA):
@@ -188,7 +190,7 @@ class PostgresqlBackend:
                 schema.upgrade(connection)
                 _define(connection)
         except DBAPIError as problem:
-            why = server_errors.explain(problem.orig)
+            why = postgresql_errors.explain(problem.orig)
             if why is None:
                 raise
             raise IndexUnusableError(f"cannot make {self}: {why}") from problem
@@ -197,7 +199,7 @@ class PostgresqlBackend:
         """Delete a new index in which nothing was stored, unless another program has it open."""
         if self._made_schema:
             with self._own("define") as connection, connection.begin():
-                if server_locks.is_free(connection, server_locks.SCHEMA):
+                if postgresql_locks.is_free(connection, postgresql_locks.SCHEMA):
                     connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True))
 
     def put(
@@ -233,9 +235,9 @@ class PostgresqlBackend:
 
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
         """Upgrade the schema, when no other program writes; a failure takes all of it back."""
-        server_locks.release_shared(connection, server_locks.SCHEMA)
+        postgresql_locks.release_shared(connection, postgresql_locks.SCHEMA)
         connection.commit()
-        server_locks.take(connection, server_locks.SCHEMA, 0, f"is writing to {self}")
+        postgresql_locks.take(connection, postgresql_locks.SCHEMA, 0, f"is writing to {self}")
         if self._revision(connection) == revision:  # and no other program upgraded it
             compiler = connection.dialect.type_compiler_instance
             connection.dialect.type_compiler_instance = _InBytes(connection.dialect)
@@ -247,12 +249,12 @@ class PostgresqlBackend:
 
     def after_open(self, connection: sa.Connection) -> None:
         """Let others write who waited for an upgrade."""
-        server_locks.share(connection, server_locks.SCHEMA, f"upgrades {self}")
-        server_locks.release(connection, server_locks.SCHEMA)
+        postgresql_locks.share(connection, postgresql_locks.SCHEMA, f"upgrades {self}")
+        postgresql_locks.release(connection, postgresql_locks.SCHEMA)
 
     def explain(self, problem: DBAPIError) -> str | None:
         """Return what a database error means; None for a fault of this program."""
-        return server_errors.explain(problem.orig)
+        return postgresql_errors.explain(problem.orig)
 
     def damage(self) -> str | None:
         """Return None: a server looks after its files itself."""
@@ -260,11 +262,11 @@ class PostgresqlBackend:
 
     def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Run one query on a connection of its own; see `sdindex.Index.sql`."""
-        return server_query.ask(self.connecting("read"), question, seconds=seconds)
+        return postgresql_query.ask(self.connecting("read"), question, seconds=seconds)
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
         """Return the ids of the images for which an expression is true, in SQL from outside."""
-        return server_query.matching(connection, expression)
+        return postgresql_query.matching(connection, expression)
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,8 +20,8 @@ from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
 from sdindex.store.database import Store
 from sdindex.store.postgresql import PostgresqlBackend
+from sdindex.store.postgresql_errors import explain_refusal
 from sdindex.store.schema import migrations_folder
-from sdindex.store.server_errors import explain_refusal
 from sdindex.store.tables import image
 from tests.conftest import make_image
 from tests.store.test_locks import instead_of_waiting, refuse_to_wait

@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sdindex.archive.names import printable
 from sdindex.arguments import DEFAULT_SECONDS
 from sdindex.errors import QueryError
-from sdindex.store import server_errors
+from sdindex.store import postgresql_errors
+from sdindex.store.postgresql_words import ForbiddenError, looked_at, may_call
 from sdindex.store.query import Answer, stopped
-from sdindex.store.server_words import ForbiddenError, looked_at, may_call
 
 _MOST_BYTES = 16 << 20  # of the rows that are fetched at once
 _MOST_ROWS = 1000
@@ -171,13 +171,13 @@ def _told(clock: _Clock) -> Iterator[None]:
 
 def _explain(problem: BaseException | None, clock: _Clock) -> str:
     code = getattr(problem, "sqlstate", None) or ""
-    words = server_errors.words(problem)
+    words = postgresql_errors.words(problem)
     if code == "57014" or clock.is_over():
         return stopped(clock.seconds)
     if code in _DENIED or "DECLARE CURSOR must not" in words or "cannot execute" in words:
         return _MORE
     if code.startswith(("08", "57P", "53")) or not code:
-        return server_errors.explain(problem) or words
+        return postgresql_errors.explain(problem) or words
     if "multiple commands" in words:
         return "one query at a time, please"
     return f"the query cannot be answered: {words}"
