@@ -174,8 +174,7 @@ REFUSED: dict[str, Callable[[World], Arguments]] = {
     "a folder that is read-only": _read_only,
     "a lock that another user made": _locked,
     "a new index from within a zip file": _in_a_zip,
-    "no folder": _plain("index"),
     "too few of a sample": _plain("select", "-n", "0"),
 }  # fmt: skip
 OF_ANOTHER_USER = {"a folder that is read-only", "a lock that another user made"}
-USAGE = {"no folder", "too few of a sample"}
+USAGE = {"too few of a sample"}
