@@ -28,7 +28,8 @@ def test_each_part_runs_and_becomes_a_table_and_a_page(tmp_path: Path) -> None:
     begin = [row[0].split()[0].strip(",") for row in rows[1:]]
     assert list(dict.fromkeys(begin)) == [
         "index", "the", "read", "select", "frame", "buckets", "similar", "duplicates", "quality",
-        "drawing", "labels", "merge", *([] if servers.missing() else ["storing"]), "review:",
+        "drawing", "labels", "merge", *([] if servers.missing() else ["storing"]),
+        *([] if "no browser" in done.stderr else ["review:"]),
     ]  # fmt: skip
     assert [row[0].strip() for row in rows if "from 3,000" in row[0]][-3:] == [
         "select -n 10 from 3,000",
