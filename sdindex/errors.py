@@ -1,6 +1,7 @@
 """Every error that a user can cause: one line, which names the way out."""
 
 import errno
+from collections.abc import Callable
 
 # What a machine has too little of, by the number of the system's error.
 LACKING = {
@@ -12,8 +13,24 @@ LACKING = {
 }
 
 
+class Option(str):
+    """The name of an option in an error's text, as Python spells it."""
+
+    __slots__ = ()
+
+
 class SdindexError(Exception):
-    """The base of all of them; its text is the line that the user reads."""
+    """The base of all of them; its text is the line that the user reads.
+
+    The text may be given in parts, of which each `Option` is spelled as the caller spells it.
+    """
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.args))
+
+    def spelled(self, spell: Callable[[str], str]) -> str:
+        """Return the text with each option as `spell` writes its name."""
+        return "".join(spell(each) if isinstance(each, Option) else str(each) for each in self.args)
 
 
 class IndexMissingError(SdindexError):

@@ -18,7 +18,7 @@ from sdindex.arguments import (
     texts,
     whole,
 )
-from sdindex.errors import UsageError
+from sdindex.errors import Option, UsageError
 from sdindex.handover import Handover
 from sdindex.hashing.methods import Method
 from sdindex.store import copying, images, registry
@@ -142,9 +142,9 @@ class Upkeep(Handover):
             )
         if camera_pattern is not None or exclude is not None or shard is not None or accept_loss:
             raise UsageError(
-                "camera_pattern, exclude, shard and accept_loss are meant for one archive: name "
-                "its folder"
-            )
+                Option("camera_pattern"), ", ", Option("exclude"), ", ", Option("shard"), " and ",
+                Option("accept_loss"), " are meant for one archive: name its folder",
+            )  # fmt: skip
         return update.update_known(self._store, reading, strict=is_strict, accept_shift=is_shift)
 
     def update_files(

@@ -10,6 +10,7 @@ import click
 from sdindex.cli.options import PATH, Command, with_options
 from sdindex.errors import UsageError
 from sdindex.exchange.formats.registry import FORMATS, wishes_of
+from sdindex.sampling.spelled import flag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,7 +229,7 @@ def _checked(form: str, wishes: dict[str, Any]) -> "WishArguments":
     try:
         wishes_of(FORMATS[form], wanted)
     except UsageError as problem:
-        raise click.UsageError(str(problem)) from problem
+        raise click.UsageError(problem.spelled(flag)) from problem
     return wanted
 
 

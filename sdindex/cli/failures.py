@@ -24,7 +24,9 @@ def explained(problem: Exception) -> str | None:
     """Return one line for the user; None for what is a fault of the program."""
     match problem:
         case SdindexError():
-            return str(problem)
+            from sdindex.sampling.spelled import flag  # which most commands do without
+
+            return problem.spelled(flag)
         case UnicodeEncodeError():  # of an argument: no database stores such text
             return f"{printable(problem.object)} is no text in UTF-8"
         case OSError() if problem.errno != errno.EPIPE:

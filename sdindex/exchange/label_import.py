@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sdindex.archive.names import printable
-from sdindex.errors import SampleError
+from sdindex.errors import Option, SampleError
 from sdindex.exchange.detections import Label, Remarks, Renumbering, as_record, joined, named
 from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.matching import Matcher
@@ -109,7 +109,8 @@ def import_labels(
     if not matched:
         raise SampleError(
             f"none of the paths in {printable(file.path)} is of an image of the index (such as "
-            f"{printable(result.example or '')}); say what they are relative to with --relative-to"
+            f"{printable(result.example or '')}); say what they are relative to with ",
+            Option("relative_to"),
         )
     writer.store_others(file)
     result.images, result.labels, result.failures = writer.labels.finish()

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 
 from sdindex.archive.names import printable
 from sdindex.archive.scan import is_image, reason
-from sdindex.errors import LabelFileError, SampleError
+from sdindex.errors import LabelFileError, Option, SampleError
 from sdindex.exchange.inputs import STDIN, Input, is_json
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.matching import Matcher
@@ -91,9 +91,10 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
         if listed != STDIN and not os.path.lexists(listed):
             known = ", ".join(sorted(map(printable, saved))) or "none so far"
             raise SampleError(
-                "exclude: there is neither a saved sample nor a file named "
+                Option("exclude"),
+                ": there is neither a saved sample nor a file named "
                 f"{printable(listed)}; the saved samples are: {known}; to exclude nothing, leave "
-                "it out"
+                "it out",
             )
         excluded.append(_ids(session, listed))
     return Listed(

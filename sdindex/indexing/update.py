@@ -11,7 +11,7 @@ from sdindex.archive import cameras, excluded
 from sdindex.archive.names import printable
 from sdindex.archive.roots import root_at, root_of
 from sdindex.archive.shards import Shard
-from sdindex.errors import ArchiveError, ArchiveUnavailableError, UsageError
+from sdindex.errors import ArchiveError, ArchiveUnavailableError, Option, UsageError
 from sdindex.hashing.methods import Method
 from sdindex.indexing.cameras import tell_if_nothing
 from sdindex.indexing.excluded import leaving_out
@@ -94,7 +94,11 @@ def update_files(store: Store, files: Sequence[str], reading: ReadingOptions) ->
 
 def _refuse_both(*, strict: bool, accept_shift: bool) -> None:
     if strict and accept_shift:
-        raise UsageError("strict compares what changes with every shift: not with accept_shift")
+        raise UsageError(
+            Option("strict"),
+            " compares what changes with every shift: not with ",
+            Option("accept_shift"),
+        )
 
 
 def _by_these_rules(session: Session, part: Part, camera_pattern: str | None) -> Part:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from sdindex.arguments import shown, whole
-from sdindex.errors import SampleError, UsageError
+from sdindex.errors import Option, SampleError, UsageError
 
 
 class Share(NamedTuple):
@@ -54,9 +54,12 @@ def images_wanted(count: Count, images: int) -> int:
 
 
 @contextmanager
-def said_of_a_sample() -> Iterator[None]:
-    """Say of a sample what is wrong with what was given."""
+def said_of_a_sample(option: str) -> Iterator[None]:
+    """Raise a UsageError as the SampleError that it is, which names the option."""
     try:
         yield
     except UsageError as problem:
-        raise SampleError(str(problem)) from problem
+        text = str(problem)
+        if not text.startswith(f"{option} "):
+            raise SampleError(text) from problem
+        raise SampleError(Option(option), text.removeprefix(option)) from problem

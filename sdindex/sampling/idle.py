@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sdindex.errors import SampleError
+from sdindex.errors import Option, SampleError
 from sdindex.sampling.options import SampleOptions, Unit
 
 # The units for which an option means something.
@@ -31,8 +31,9 @@ def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool 
             units = _OF_UNITS[name]
             what = "bursts and events" if "burst" in units else "events"
             raise SampleError(
-                f"{name} is for {what}: give unit {' or '.join(units)}, too, or leave it out"
-            )
+                Option(name), f" is for {what}: give ", Option("unit"),
+                f" {' or '.join(units)}, too, or leave it out",
+            )  # fmt: skip
 
 
 def idle(options: SampleOptions, *, told: bool) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from sdindex.errors import SampleError
+from sdindex.errors import Option, SampleError
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common")
 KINDS = ("camera", "label", "label:RANK", "folder:K", "day", "month", "hour", "night", "motion")
@@ -69,8 +69,9 @@ def kind_of(name: str, text: str) -> Kind:
     found = _KIND.fullmatch(text)
     if found is None:
         raise SampleError(
-            f"{name} is camera, label, label:RANK such as label:genus, folder:K with K from 1 on, "
-            f"day, month, hour, night or motion, not {text!r}"
+            Option(name),
+            " is camera, label, label:RANK such as label:genus, folder:K with K from 1 on, "
+            f"day, month, hour, night or motion, not {text!r}",
         )
     return _kind(found)
 
@@ -85,12 +86,14 @@ def quotas_of(text: str) -> Quotas:
     """
     found = _KIND.match(text)
     if found is None or text[found.end() : found.end() + 1] != ":":
-        raise SampleError(f"share is KIND:NAME=PERCENT%, {QUOTAS}, not {text!r}")
+        raise SampleError(Option("share"), f" is KIND:NAME=PERCENT%, {QUOTAS}, not {text!r}")
     percent: dict[str, Fraction] = {}
     for part in text[found.end() + 1 :].split(","):
         name, _, number = part.rpartition("=")
         if not name or name in percent:
-            raise SampleError(f"share names each of its parts once, {QUOTAS}, not {text!r}")
+            raise SampleError(
+                Option("share"), f" names each of its parts once, {QUOTAS}, not {text!r}"
+            )
         percent[name] = _percent(number, text)
     if sum(percent.values()) > 100:
         raise SampleError(

@@ -24,7 +24,7 @@ from sdindex.arguments import (
     texts,
     whole,
 )
-from sdindex.errors import SampleError, UsageError
+from sdindex.errors import Option, SampleError, UsageError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import said_of_a_sample
 from sdindex.sampling.kinds import QUOTAS, Kind, Quotas, kind_of, quotas_of
@@ -151,36 +151,36 @@ class SampleOptions:
     rejected_by: str | None = None
 
     def __post_init__(self) -> None:
-        with said_of_a_sample():
-            for name, check in _CHECKS.items():
-                value, usual = getattr(self, name), getattr(SampleOptions, name)
+        for name, check in _CHECKS.items():
+            value, usual = getattr(self, name), getattr(SampleOptions, name)
+            with said_of_a_sample(name):
                 object.__setattr__(self, name, usual if value is None else check(name, value))
         self._refuse_what_contradicts()
 
     def _refuse_what_contradicts(self) -> None:
         if self.since and self.until and _first(self.since) > _last(self.until):
             raise SampleError(
-                f"since {self.since} is after until {self.until}: no time lies between them"
-            )
-
+                Option("since"), f" {self.since} is after ", Option("until"),
+                f" {self.until}: no time lies between them",
+            )  # fmt: skip
         if not isinstance(self.order, str) and len(self.order) < self.bits:
             raise SampleError(
-                f"order has {len(self.order)} bits, fewer than bits asks for: {self.bits}; "
-                "give as many, or fewer bits"
-            )
+                Option("order"), f" has {len(self.order)} bits, fewer than ", Option("bits"),
+                f" asks for: {self.bits}; give as many, or fewer bits",
+            )  # fmt: skip
         if len(set(self.balance)) < len(self.balance):
-            raise SampleError(f"balance has the same twice: {', '.join(self.balance)}")
+            raise SampleError(Option("balance"), f" has the same twice: {', '.join(self.balance)}")
         if self.at_most is not None and not self.strata:
             raise SampleError(
-                "--at-most (in Python: at_most) is of each part of a balance: give --balance, too, "
-                "such as camera"
-            )
+                Option("at_most"), " is of each stratum: give ", Option("balance"),
+                ", too, such as camera",
+            )  # fmt: skip
         quotas = self.quotas
         if quotas is not None and quotas.kind in self.strata[1:]:
             raise SampleError(
-                f"share is of the outermost part: give {quotas.kind} as the first balance, or not "
-                "at all"
-            )
+                Option("share"), f" is of the outermost strata: give {quotas.kind} as the first ",
+                Option("balance"), ", or not at all",
+            )  # fmt: skip
 
     @property
     def clock(self) -> Clock:
@@ -388,6 +388,6 @@ def for_purpose(purpose: object, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if purpose is None:
         return dict(given)
-    with said_of_a_sample():
+    with said_of_a_sample("purpose"):
         meant = PURPOSES[choice("purpose", purpose, PURPOSES)]
     return meant | {name: value for name, value in given.items() if value is not None}

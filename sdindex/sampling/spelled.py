@@ -11,13 +11,19 @@ from typing import Any
 from sdindex.sampling.idle import idle
 from sdindex.sampling.options import SampleOptions
 
-# What the command line calls otherwise.
+# Options that the command line calls otherwise.
 _FLAGS = {
     "files": "--from",
     "labels": "--label",
     "not_labels": "--not-label",
     "sources": "--source",
+    "purpose": "--for",
 }
+
+
+def flag(option: str) -> str:
+    """Return an option of the library as the command line spells it, such as ``--at-most``."""
+    return _FLAGS.get(option, "--" + option.replace("_", "-"))
 
 
 def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
@@ -43,7 +49,7 @@ def spelled(options: SampleOptions, *, but: Collection[str] = ()) -> list[str]:
         if field.name not in but
         and (value := getattr(options, field.name)) != getattr(SampleOptions, field.name)
         for given in _given(field.name, value)
-        for word in (_FLAGS.get(field.name, "--" + field.name.replace("_", "-")), given)
+        for word in (flag(field.name), given)
     ]
 
 

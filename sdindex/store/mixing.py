@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from sdindex.errors import SampleError
+from sdindex.errors import Option, SampleError
 from sdindex.sampling.blocks import FRAME_VERSION
 from sdindex.store.database import Session
 from sdindex.store.frames import available
@@ -36,5 +36,6 @@ def refuse_to_mix(methods: Mapping[str, int]) -> None:
         named = ", ".join(f"{images:,} {method}" for method, images in sorted(methods.items()))
         raise SampleError(
             f"hashes of two methods do not mix in one sample ({named}); bring all archives to "
-            "one with: sdindex index --method METHOD FOLDER, or choose some with --under"
+            "one with: sdindex index --method METHOD FOLDER, or choose some with ",
+            Option("under"),
         )

@@ -17,7 +17,7 @@ from sdindex.archive.roots import root_at, root_of
 from sdindex.archive.scan import Found, reason
 from sdindex.archive.shards import Shard
 from sdindex.archive.state import FoundFile
-from sdindex.errors import ArchiveError, ArchiveUnavailableError
+from sdindex.errors import ArchiveError, ArchiveUnavailableError, Option
 from sdindex.hashing.methods import Method
 from sdindex.store import images
 from sdindex.store.archives import (
@@ -235,7 +235,9 @@ def named_or_only(session: Session, root: str | None) -> Archive:
         return held(session, _by_root(root, archives))
     if len(archives) != 1:
         raise ArchiveError(
-            f"name the archive, as --archive ROOT does; the index holds: {listing(archives)}"
+            "name the archive's root with ",
+            Option("archive"),
+            f"; the index holds: {listing(archives)}",
         )
     return held(session, archives[0])
 

@@ -42,7 +42,7 @@ def test_since_after_until_is_one_line(db: Path, archive: Path) -> None:
     done = run("select", "-n", 3, "--since", "2021-01-02", "--until", "2021-01-01", db=db)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: since 2021-01-02 is after until 2021-01-01: no time lies between them\n"
+        "Error: --since 2021-01-02 is after --until 2021-01-01: no time lies between them\n"
     )
     same = run("select", "-n", 3, "--since", "2021-01-02", "--until", "2021-01-02", db=db)
     assert same.exit_code == 0
@@ -54,8 +54,8 @@ def test_an_option_of_bursts_without_bursts_is_one_line(db: Path, archive: Path)
         for more in ((), ("--format", "megadetector"), ("--unit", "image", "--for", "labelling")):
             done = run("select", "-n", 3, *option, *more, db=db)
             assert (done.exit_code, done.stdout) == (1, ""), option
-            name = option[0].removeprefix("--").replace("-", "_")
-            assert f"Error: {name} is for " in done.stderr
+            assert f"Error: {option[0]} is for " in done.stderr
+            assert "give --unit " in done.stderr
         wanted = run("select", "-n", 3, *option, "--for", "labelling", "--unit", "event", db=db)
         assert wanted.exit_code == 0
     for command in ("quality", "report"):
@@ -71,6 +71,28 @@ def test_what_is_excluded_is_a_sample_or_a_file(db: Path, archive: Path) -> None
     done = run("select", "-n", 3, "--exclude", "none", db=db)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: exclude: there is neither a saved sample nor a file named none; the saved samples "
-        "are: spring; to exclude nothing, leave it out\n"
+        "Error: --exclude: there is neither a saved sample nor a file named none; the saved "
+        "samples are: spring; to exclude nothing, leave it out\n"
     )
+
+
+def test_an_error_names_an_option_as_it_is_typed(db: Path, archive: Path) -> None:
+    run("index", "-q", archive, db=db)
+    for words, said in (
+        ("--burst-seconds 5", "--burst-seconds is for bursts and events: give --unit burst or"),
+        ("--at-most 5", "--at-most is of each stratum: give --balance, too, such as camera"),
+        ("--order left", "--order must be top, centre, even, or numbers of bits"),
+        ("--order 1,2", "--order has 2 bits, fewer than --bits asks for: 4"),
+        ("--balance colour", "--balance is camera, label, label:RANK"),
+        ("--share deer=20%", "--share is KIND:NAME=PERCENT%"),
+        ("--exclude no-such", "--exclude: there is neither a saved sample nor a file"),
+        ("--url-prefix x --format cvat", "--url-prefix is for label-studio, not for cvat"),
+        ("--format camtrap-dp -o dp", "give it with --utc-offset, such as +01:00"),
+    ):
+        done = run("select", "-n", 3, *words.split(), db=db)
+        assert (done.exit_code, done.stdout) == (2 if "--format" in words else 1, ""), words
+        assert said in done.stderr
+    both = run("index", "--strict", "--accept-shift", archive, db=db)
+    assert "--strict compares what changes with every shift: not with --accept-shift" in both.stderr
+    every = run("index", "--accept-loss", "--camera-pattern", "x", db=db)
+    assert "Error: --camera-pattern, --exclude, --shard and --accept-loss are " in every.stderr

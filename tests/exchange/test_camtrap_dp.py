@@ -266,7 +266,7 @@ def test_who_says_so_is_a_person_or_a_machine(tmp_path: Path) -> None:
 
 
 def test_camtrap_dp_is_not_told_a_zone_that_nobody_knows(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="such as --utc-offset"):
+    with pytest.raises(OutputError, match="with utc_offset, such as"):
         package(SAMPLE, tmp_path / "dp", Wishes())
 
 

@@ -190,9 +190,9 @@ def test_a_dataset_wants_its_images_and_a_folder_of_its_own(
         index.export(boxed, file, "fiftyone")
     with pytest.raises(UsageError, match="is a file"):
         index.export(boxed, tmp_path / "ds", "cvat")
-    with pytest.raises(UsageError, match="--url-prefix is for label-studio, not for yolo"):
+    with pytest.raises(UsageError, match="url_prefix is for label-studio, not for yolo"):
         index.export(boxed, tmp_path / "ds", "yolo", how="copy", url_prefix="x")
-    with pytest.raises(UsageError, match="give it with --utc-offset"):
+    with pytest.raises(UsageError, match="give it with utc_offset"):
         index.export(boxed, tmp_path / "ds", "camtrap-dp")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/data.yaml").write_text("of worth")

@@ -92,7 +92,7 @@ def test_whose_pattern_it_is_must_be_clear(
 ) -> None:
     make_image(tmp_path / "other" / "1.jpg")
     index.update(archive, tmp_path / "other", executor=threads)
-    with pytest.raises(ArchiveError, match="name the archive, as --archive ROOT does"):
+    with pytest.raises(ArchiveError, match="name the archive's root with archive; the index holds"):
         index.set_camera_pattern("(x)")
     with pytest.raises(ArchiveError, match="is not an archive of this index"):
         index.set_camera_pattern("(x)", tmp_path)

@@ -60,7 +60,7 @@ def test_none_is_not_given() -> None:
         ({"balance": 3}, "balance must be"),
         ({"balance": ["day", "camera", "day"]}, "balance has the same twice: day, camera, day"),
         ({"balance": "folder:0"}, "balance is camera"),
-        ({"at_most": 5}, "--at-most (in Python: at_most"),
+        ({"at_most": 5}, "at_most is of each stratum: give balance, too, such as camera"),
         ({"share": "deer=20%"}, "share is KIND:NAME=PERCENT%"),
         ({"share": "label:deer=20"}, "a share is more than 0% and at most 100%"),
         ({"share": "label:deer=60%,fox=41%"}, "the shares add up to 101%"),

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sdindex.archive.names import printable
-from sdindex.errors import OutputError
+from sdindex.errors import Option, OutputError
 from sdindex.exchange.detections import EMPTY
 from sdindex.exchange.folders import Folder
 from sdindex.exchange.formats import camtrap_deployments
@@ -57,7 +57,9 @@ def write(images: Collection[Sampled], folder: Folder, wishes: Wishes) -> None:
     if wishes.utc_offset is None:
         raise OutputError(
             "Camtrap DP wants times with their offset from UTC, which EXIF times do not have; "
-            "give that of the cameras' clocks, such as --utc-offset +01:00"
+            "give that of the cameras' clocks with ",
+            Option("utc_offset"),
+            ", such as +01:00",
         )
     package = _Package(images, wishes, wishes.utc_offset)
     package.refuse()
@@ -91,7 +93,9 @@ class _Package:
                 self._images,
                 lambda image: image.path if image.taken_at is None else None,
                 "Camtrap DP wants a time for each image, and {count} no EXIF time ({first}); "
-                "leave them out with --without-time skip",
+                "leave them out with ",
+                Option("without_time"),
+                " skip",
             )
         naming = self._naming
         _refuse(
@@ -259,7 +263,10 @@ def _tag(said: SaidOf) -> str | None:
 
 
 def _refuse(
-    images: Collection[Sampled], offence: Callable[[Sampled], str | None], line: str
+    images: Collection[Sampled],
+    offence: Callable[[Sampled], str | None],
+    line: str,
+    *way_out: str,
 ) -> None:
     """Refuse the sample where an image offends; the line says how many do, and names the first."""
     offences, first = 0, ""
@@ -271,7 +278,7 @@ def _refuse(
     if offences:
         count = f"{offences:,} {'has' if offences == 1 else 'have'}"
         named = f"{'' if offences == 1 else 'the first: '}{printable(first)}"
-        raise OutputError(line.format(count=count, first=named))
+        raise OutputError(line.format(count=count, first=named), *way_out)
 
 
 def _is_media_path(path: str) -> bool:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from sdindex.arguments import AnyPath, choice, flag, optional, path, text, utc_offset
-from sdindex.errors import UsageError
+from sdindex.errors import Option, UsageError
 
 if TYPE_CHECKING:
     from sdindex.exchange.folders import Folder
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 _FOR_ALL = ("relative", "name")
 _NEEDED = {
-    "utc_offset": "{name} wants times with the offset of the cameras' clocks from UTC, which EXIF "
-    "times do not have; give it with --utc-offset, such as +01:00"
+    "utc_offset": (
+        " wants times with the offset of the cameras' clocks from UTC, which EXIF times do not "
+        "have; give it with ",
+        Option("utc_offset"),
+        ", such as +01:00",
+    )
 }
 
 
@@ -168,10 +172,10 @@ def wishes_of(known: Format, given: WishArguments) -> Wishes:
             those = " and ".join(
                 each.name for each in FORMATS.values() if name in (*each.needs, *each.takes)
             )
-            raise UsageError(f"--{name.replace('_', '-')} is for {those}, not for {known.name}")
+            raise UsageError(Option(name), f" is for {those}, not for {known.name}")
     for name in known.needs:
         if getattr(wishes, name) is None:
-            raise UsageError(_NEEDED[name].format(name=known.name))
+            raise UsageError(known.name, *_NEEDED[name])
     return wishes
 
 
