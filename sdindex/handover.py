@@ -164,10 +164,10 @@ class Handover(Questions):
     def with_units(self, sample: Sequence[SampledImage], clock: Clock) -> list[SampledImage]:
         """Return images with the burst and the event of each."""
         images, how = sampled("sample", sample), _clock("clock", clock)
-        from sdindex.store import told  # numpy, for this alone
+        from sdindex.store import units_told  # numpy, for this alone
 
         with self._store.reading() as session:
-            return told.with_units(session, images, how)
+            return units_told.with_units(session, images, how)
 
     def _write_folder(
         self,

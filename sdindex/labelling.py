@@ -96,7 +96,7 @@ class Labelling(Upkeep):
         from sdindex.exchange.label_files import LabelFile
         from sdindex.exchange.label_import import import_labels
         from sdindex.exchange.label_tables import Columns
-        from sdindex.exchange.readers.kinds import KINDS
+        from sdindex.exchange.readers.file_formats import KINDS
 
         name = path("file", file)
         read = LabelFile(

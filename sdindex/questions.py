@@ -332,8 +332,8 @@ class Questions:
             When there is neither a count nor a name, or both.
         """
         # plotly, numpy and Pillow, for the page alone
-        from sdindex.pages.gathered import gather, gather_saved
         from sdindex.pages.report import page
+        from sdindex.pages.report_data import gather, gather_saved
 
         if (count is None) == (name is None) or (name is not None and options):
             raise UsageError(

@@ -28,7 +28,7 @@ from sdindex.store.decided import decided, decisions_of
 from sdindex.store.decisions import Known, What
 from sdindex.store.loading import Held
 from sdindex.store.sampled import SampledImage, UnitsTold, by_id
-from sdindex.store.told import units_told
+from sdindex.store.units_told import units_told
 
 ALIKE = 6  # bits in which what is rejected with an image differs from it at most
 USUAL_COUNT = 100

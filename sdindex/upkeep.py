@@ -21,7 +21,7 @@ from sdindex.arguments import (
 from sdindex.errors import Option, UsageError
 from sdindex.handover import Handover
 from sdindex.hashing.methods import Method
-from sdindex.store import copying, images, registry
+from sdindex.store import archive_admin, copying, images
 from sdindex.store.database import Store
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Upkeep(Handover):
             When `old` is no archive's root, or `new` does not hold its images.
         """
         with self._store.writing() as session:
-            registry.relocate(session, path("old", old), path("new", new))
+            archive_admin.relocate(session, path("old", old), path("new", new))
             session.commit()
 
     def copy(self, target: AnyPath, *, progress: bool | None = False) -> None:
@@ -280,7 +280,7 @@ class Upkeep(Handover):
             if archive is None:
                 pruned = images.delete_missing(session)
             else:
-                pruned = registry.forget(session, path("archive", archive))
+                pruned = archive_admin.forget(session, path("archive", archive))
             session.commit()
             return pruned
 

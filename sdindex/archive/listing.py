@@ -9,8 +9,8 @@ from itertools import chain, islice
 from threading import Semaphore
 
 from sdindex.archive.names import from_text
+from sdindex.archive.object_stores import Object, Store, in_order
 from sdindex.archive.scan import Span, Unlooked, reason
-from sdindex.archive.stores import Object, Store, in_order
 
 LOOK_AFTER = "look after the store, and index again"
 _LISTINGS = 16  # under way at once

@@ -253,7 +253,7 @@ def root_of(location: str) -> Root:
     """
     kind = next(kind for start, kind in KINDS if location.startswith(start))
     if kind is LocalRoot and _URL.match(location):
-        from sdindex.archive.objects import object_root  # who has disks alone needs none of it
+        from sdindex.archive.object_root import object_root  # who has disks alone needs none of it
 
         return object_root(location)
     return kind(location)

@@ -11,7 +11,7 @@ from sdindex.arguments import (
 )
 from sdindex.cli.delivery import output_option
 from sdindex.cli.options import PATH, format_option, progress_option, with_index
-from sdindex.exchange.readers.kinds import KINDS
+from sdindex.exchange.readers.file_formats import KINDS
 
 if TYPE_CHECKING:
     from sdindex.api import Index

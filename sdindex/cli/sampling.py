@@ -19,7 +19,6 @@ from sdindex.cli.options import (
 )
 from sdindex.errors import UsageError
 from sdindex.hashing.bits import HASH_BITS
-from sdindex.sampling.kinds import KINDS
 from sdindex.sampling.options import (
     PREFERRED,
     PURPOSES,
@@ -28,6 +27,7 @@ from sdindex.sampling.options import (
     SampleOptions,
     for_purpose,
 )
+from sdindex.sampling.stratum_kinds import KINDS
 
 
 class Time(click.ParamType[date]):

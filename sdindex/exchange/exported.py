@@ -10,7 +10,7 @@ from sdindex.exchange.label_files import LabelFile
 from sdindex.exchange.label_tables import TableError, has_paths, paths_in
 from sdindex.exchange.readers import cvat
 from sdindex.exchange.readers.faults import FaultyError
-from sdindex.exchange.readers.kinds import (
+from sdindex.exchange.readers.file_formats import (
     CAMTRAP_DP,
     COCO,
     CVAT,

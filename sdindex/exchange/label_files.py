@@ -36,7 +36,7 @@ from sdindex.exchange.predictions import Predictions
 from sdindex.exchange.predictions import header_of as header_of_predictions
 from sdindex.exchange.readers import coco, cvat, label_studio, yolo
 from sdindex.exchange.readers.faults import FaultyError, path_of
-from sdindex.exchange.readers.kinds import (
+from sdindex.exchange.readers.file_formats import (
     COCO,
     CVAT,
     LABEL_STUDIO,
@@ -85,7 +85,7 @@ class LabelFile:
     columns
         For tables only.
     kind
-        One of `sdindex.exchange.readers.kinds.KINDS`, where it is not to be told.
+        One of `sdindex.exchange.readers.file_formats.KINDS`, where it is not to be told.
     opened
         The input of that path, where there is one already: a pipe is read once.
 

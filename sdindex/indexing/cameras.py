@@ -4,7 +4,7 @@ import logging
 
 from sdindex.archive import cameras
 from sdindex.archive.names import printable
-from sdindex.store import images, registry
+from sdindex.store import archive_admin, images
 from sdindex.store.archives import Archive
 from sdindex.store.database import Session, Store
 
@@ -16,8 +16,8 @@ def set_pattern(store: Store, root: str | None, pattern: str) -> None:
     if pattern:
         cameras.camera_pattern(pattern)  # refuses what is none
     with store.writing() as session:
-        archive = registry.named_or_only(session, root)
-        tell_if_nothing(session, registry.set_camera_rule(session, archive, pattern or None))
+        archive = archive_admin.named_or_only(session, root)
+        tell_if_nothing(session, archive_admin.set_camera_rule(session, archive, pattern or None))
         images.frame_up_to_date(session)
         session.commit()
 
@@ -25,7 +25,7 @@ def set_pattern(store: Store, root: str | None, pattern: str) -> None:
 def tell_if_nothing(session: Session, archive: Archive) -> None:
     """Say so where an archive's pattern finds no camera in any of its paths."""
     pattern = archive.camera_pattern
-    if pattern and registry.names_no_camera(session, archive, pattern):
+    if pattern and archive_admin.names_no_camera(session, archive, pattern):
         log.warning(
             "the camera pattern finds nothing in any path of %s: its cameras are folders",
             printable(archive.root),

@@ -7,7 +7,7 @@ from sdindex.archive.beside import is_litter
 from sdindex.archive.excluded import excludes
 from sdindex.archive.names import from_text, printable
 from sdindex.errors import ArchiveError, UsageError
-from sdindex.store import registry
+from sdindex.store import archive_admin
 from sdindex.store.archives import Part
 from sdindex.store.database import Session
 
@@ -27,7 +27,7 @@ def leaving_out(session: Session, part: Part, globs: tuple[str, ...] | None) -> 
     if globs is not None:
         _refuse(part, globs)
         _tell_changed(part, globs)
-        part = part._replace(archive=registry.set_excluded(session, part.archive, globs))
+        part = part._replace(archive=archive_admin.set_excluded(session, part.archive, globs))
     folders = part.under.split("/")[:-1]
     for depth in range(1, len(folders) + 1):
         _require_looked_at(part, "/".join(folders[:depth]) + "/")

@@ -27,7 +27,7 @@ from sdindex.indexing.outcomes import Refused
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.update import bring
 from sdindex.progress import bar
-from sdindex.store import archives, devices, images, registry
+from sdindex.store import archive_admin, archives, devices, images
 from sdindex.store.archives import Archive, Part, all_archives, held, hold_any
 from sdindex.store.database import Session, Store
 from sdindex.store.fetching import batched
@@ -122,7 +122,7 @@ def _join(
     """Bring one archive of the index to what its shards, which are all there, have of it."""
     newest = max(shard.updated_at for shard in shards if shard.updated_at is not None)
     archive = _archive(session, shards)
-    before = registry.stamped(session, archive)
+    before = archive_admin.stamped(session, archive)
     if before is not None and before > newest:
         raise ArchiveError(
             f"the index of {printable(archive.root)} is newer than its shards, and nothing was "
@@ -134,7 +134,7 @@ def _join(
         bring(session, part, reading, summary, accept_loss=accept_loss)
     else:
         _copy(session, archive, shards, summary, progress=progress)
-    registry.stamp(session, archive, newest)
+    archive_admin.stamp(session, archive, newest)
     session.commit()
 
 
@@ -143,10 +143,10 @@ def _archive(session: Session, shards: Sequence[ShardIndex]) -> Archive:
     of_shards = shards[0].archive
     known = [archive for archive in all_archives(session) if archive.root == of_shards.root]
     if not known:
-        archive = registry.add(session, of_shards.root, of_shards.method)
+        archive = archive_admin.add(session, of_shards.root, of_shards.method)
         archives.hold_new(session, archive)
-        archive = registry.set_camera_rule(session, archive, of_shards.camera_pattern)
-        return registry.set_excluded(session, archive, of_shards.excluded)
+        archive = archive_admin.set_camera_rule(session, archive, of_shards.camera_pattern)
+        return archive_admin.set_excluded(session, archive, of_shards.excluded)
     archive = held(session, known[0])
     if archive.shard is not None:
         raise ArchiveError(

@@ -8,7 +8,7 @@ from sdindex.archive.roots import root_at, root_of
 from sdindex.errors import SampleError
 from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
-from sdindex.store.registry import is_there
+from sdindex.store.archive_admin import is_there
 from sdindex.workers import WorkerDiedError, Workers
 
 

@@ -19,7 +19,7 @@ from sdindex.indexing.executors import FileByFile
 from sdindex.indexing.ingest import ReadingOptions, read_listed
 from sdindex.indexing.summary import Summary
 from sdindex.indexing.survey import survey
-from sdindex.store import archives, images, registry
+from sdindex.store import archive_admin, archives, images
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
 
@@ -45,7 +45,7 @@ def update(
     _refuse_both(strict=strict, accept_shift=accept_shift)
     near = [] if accept_loss else [path for path in paths if not root_at(path).is_far]
     for path in near:
-        registry.require_folder(path)
+        archive_admin.require_folder(path)
     outermost = _outermost(paths)
 
     def parts(session: Session) -> Iterator[Part]:
@@ -55,7 +55,7 @@ def update(
         for path in outermost:
             part = _part(session, path, reading.method)
             if shard is not None:
-                part = part._replace(archive=registry.set_shard(session, part.archive, shard))
+                part = part._replace(archive=archive_admin.set_shard(session, part.archive, shard))
             part = leaving_out(session, part, globs)
             kept = part.archive.camera_pattern
             pattern = kept if camera_pattern is None else camera_pattern or None
@@ -103,8 +103,10 @@ def _refuse_both(*, strict: bool, accept_shift: bool) -> None:
 
 def _by_these_rules(session: Session, part: Part, camera_pattern: str | None) -> Part:
     """Have what is derived from an archive's paths made by this program's rules."""
-    sorted_anew = registry.set_sort_rule(session, part.archive)
-    return part._replace(archive=registry.set_camera_rule(session, sorted_anew, camera_pattern))
+    sorted_anew = archive_admin.set_sort_rule(session, part.archive)
+    return part._replace(
+        archive=archive_admin.set_camera_rule(session, sorted_anew, camera_pattern)
+    )
 
 
 def _update(
@@ -193,7 +195,7 @@ def bring(
         images.expect(session, part.archive, surveyed.to_read)
         read_listed(session, part, surveyed.to_read, reading, summary)
     if part.archive.shard is None or not surveyed.unlooked:  # or it is not to be merged yet
-        registry.stamp(session, part.archive)
+        archive_admin.stamp(session, part.archive)
     session.commit()
 
 
@@ -205,11 +207,11 @@ def _known(session: Session, method: Method | None, away: list[str]) -> Iterator
     for archive in sorted(known):
         session.hold(archive.id, archive.root)
     for archive in archives.all_archives(session):
-        if not root_of(archive.root).is_far and not registry.is_there(archive.root):
+        if not root_of(archive.root).is_far and not archive_admin.is_there(archive.root):
             away.append(archive.root)
             continue
         if method not in (None, archive.method):
-            archive = registry.set_method(session, archive, method)
+            archive = archive_admin.set_method(session, archive, method)
         part = Part(archive, "")
         if archive.listed:  # all else on the disk is none of it
             there = images.paths_of(session, images.present_ids(session, part))
@@ -238,7 +240,7 @@ def _require_there_or_known(session: Session, path: str) -> None:
     """
     part = archives.locate(path, archives.all_archives(session))
     if part is None or not (archives.hold_any(session, part) if part.under else part.root.is_far):
-        registry.require_folder(path)
+        archive_admin.require_folder(path)
 
 
 def _part(session: Session, path: str, method: Method | None) -> Part:
@@ -248,7 +250,7 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
         session.lock_archives()
         part = archives.locate(path, archives.all_archives(session))
         if part is None:
-            added = registry.add(session, path, method)
+            added = archive_admin.add(session, path, method)
             archives.hold_new(session, added)
             return Part(added, "")
         session.commit()  # another program has just added it, and may take hours to read it
@@ -263,14 +265,14 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
             f"and two methods do not mix; change the whole: sdindex index --method {method} "
             f"{printable(part.archive.root)}"
         )
-    return Part(registry.set_method(session, part.archive, method), "")
+    return Part(archive_admin.set_method(session, part.archive, method), "")
 
 
 def _whole(session: Session, path: str, part: Part) -> Part:
     """Return a folder as an archive of its own, with the single files that are known of it."""
     if not part.under:
-        return Part(registry.set_whole(session, part.archive), "")
-    added = registry.add(session, path, part.archive.method)
+        return Part(archive_admin.set_whole(session, part.archive), "")
+    added = archive_admin.add(session, path, part.archive.method)
     images.give(session, part, added)
     archives.hold_new(session, added)
     return Part(added, "")

@@ -15,10 +15,10 @@ from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
 from sdindex.pages import charts
-from sdindex.pages.gathered import Gathered, Group
+from sdindex.pages.report_data import Gathered, Group
+from sdindex.pages.sentences import beside, is_plain, sentences
 from sdindex.pages.sheet import even, lacking, pictures, rendered, source, text_of, tile
 from sdindex.pages.thumbnails import Thumbnail
-from sdindex.pages.told import beside, is_plain, sentences
 from sdindex.store.sampled import SampledImage
 
 MAP_SIDE, MAP_KEPT = 140, 2000  # pixels of what is left out; points that a browser draws with ease

@@ -27,7 +27,7 @@ from sdindex.arguments import (
 from sdindex.errors import Option, SampleError, UsageError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import said_of_a_sample
-from sdindex.sampling.kinds import QUOTAS, Kind, Quotas, kind_of, quotas_of
+from sdindex.sampling.stratum_kinds import QUOTAS, Kind, Quotas, kind_of, quotas_of
 
 Unit = Literal["image", "burst", "event"]
 UNITS: tuple[Unit, ...] = ("image", "burst", "event")

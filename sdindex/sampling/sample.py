@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from sdindex.errors import SampleError
 from sdindex.sampling import levels
 from sdindex.sampling.frame import Frame, Numbers, moved
-from sdindex.sampling.kinds import Quotas
 from sdindex.sampling.levels import Key, Wishes
 from sdindex.sampling.options import Show, Unit
 from sdindex.sampling.order import top_bits
 from sdindex.sampling.review import Decided, Kin, reviewed
 from sdindex.sampling.strata import Strata
+from sdindex.sampling.stratum_kinds import Quotas
 from sdindex.sampling.units import Units, units_of
 
 # When a unit is drawn: each of these after all before it.

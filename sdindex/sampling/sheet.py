@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdindex.sampling.frame import Numbers, distinct, needed, turns
-from sdindex.sampling.kinds import kind_of
 from sdindex.sampling.sample import Candidates
 from sdindex.sampling.strata import strata
+from sdindex.sampling.stratum_kinds import kind_of
 
 GROUPINGS = ("camera", "bucket", "label", "day", "burst")
 _COUNTED = {"camera": "cameras", "bucket": "buckets", "label": "labels", "day": "days"}

@@ -21,7 +21,7 @@ from sdindex.sampling.frame import (
     main_labels,
     needed,
 )
-from sdindex.sampling.kinds import Kind, Quotas
+from sdindex.sampling.stratum_kinds import Kind, Quotas
 
 _HOUR, _DAY = 3_600, 24  # seconds, hours
 _NAMED = 10  # names that an error lists at most

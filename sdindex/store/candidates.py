@@ -16,10 +16,10 @@ from sdindex.errors import SampleError
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.even import leading_bits
 from sdindex.sampling.frame import Coded, Frame, Labelled, Mask, needed
-from sdindex.sampling.kinds import RANKS, Kind, Quotas
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.sample import COMPANION, EXCLUDED, USUAL, Candidates
 from sdindex.sampling.strata import Strata, column_of, shared, strata
+from sdindex.sampling.stratum_kinds import RANKS, Kind, Quotas
 from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store import archives, samples, taxa
 from sdindex.store.database import Session

@@ -20,7 +20,7 @@ from sdindex.errors import IndexUnusableError, SdindexError
 from sdindex.store import schema
 from sdindex.store.backend import Backend, Purpose, damaged
 from sdindex.store.backends import backend_of, temporary
-from sdindex.store.kinds import Found, as_it_is, checked, converted, kinds_of, require
+from sdindex.store.column_types import Found, as_it_is, checked, converted, kinds_of, require
 from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 

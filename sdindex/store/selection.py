@@ -103,7 +103,7 @@ def _named(
         samples.require_new(session, name)
     found = _drawn(session, count, options, listed)
     if when_drawn is not None:
-        from sdindex.store.told import line  # numpy
+        from sdindex.store.units_told import line  # numpy
 
         when_drawn(line(session, found.ids, found.images, options))
     return found
@@ -146,7 +146,7 @@ def _images(
 ) -> list[SampledImage]:
     """Return images with the units that they were drawn as; with all units, if they are told."""
     if told:
-        from sdindex.store.told import units_told  # numpy
+        from sdindex.store.units_told import units_told  # numpy
 
         found = units_told(session, ids, options.clock)
     else:

@@ -13,10 +13,10 @@ from sdindex.archive.state import FileState
 from sdindex.hashing.methods import stored_name
 from sdindex.hashing.picture import ImageRead, Picture
 from sdindex.store import devices
+from sdindex.store.archive_admin import stamped
 from sdindex.store.archives import Archive, Part, all_archives
 from sdindex.store.database import Session
 from sdindex.store.mixing import methods
-from sdindex.store.registry import stamped
 from sdindex.store.tables import image
 
 _FILE = sa.select(image.c.path, *(image.c[name] for name in FileState._fields))

@@ -13,11 +13,11 @@ from sdindex.archive.names import printable
 from sdindex.errors import SampleError
 from sdindex.sampling.blocks import LABELS
 from sdindex.sampling.frame import NONE, Frame, Numbers, main_labels, needed
-from sdindex.sampling.kinds import Kind, kind_of
 from sdindex.sampling.likeness import leaders
 from sdindex.sampling.options import Clock
 from sdindex.sampling.split import SPLIT_RULE, Parts, joined, split
 from sdindex.sampling.strata import column_of, strata
+from sdindex.sampling.stratum_kinds import Kind, kind_of
 from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store import samples
 from sdindex.store.database import Session

@@ -7,7 +7,7 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-from sdindex.archive.objects import version_number
+from sdindex.archive.object_root import version_number
 from tests.bench.costs import in_turn, median, python, run
 from tests.bench.made import camera_folders, index_of
 from tests.bench.rows import Row, compared
@@ -20,7 +20,7 @@ PAGE = 1000
 # Takes the pages as the program does, and compares nothing.
 LISTING = """
 from sdindex.archive.listing import side_by_side
-from sdindex.archive.stores import store_of
+from sdindex.archive.object_stores import store_of
 for page in side_by_side(store_of("s3", "bucket"), "a/"):
     len(page)
 """

@@ -13,7 +13,8 @@ import pytest
 
 from sdindex.archive.beside import Beside
 from sdindex.archive.names import from_text, to_text
-from sdindex.archive.objects import ObjectRoot
+from sdindex.archive.object_root import ObjectRoot
+from sdindex.archive.object_stores import store_of
 from sdindex.archive.roots import (
     LocalRoot,
     NotFetchedError,
@@ -25,7 +26,6 @@ from sdindex.archive.roots import (
 )
 from sdindex.archive.scan import Span, Unlooked
 from sdindex.archive.state import FoundFile
-from sdindex.archive.stores import store_of
 from sdindex.errors import ArchiveError
 from tests.contracts.conftest import Client
 from tests.support.bucket import package

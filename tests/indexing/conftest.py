@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sdindex import Index
-from sdindex.archive import stores
+from sdindex.archive import object_stores
 from tests.conftest import make_image
 from tests.support.bucket import Bucket, serving, spoken_to
 from tests.support.counting import counts
@@ -37,7 +37,7 @@ def disk(archive: Path) -> Path:
 @pytest.fixture
 def bucket(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """Yield a bucket with the twelve images of two cameras."""
-    monkeypatch.setattr(stores, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(object_stores, "FIRST_PAUSE", 0.001)
     bucket = Bucket()
     for path in archive.rglob("*.JPG"):
         bucket.put(f"season 1/{path.relative_to(archive).as_posix()}", path.read_bytes())

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sdindex import ArchiveError, ArchiveUnavailableError, Index, OutputError, ReadingError
-from sdindex.archive import stores
+from sdindex.archive import object_stores
 from tests.conftest import make_image
 from tests.indexing.conftest import URL
 from tests.support.archives import encode
@@ -242,8 +242,8 @@ def test_what_fails_each_time_is_told_and_tried_at_the_next_update(
 def test_what_hangs_is_given_up(
     index: Index, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "ANSWER_SECONDS", 0.3)
-    stores.store_of.cache_clear()
+    monkeypatch.setattr(object_stores, "ANSWER_SECONDS", 0.3)
+    object_stores.store_of.cache_clear()
     bucket.fault = always(Answer(200, late=2), key="IMG_3.JPG")
     assert counts(index.update(URL)) == {"new": 11, "unreadable": 1, "read": 12}
     assert "does not answer in time" in index.errors()[0].reason

@@ -19,7 +19,7 @@ from sdindex import Index, SampledImage, SampleError, UsageError
 from sdindex.cli.main import cli
 from sdindex.pages.charts import time_bubbles
 from sdindex.pages.report import gaps_between, stray_days
-from sdindex.pages.told import is_plain, sentences
+from sdindex.pages.sentences import is_plain, sentences
 from sdindex.sampling.options import SampleArguments, sample_options
 from tests.conftest import make_image
 from tests.support.commands import run

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sdindex import SampleError
 from sdindex.sampling.count import sample_count
 from sdindex.sampling.idle import refuse_idle
-from sdindex.sampling.kinds import Kind, Quotas
 from sdindex.sampling.options import SampleOptions, sample_options
 from sdindex.sampling.spelled import command
+from sdindex.sampling.stratum_kinds import Kind, Quotas
 
 
 def options(**given: Any) -> SampleOptions:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sdindex.errors import SampleError
 from sdindex.sampling.blocks import NO_MOTION
 from sdindex.sampling.frame import Frame
-from sdindex.sampling.kinds import Kind, Quotas, quotas_of
 from sdindex.sampling.levels import trim_each
 from sdindex.sampling.sample import Candidates, Drawn, draw
 from sdindex.sampling.strata import Strata
+from sdindex.sampling.stratum_kinds import Kind, Quotas, quotas_of
 from sdindex.sampling.trim import trim
 from tests.support import plain_rule
 from tests.support.examples import examples

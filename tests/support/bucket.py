@@ -236,7 +236,7 @@ def serving(bucket: Bucket) -> Iterator[str]:
 @contextmanager
 def spoken_to(address: str) -> Iterator[None]:
     """Have ``s3://`` mean the server at an address, in this process and those that it starts."""
-    from sdindex.archive.stores import store_of
+    from sdindex.archive.object_stores import store_of
 
     ours = {
         "AWS_ENDPOINT_URL": address,

@@ -4,7 +4,7 @@ fsspec, and not obstore alone: it knows every store that people name (and their 
 and keys such as ``a//b.jpg`` or ``../c.jpg``, on one of which obstore's listing fails as a
 whole. S3 is asked for pages and bytes by fsspec's own client, as fsspec's files tell neither an
 object's ETag nor take ``If-Match``, and its listings are kept in memory as a whole. Objects of
-plain names are read through obstore where it is there: see `sdindex.archive.quick`.
+plain names are read through obstore where it is there: see `sdindex.archive.s3_obstore`.
 """
 
 import time
@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sdindex.archive.names import printable
-from sdindex.archive.quick import QuickReads
+from sdindex.archive.s3_obstore import QuickReads
 from sdindex.errors import ArchiveError
 
 # What brings the package for each kind of URL; others are named by fsspec itself.
