@@ -347,13 +347,11 @@ class Questions:
         if count is None:
             saved = text("name", name)
             with self._store.reading() as session:
-                gathered = gather_saved(session, db, saved)
+                data = gather_saved(session, db, saved)
         else:
             wanted, chosen = sample_count(count), sample_options(**options)
             refuse_idle(options, chosen, told=True)
             with self._store.reading() as session:
-                gathered = gather(session, db, wanted, chosen)
+                data = gather(session, db, wanted, chosen)
         # The pictures may take minutes: the index is not kept busy meanwhile.
-        return page(
-            gathered, thumbnails=shown, pixels=side, workers=processes, progress=bars, say=tell
-        )
+        return page(data, thumbnails=shown, pixels=side, workers=processes, progress=bars, say=tell)

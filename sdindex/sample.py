@@ -76,7 +76,7 @@ class Sample(list[SampledImage]):
                 "is_human": pl.Boolean, "box": pl.Struct(sides)}  # fmt: skip
         kinds = {
             **dict.fromkeys(("bucket",), pl.UInt64),
-            **dict.fromkeys(("width", "height", "frame", "frames"), pl.Int64),
+            **dict.fromkeys(("width", "height", "number_in_burst", "burst_size"), pl.Int64),
             **dict.fromkeys(("brightness", "motion"), pl.Float64),
             "taken_at": pl.Datetime("us"),
             "labels": pl.List(pl.String),

@@ -13,8 +13,8 @@ SMALL = ("--empty", "0", "--broken", "0", "--width", "112", "--height", "84")
 KINDS = {
     # Still scenes for weeks, a picture each hour, and one visit a day.
     "timer": ("--timer", "--days", "14", "--bursts", "1", "--cameras", "2"),
-    # From the later frames of each burst the animal has gone.
-    "trigger": ("--trigger", "--frames", "6", "--days", "2", "--cameras", "3"),
+    # From the later images of each burst the animal has gone.
+    "trigger": ("--trigger", "--burst-size", "6", "--days", "2", "--cameras", "3"),
 }
 
 

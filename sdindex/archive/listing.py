@@ -9,7 +9,7 @@ from itertools import chain, islice
 from threading import Semaphore
 
 from sdindex.archive.names import from_text
-from sdindex.archive.object_stores import Object, Store, in_order
+from sdindex.archive.object_stores import Object, ObjectStore, in_order
 from sdindex.archive.scan import Span, Unlooked, reason
 
 LOOK_AFTER = "look after the store, and index again"
@@ -33,7 +33,7 @@ class Failed:
 _Listed = Iterator[list[Object] | Failed]
 
 
-def in_span(store: Store, prefix: str, start: str, span: Span) -> _Listed:
+def in_span(store: ObjectStore, prefix: str, start: str, span: Span) -> _Listed:
     """Yield the objects below a folder whose paths lie in a span, in order."""
     first = start + from_text(span.start)
     end = None if span.end is None else start + from_text(span.end)
@@ -49,7 +49,7 @@ def in_span(store: Store, prefix: str, start: str, span: Span) -> _Listed:
 class _Stream:
     """The listing of a folder, which is made by a thread, some pages ahead of who takes them."""
 
-    def __init__(self, store: Store, prefix: str, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, store: ObjectStore, prefix: str, threads: ThreadPoolExecutor) -> None:
         self._room = Semaphore(_PAGES_AHEAD)
         self._ready = Semaphore(0)
         self._pages: deque[list[Object] | Failed | None] = deque()
@@ -70,7 +70,7 @@ class _Stream:
         self._stopped = True
         self._room.release()
 
-    def _list(self, store: Store, prefix: str) -> None:
+    def _list(self, store: ObjectStore, prefix: str) -> None:
         last: Failed | None = None
         try:
             for page in store.below(prefix):
@@ -93,7 +93,7 @@ class _Stream:
         self._ready.release()
 
 
-def side_by_side(store: Store, prefix: str) -> _Listed:
+def side_by_side(store: ObjectStore, prefix: str) -> _Listed:
     """Yield the objects below a folder in order, while the folders after them are listed."""
     ahead: deque[_Stream | list[Object] | Failed] = deque()
     threads = ThreadPoolExecutor(_LISTINGS)
@@ -118,7 +118,7 @@ def side_by_side(store: Store, prefix: str) -> _Listed:
         threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
 
 
-def _level(store: Store, prefix: str) -> Iterator[str | list[Object] | Failed]:
+def _level(store: ObjectStore, prefix: str) -> Iterator[str | list[Object] | Failed]:
     """Yield what lies in a folder, in order: objects, and folders; or in the only one in it."""
     try:
         while True:

@@ -21,7 +21,7 @@ from sdindex.archive.beside import FOLDER, Tally, is_litter
 from sdindex.archive.excluded import excludes
 from sdindex.archive.listing import LOOK_AFTER, Failed, in_span, side_by_side
 from sdindex.archive.names import from_text, printable, to_text
-from sdindex.archive.object_stores import NOTHING, Object, Store, store_of
+from sdindex.archive.object_stores import NOTHING, Object, ObjectStore, store_of
 from sdindex.archive.roots import NotFetchedError
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Passed, Span, Unlooked, is_image, reason
 from sdindex.archive.state import BY_VERSION, FileState, FoundFile, folded
@@ -67,7 +67,7 @@ class ObjectRoot:
     version: str = ""
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> ObjectStore:
         scheme, _, rest = self.url.partition("://")
         return store_of(scheme, rest.partition("/")[0])
 

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sdindex.archive.names import printable
-from sdindex.archive.s3_obstore import QuickReads
+from sdindex.archive.s3_obstore import ObstoreReads
 from sdindex.errors import ArchiveError
 
 # What brings the package for each kind of URL; others are named by fsspec itself.
@@ -65,7 +65,7 @@ class Page(NamedTuple):
     folders: list[str]
 
 
-class Store(Protocol):
+class ObjectStore(Protocol):
     """A bucket, or what else has objects by keys. Whatever it refuses is an OSError."""
 
     def level(self, prefix: str) -> Iterator[Page]:
@@ -86,7 +86,7 @@ class Store(Protocol):
 
 
 @lru_cache(maxsize=8)
-def store_of(scheme: str, bucket: str) -> Store:
+def store_of(scheme: str, bucket: str) -> ObjectStore:
     """Return the store of a kind of URL, and the bucket, or host, that is named in it.
 
     Raises
@@ -116,7 +116,7 @@ def store_of(scheme: str, bucket: str) -> Store:
             f"{scheme}:// cannot be read ({printable(str(problem))}); mount it as a folder, or "
             "copy the images"
         ) from problem
-    return S3(files, bucket) if scheme in _S3 else AnyStore(files, f"{scheme}://{bucket}")
+    return S3(files, bucket) if scheme in _S3 else FsspecStore(files, f"{scheme}://{bucket}")
 
 
 def _missing(scheme: str, said: str = "") -> ArchiveError:
@@ -133,7 +133,7 @@ class S3:
         self._bucket = bucket
         self._beginning = Lock()
         self._begun = False
-        self._quick_reads: QuickReads | None = None
+        self._obstore_reads: ObstoreReads | None = None
 
     def level(self, prefix: str) -> Iterator[Page]:
         """Yield what lies in a folder, in pages in order."""
@@ -151,8 +151,8 @@ class S3:
 
     def get(self, key: str, start: int, end: int | None, version: str) -> tuple[bytes, Object]:
         """Return an object's bytes from `start` up to `end`."""
-        quick = self._quick()
-        read = quick and quick.get(key, start, end, version)
+        obstore = self._obstore()
+        read = obstore and obstore.get(key, start, end, version)
         if read:
             return read[0], _of_s3(key, read[1])
         asked = {"IfMatch": version} if version else {}
@@ -164,15 +164,15 @@ class S3:
             answer = self._ask("get_object", Key=key)
         return answer["Body"], _of_s3(key, answer)
 
-    def _quick(self) -> QuickReads | None:
+    def _obstore(self) -> ObstoreReads | None:
         with self._beginning:
             if not self._begun:
                 self._begun = True
                 # Without obstore, all is read by s3fs.
                 if find_spec("obstore") is not None:
                     seconds = (CONNECT_SECONDS, ANSWER_SECONDS)
-                    self._quick_reads = QuickReads(self._files, self._bucket, *seconds)
-            return self._quick_reads
+                    self._obstore_reads = ObstoreReads(self._files, self._bucket, *seconds)
+            return self._obstore_reads
 
     def _pages(self, where: dict[str, str]) -> Iterator[Page]:
         last = ""
@@ -209,7 +209,7 @@ class S3:
         return answer
 
 
-class AnyStore:
+class FsspecStore:
     """What else fsspec knows: an object may be listed, looked at and read by parts."""
 
     def __init__(self, files: Any, url: str) -> None:

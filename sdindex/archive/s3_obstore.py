@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"(?:[\w() -][\w.() -]*/)*[\w() -][\w.() -]*", re.ASCII)
 _HOLD = timedelta(minutes=5)  # that credentials which end are kept
 
 
-class QuickReads:
+class ObstoreReads:
     """Reads the objects of a bucket; obstore must be installed."""
 
     def __init__(self, files: Any, bucket: str, connect_seconds: float, seconds: float) -> None:

@@ -124,11 +124,11 @@ class Sampled(InArchive, Protocol):
         """The path in the archive of the first image of its event."""
 
     @property
-    def frame(self) -> int | None:
-        """Which of its burst's images it is, from 1."""
+    def number_in_burst(self) -> int | None:
+        """Which image of its burst it is, counted from 1."""
 
     @property
-    def frames(self) -> int | None:
+    def burst_size(self) -> int | None:
         """How many images its burst has."""
 
 

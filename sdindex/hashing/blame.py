@@ -33,7 +33,7 @@ TAKEN = "2000:01:01 00:00:00"
 Decoded = TypeVar("Decoded")
 
 
-class Kind(NamedTuple):
+class Encoding(NamedTuple):
     """The properties of an image that decide which parts of the decoders read it."""
 
     form: str
@@ -108,7 +108,7 @@ def decoded(
     except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
         # bytes: it costs that file, and the reason is kept)
         if watched.problem is None and not isinstance(problem, Image.DecompressionBombError):
-            kind = _kind(file, beginning)
+            kind = _encoding(file, beginning)
             if watched.problem is None:
                 raise_if_ours(problem, lambda: decode(BytesIO(whole_image(*kind))))
         if watched.problem is None:
@@ -143,7 +143,7 @@ def raise_if_ours(problem: Exception, again: Callable[[], object]) -> None:
         raise ProgramFaultError(_told(same)) from same
 
 
-def _kind(file: BinaryIO, beginning: bytes) -> "Kind":
+def _encoding(file: BinaryIO, beginning: bytes) -> "Encoding":
     """Return what kind of image a file is, or begins as."""
     try:
         file.seek(0)
@@ -151,10 +151,10 @@ def _kind(file: BinaryIO, beginning: bytes) -> "Kind":
             form = image.format if image.format in _BEGINNINGS.values() else "JPEG"
             width, height = (max(1, min(side, _LONGEST_SIDE)) for side in image.size)
             is_packed = form == "TIFF" and image.info.get("compression") != "raw"
-            return Kind(str(form), image.mode, (width, height), is_packed)
+            return Encoding(str(form), image.mode, (width, height), is_packed)
     except Exception:  # noqa: BLE001  (what is wrong is told by the image that is whole)
         begun = (form for start, form in _BEGINNINGS.items() if beginning.startswith(start))
-        return Kind(next(begun, "JPEG"))
+        return Encoding(next(begun, "JPEG"))
 
 
 @lru_cache(maxsize=4)

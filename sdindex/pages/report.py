@@ -15,7 +15,7 @@ from sdindex.exchange.records import quality_for_people
 from sdindex.exchange.tables import shown
 from sdindex.hashing.bits import from_hex
 from sdindex.pages import charts
-from sdindex.pages.report_data import Gathered, Group
+from sdindex.pages.report_data import Group, ReportData
 from sdindex.pages.sentences import beside, is_plain, sentences
 from sdindex.pages.sheet import even, lacking, pictures, rendered, source, text_of, tile
 from sdindex.pages.thumbnails import Thumbnail
@@ -34,7 +34,7 @@ _Key = tuple[str, str]  # an image: its archive's root and its path
 
 
 def page(
-    gathered: Gathered,
+    data: ReportData,
     *,
     thumbnails: int,
     pixels: int,
@@ -43,16 +43,16 @@ def page(
     say: Callable[[str], object] | None,
 ) -> str:
     """Return the report as HTML; see `sdindex.Index.report`."""
-    sample = gathered.sample
+    sample = data.sample
     shown = even(sample, thumbnails)
-    hidden = even(gathered.left_out, thumbnails)
+    hidden = even(data.left_out, thumbnails)
     made = pictures(
         [(image, pixels) for image in shown] + [(image, MAP_SIDE) for image in hidden],
         workers,
         progress,
     )
     sheet, small = made[: len(shown)], made[len(shown) :]
-    problems = [*gathered.origin.lost, *lacking([*zip(shown, sheet, strict=True)])]
+    problems = [*data.origin.lost, *lacking([*zip(shown, sheet, strict=True)])]
     if say is not None:
         for problem in problems:
             say(f"warning: {problem}")
@@ -60,26 +60,26 @@ def page(
         "report.html.j2",
         plotly=get_plotlyjs(),
         look=text_of("look.css"),
-        origin=_origin(gathered),
+        origin=_origin(data),
         problems=problems,
-        figures=_figures(gathered),
-        tiles=_tiles(gathered, shown, sheet),
-        sheets=_sheets(gathered, len(shown)),
+        figures=_figures(data),
+        tiles=_tiles(data, shown, sheet),
+        sheets=_sheets(data, len(shown)),
         sampled=len(sample),
-        notes=_notes(gathered),
-        quality=_quality(gathered),
-        charts=_charts(gathered),
+        notes=_notes(data),
+        quality=_quality(data),
+        charts=_charts(data),
         points=_points(
-            gathered,
+            data,
             {_key(image): _identity(number) for number, image in enumerate(shown)},
             {_key(image): source(picture) for image, picture in zip(hidden, small, strict=True)},
         ),
     )
 
 
-def _origin(gathered: Gathered) -> dict[str, Any]:
+def _origin(data: ReportData) -> dict[str, Any]:
     """Return of what the report is, in words."""
-    origin, images = gathered.origin, len(gathered.sample)
+    origin, images = data.origin, len(data.sample)
     said = [*sentences(origin.options)]
     if origin.name is not None:
         said.append(beside(origin.options, origin.drawn_from))
@@ -92,22 +92,22 @@ def _origin(gathered: Gathered) -> dict[str, Any]:
         "command": printable(origin.command),
         "made_at": f"{origin.made_at:%Y-%m-%d %H:%M} UTC",
         "program": origin.program,
-        "archives": [printable(root) for root in gathered.archives],
+        "archives": [printable(root) for root in data.archives],
         "sentences": said,
     }
 
 
-def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
+def _figures(data: ReportData) -> list[tuple[str, str, str]]:
     """Return the sample in figures: each a number, beside how many there are, and of what."""
-    buckets, origin = gathered.buckets, gathered.origin
-    measures = gathered.quality.measures if gathered.quality else ()
+    buckets, origin = data.buckets, data.origin
+    measures = data.quality.measures if data.quality else ()
     whole = sum(bucket.keeps == bucket.images for bucket in buckets)
     of_buckets = [
         (f"{whole:,}", f"of {len(buckets):,}", "buckets whole"),
         (f"{len(buckets) - whole:,}", f"of {len(buckets):,}", "buckets trimmed"),
     ]
     return [
-        (f"{len(gathered.sample):,}", f"of {gathered.images:,}", "images"),
+        (f"{len(data.sample):,}", f"of {data.images:,}", "images"),
         *(of_buckets if is_plain(origin.options) and origin.name is None else []),
         *(
             (f"{measure.sample:,}", f"of {measure.of:,}", measure.measure)
@@ -119,10 +119,10 @@ def _figures(gathered: Gathered) -> list[tuple[str, str, str]]:
 
 
 def _tiles(
-    gathered: Gathered, shown: Sequence[SampledImage], sheet: Sequence[Thumbnail]
+    data: ReportData, shown: Sequence[SampledImage], sheet: Sequence[Thumbnail]
 ) -> list[dict[str, Any]]:
     """Return what the contact sheet shows of each image."""
-    bursts = even(gathered.bursts, len(shown))
+    bursts = even(data.bursts, len(shown))
     return [
         {
             **tile(image, picture),
@@ -136,79 +136,79 @@ def _tiles(
     ]
 
 
-def _sheets(gathered: Gathered, shown: int) -> dict[str, list[tuple[str, int, int, list[int]]]]:
+def _sheets(data: ReportData, shown: int) -> dict[str, list[tuple[str, int, int, list[int]]]]:
     """Return the groups of the contact sheet: names, how many are sampled, of how many, tiles."""
-    tile_of = {at: number for number, at in enumerate(even(range(len(gathered.sample)), shown))}
-    name_of = gathered.naming.camera
+    tile_of = {at: number for number, at in enumerate(even(range(len(data.sample)), shown))}
+    name_of = data.naming.camera
 
     def told(by: str, group: Group) -> tuple[str, int, int, list[int]]:
         name = group.name or _NAMELESS.get(by, "")
         if by == "camera":  # where there are several archives, with their names
-            name = name_of(gathered.sample[group.members[0]])
+            name = name_of(data.sample[group.members[0]])
         tiles = [tile_of[at] for at in group.members if at in tile_of]
         return printable(name), len(group.members), group.images, tiles
 
-    found = {by: [told(by, group) for group in groups] for by, groups in gathered.sheets.items()}
+    found = {by: [told(by, group) for group in groups] for by, groups in data.sheets.items()}
     return {by: [group for group in groups if group[3]] for by, groups in found.items()}
 
 
-def _quality(gathered: Gathered) -> dict[str, Any] | None:
+def _quality(data: ReportData) -> dict[str, Any] | None:
     """Return the sample's figures beside others'; nothing where there is no image."""
-    if gathered.quality is None:
+    if data.quality is None:
         return None
-    rows = [list(map(shown, row)) for row in quality_for_people(gathered.quality).rows]
-    return {"rows": rows, "note": gathered.quality.note, "distance": gathered.quality.distance}
+    rows = [list(map(shown, row)) for row in quality_for_people(data.quality).rows]
+    return {"rows": rows, "note": data.quality.note, "distance": data.quality.distance}
 
 
-def _notes(gathered: Gathered) -> dict[str, str]:
+def _notes(data: ReportData) -> dict[str, str]:
     """Return what each chart leaves out, to be said beside it."""
     notes = {"buckets": "", "time": "", "map": ""}
-    if len(gathered.buckets) > CHART_BUCKETS:
-        notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(gathered.buckets):,} buckets."
+    if len(data.buckets) > CHART_BUCKETS:
+        notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(data.buckets):,} buckets."
     time = []
-    if gathered.undated:
-        time.append(f"{gathered.undated:,} images have no EXIF time and are not shown here.")
-    if stray := stray_days(gathered.cells):
+    if data.undated:
+        time.append(f"{data.undated:,} images have no EXIF time and are not shown here.")
+    if stray := stray_days(data.cells):
         years = ", ".join(map(str, sorted({day.year for day in stray})))
-        images = sum(count for (_, day), count in gathered.cells.items() if day in stray)
+        images = sum(count for (_, day), count in data.cells.items() if day in stray)
         many = "1 image is" if images == 1 else f"{images:,} images are"
         time.append(f"{many} a year or more from all others ({years}), and not shown here.")
-    if gaps_between(gathered.cells):
+    if gaps_between(data.cells):
         time.append("Years without images are left out of the axis.")
     notes["time"] = " ".join(time)
-    drawn = min(len(gathered.sample), MAP_KEPT) + len(gathered.left_out)
-    if drawn < gathered.images:
-        notes["map"] = f"An even subset: {drawn:,} of {gathered.images:,} images."
+    drawn = min(len(data.sample), MAP_KEPT) + len(data.left_out)
+    if drawn < data.images:
+        notes["map"] = f"An even subset: {drawn:,} of {data.images:,} images."
     return notes
 
 
-def _charts(gathered: Gathered) -> dict[str, Any]:
-    largest = sorted(gathered.buckets, key=lambda bucket: -bucket.images)[:CHART_BUCKETS]
+def _charts(data: ReportData) -> dict[str, Any]:
+    largest = sorted(data.buckets, key=lambda bucket: -bucket.images)[:CHART_BUCKETS]
     drawn = sorted(largest, key=lambda bucket: bucket.bucket)
     bars = charts.bucket_bars(
         [bucket.bits for bucket in drawn],
         [bucket.keeps for bucket in drawn],
         [bucket.images - bucket.keeps for bucket in drawn],
     )
-    points = _map_points(gathered)
+    points = _map_points(data)
     hashes = [from_hex(image.dhash) for image in points]
     coordinates = charts.map_hashes(charts.hash_bits(hashes))
-    kept = np.arange(len(points)) < len(points) - len(gathered.left_out)
+    kept = np.arange(len(points)) < len(points) - len(data.left_out)
     figures = {
-        **({"labels": charts.label_curve(gathered.labels)} if gathered.labels else {}),
+        **({"labels": charts.label_curve(data.labels)} if data.labels else {}),
         "buckets": bars,
-        "time": _time_chart(gathered),
+        "time": _time_chart(data),
         "map": charts.hash_map(coordinates, kept),
     }
     return {name: json.loads(str(figure.to_json())) for name, figure in figures.items()}
 
 
-def _time_chart(gathered: Gathered) -> Any:
+def _time_chart(data: ReportData) -> Any:
     """Return the bubbles of the largest cameras, by day, or by month over a long time."""
-    stray = stray_days(gathered.cells)
-    near = {cell: images for cell, images in gathered.cells.items() if cell[1] not in stray}
+    stray = stray_days(data.cells)
+    near = {cell: images for cell, images in data.cells.items() if cell[1] not in stray}
     dated = {camera for camera, _ in near}
-    ranked = [name for name, _ in gathered.cameras.most_common() if name in dated]
+    ranked = [name for name, _ in data.cameras.most_common() if name in dated]
     named = ranked if len(ranked) <= CHART_CAMERAS else ranked[: CHART_CAMERAS - 1]
     others = "" if named is ranked else f"{len(ranked) - len(named):,} others"
     rows = sorted(named) + ([others] if others else [])
@@ -219,7 +219,7 @@ def _time_chart(gathered: Gathered) -> Any:
     for (camera, day), images in near.items():
         cell = cells[row_of[camera], f"{day.isoformat()[:7]}-01" if by_month else day.isoformat()]
         cell[0] += images
-        cell[1] += gathered.sampled_cells[camera, day]
+        cell[1] += data.sampled_cells[camera, day]
     return charts.time_bubbles(
         [printable(name) for name in rows],
         [(row, day, images, sampled) for (row, day), (images, sampled) in sorted(cells.items())],
@@ -268,13 +268,13 @@ def _runs(days: Iterable[date]) -> list[list[date]]:
     return runs
 
 
-def _map_points(gathered: Gathered) -> list[SampledImage]:
+def _map_points(data: ReportData) -> list[SampledImage]:
     """Return the images of the map: those kept, then those left out."""
-    return even(gathered.sample, MAP_KEPT) + gathered.left_out
+    return even(data.sample, MAP_KEPT) + data.left_out
 
 
 def _points(
-    gathered: Gathered, tiles: dict[_Key, str], small: dict[_Key, str | None]
+    data: ReportData, tiles: dict[_Key, str], small: dict[_Key, str | None]
 ) -> list[dict[str, str | None]]:
     """Return what the map shows of each point: its path, and a picture or the tile that has it."""
     return [
@@ -283,7 +283,7 @@ def _points(
             "tile": tiles.get(_key(image)),
             "source": small.get(_key(image)),
         }
-        for image in _map_points(gathered)
+        for image in _map_points(data)
     ]
 
 

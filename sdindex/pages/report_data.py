@@ -95,7 +95,7 @@ class Burst(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ReportData:
     """The sample, counts of what it is drawn from, and an even subset of those left out.
 
     `sheets` has the groups by what they are of, and `bursts` the burst of each sampled image.
@@ -122,16 +122,16 @@ class Gathered:
         return sum(bucket.images for bucket in self.buckets)
 
 
-def gather(session: Session, db: str, count: Count, options: SampleOptions) -> Gathered:
+def gather(session: Session, db: str, count: Count, options: SampleOptions) -> ReportData:
     """Draw the sample, and count what it is drawn from; `db` is the index, if not the usual."""
     found = candidates(session, options, QUALITY_COLUMNS, resolve(session, options))
     asked = images_wanted(count, len(found))
     said = command(db, asked, options)
     origin = Origin(None, said, options, datetime.now(UTC), version("sdindex"), asked)
-    return _gathered(session, found, draw(found, asked).positions, origin)
+    return _report_data(session, found, draw(found, asked).positions, origin)
 
 
-def gather_saved(session: Session, db: str, name: str) -> Gathered:
+def gather_saved(session: Session, db: str, name: str) -> ReportData:
     """Gather a saved sample, beside the images that pass its filters, and are of its lists, now.
 
     Raises
@@ -151,10 +151,12 @@ def gather_saved(session: Session, db: str, name: str) -> Gathered:
     made = known.made_at, known.program, known.asked, known.missing, known.drawn_from
     again = replace(source.options, files=None, exclude=())  # the lists are resolved
     found = candidates(session, again, QUALITY_COLUMNS, source.listed)
-    return _gathered(session, found, found.fixed, Origin(name, said, drawn_by, *made, source.lost))
+    return _report_data(
+        session, found, found.fixed, Origin(name, said, drawn_by, *made, source.lost)
+    )
 
 
-def _gathered(session: Session, found: Candidates, drawn: Numbers, origin: Origin) -> Gathered:
+def _report_data(session: Session, found: Candidates, drawn: Numbers, origin: Origin) -> ReportData:
     frame, options = found.frame, origin.options
     others = np.delete(np.arange(len(frame)), drawn)
     shown = others[stride(len(others), min(len(others), MAP_LEFT))]
@@ -179,7 +181,7 @@ def _gathered(session: Session, found: Candidates, drawn: Numbers, origin: Origi
     free = found if origin.name is None else replace(found, fixed=drawn[:0])
     dated, on_days, sheets = times != NO_TIME, days(times), Sheets(found)
     dated_drawn = drawn[dated[drawn]]
-    return Gathered(
+    return ReportData(
         origin=origin,
         archives=[root for root in roots.values() if root in used],
         sample=sample,

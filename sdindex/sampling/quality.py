@@ -18,7 +18,7 @@ from sdindex.errors import SampleError
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME
 from sdindex.sampling.frame import Frame, Hashes, Mask, Numbers, days, distinct, needed, turns
-from sdindex.sampling.reached import Kind, is_rare, labels_reached, reached
+from sdindex.sampling.reached import Grouping, is_rare, labels_reached, reached
 from sdindex.sampling.sample import Candidates
 from sdindex.sampling.trim import stride
 
@@ -173,10 +173,10 @@ def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes:
 
 def _figures(found: Candidates) -> tuple[dict[str, int], dict[str, Figure]]:
     """Return how many there are of what is counted; and all figures but the distances."""
-    kinds, nights = _kinds(found), _nights(found.frame)
-    totals = {name: distinct(kind.numbers) for name, kind in kinds.items()}
+    groupings, nights = _groupings(found), _nights(found.frame)
+    totals = {name: distinct(one.numbers) for name, one in groupings.items()}
     totals |= {name: int(np.count_nonzero(taken)) for name, taken in nights.items()}
-    figures: dict[str, Figure] = {name: partial(reached, kind) for name, kind in kinds.items()}
+    figures: dict[str, Figure] = {name: partial(reached, one) for name, one in groupings.items()}
     figures |= {name: partial(_counted, taken) for name, taken in nights.items()}
     cameras = needed(found.frame.cameras).numbers
     figures["evenness over cameras"] = partial(evenness, cameras, totals["cameras"])
@@ -185,20 +185,20 @@ def _figures(found: Candidates) -> tuple[dict[str, int], dict[str, Figure]]:
     return totals, figures
 
 
-def _kinds(found: Candidates) -> dict[str, Kind]:
+def _groupings(found: Candidates) -> dict[str, Grouping]:
     """Return what a sample may reach."""
     frame = found.frame
     times, labels = needed(frame.times), needed(frame.labels)
     dated = np.flatnonzero(times != NO_TIME)
     rare = is_rare(labels)[labels.numbers]
     return {
-        "labels": Kind(labels.positions, labels.numbers),
-        "rare labels": Kind(labels.positions[rare], labels.numbers[rare]),
-        "cameras": Kind(None, needed(frame.cameras).numbers),
-        "bursts": Kind(None, found.groups["burst"]),
-        "events": Kind(None, found.groups["event"]),
-        "days": Kind(dated, days(times[dated])),
-        "buckets": Kind(None, frame.buckets(found.leading)),
+        "labels": Grouping(labels.positions, labels.numbers),
+        "rare labels": Grouping(labels.positions[rare], labels.numbers[rare]),
+        "cameras": Grouping(None, needed(frame.cameras).numbers),
+        "bursts": Grouping(None, found.groups["burst"]),
+        "events": Grouping(None, found.groups["event"]),
+        "days": Grouping(dated, days(times[dated])),
+        "buckets": Grouping(None, frame.buckets(found.leading)),
     }
 
 
@@ -244,10 +244,10 @@ def _labels_at(found: Candidates, count: int) -> Iterator[Measure]:
     Fixed shares may ask for more than there is in a larger sample than the one that was asked for.
     """
     labels = needed(found.frame.labels)
-    kind, total = Kind(labels.positions, labels.numbers), distinct(labels.numbers)
+    grouping, total = Grouping(labels.positions, labels.numbers), distinct(labels.numbers)
     larger = [] if found.quotas else [2 * count]
     for point in labels_reached(found, [count // 4, count // 2, *larger] if total else []):
-        evenly = reached(kind, _even(len(found), point.images))
+        evenly = reached(grouping, _even(len(found), point.images))
         name = f"labels at {point.images:,} images"
         yield Measure(name, total, point.sample, point.random, evenly)
 

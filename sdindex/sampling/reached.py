@@ -13,24 +13,24 @@ from sdindex.sampling.sample import Candidates, draw
 RARE = 0.03  # a label that fewer of the labelled images have is rare
 
 
-class Kind(NamedTuple):
-    """The groups of images: positions of images, in order, and the number of each one's group.
+class Grouping(NamedTuple):
+    """Which group each image is in, such as its camera: positions of images, and group numbers.
 
-    Without positions there is a number for every image.
+    The positions are in order. Without positions there is a number for every image.
     """
 
     positions: Numbers | None
     numbers: NDArray[Any]
 
 
-def reached(kind: Kind, sample: Numbers) -> int:
-    """Return how many of a kind have one of the sampled images, whose positions are in order."""
-    if kind.positions is None:
-        return distinct(kind.numbers[sample])
-    first = np.searchsorted(kind.positions, sample)
-    after = np.searchsorted(kind.positions, sample, side="right")
+def reached(grouping: Grouping, sample: Numbers) -> int:
+    """Return how many groups have a sampled image; `sample` are positions, in order."""
+    if grouping.positions is None:
+        return distinct(grouping.numbers[sample])
+    first = np.searchsorted(grouping.positions, sample)
+    after = np.searchsorted(grouping.positions, sample, side="right")
     found = np.repeat(first, after - first) + within(after - first)
-    return distinct(kind.numbers[found])
+    return distinct(grouping.numbers[found])
 
 
 def images_by_label(labels: Labelled) -> Numbers:
@@ -62,12 +62,13 @@ def labels_reached(found: Candidates, counts: Iterable[int]) -> list[LabelsReach
     labels, images = needed(found.frame.labels), len(found)
     by_label = images_by_label(labels)
     sizes, of_size = np.unique(by_label[by_label > 0], return_counts=True)
-    kind, points = Kind(labels.positions, labels.numbers), []
+    grouping, points = Grouping(labels.positions, labels.numbers), []
     for count in sorted(set(counts)):
         if max(found.least, 1) <= count <= images:
             missed = [_chance_of_none(images, size, count) for size in sizes.tolist()]
             random = float(of_size @ (1 - np.array(missed)))
-            points.append(LabelsReached(count, reached(kind, draw(found, count).positions), random))
+            drawn = draw(found, count).positions
+            points.append(LabelsReached(count, reached(grouping, drawn), random))
     return points
 
 

@@ -20,7 +20,7 @@ Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def timer_frames(times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Mask:
+def timer_images(times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Mask:
     """Say of each image whether it is one of a series that a timer took.
 
     A camera's interval is that gap between images next to each other which covers the most time,

@@ -19,7 +19,7 @@ from sdindex.sampling.frame import (
     turns,
 )
 from sdindex.sampling.options import Clock, Show
-from sdindex.sampling.timers import companions, timer_frames
+from sdindex.sampling.timers import companions, timer_images
 
 # The columns of the frame by which bursts and events are told.
 UNIT_COLUMNS = ("time", "folder", "camera")
@@ -76,7 +76,7 @@ def taken(frame: Frame, clock: Clock) -> Taken:
     """Return the bursts of a frame, whose `UNIT_COLUMNS` were read."""
     times, cameras = needed(frame.times), needed(frame.cameras).numbers
     gaps = gaps_of(times, needed(frame.folders).numbers, cameras)
-    is_timer = timer_frames(times, gaps, cameras)
+    is_timer = timer_images(times, gaps, cameras)
     starts = burst_starts(
         frame.hashes, gaps, is_timer, seconds=clock.seconds, distance=clock.distance
     )

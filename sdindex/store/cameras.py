@@ -10,7 +10,7 @@ from sdindex.archive.natural import sort_key
 from sdindex.archive.roots import stored_root
 from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.bursts import gaps_of
-from sdindex.sampling.timers import timer_frames, timer_intervals
+from sdindex.sampling.timers import timer_images, timer_intervals
 from sdindex.store.database import Session
 from sdindex.store.loading import cameras_folders_times
 from sdindex.store.overview import Camera
@@ -24,7 +24,7 @@ def cameras(session: Session) -> list[Camera]:
     """Return the cameras of all archives, in the natural order of their folders."""
     of, folders, times = cameras_folders_times(session)
     gaps = gaps_of(times, folders.numbers, of.numbers)
-    timers = timer_intervals(timer_frames(times, gaps, of.numbers), gaps, of.numbers)
+    timers = timer_intervals(timer_images(times, gaps, of.numbers), gaps, of.numbers)
     taken = times != NO_TIME
     first = np.full(len(of.names), _NEVER)
     last = np.full(len(of.names), NO_TIME)

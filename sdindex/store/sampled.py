@@ -93,8 +93,9 @@ class SampledImage:
     burst, event
         The path, relative to the archive, of the first image of the burst, and of the event, that
         it is of; None where none were looked for.
-    frame, frames
-        Which of its burst's images it is, from 1, and how many these are; None as `burst`.
+    number_in_burst, burst_size
+        Which image of its burst it is, counted from 1, and how many images the burst has; None
+        where `burst` is None.
     boxes
         Where labels are that have boxes; several of one label are several boxes.
     said
@@ -117,8 +118,8 @@ class SampledImage:
     labels: tuple[str, ...]
     burst: str | None
     event: str | None
-    frame: int | None = None
-    frames: int | None = None
+    number_in_burst: int | None = None
+    burst_size: int | None = None
     boxes: tuple[Box, ...] = ()
     said: tuple[SaidLabel, ...] = ()
     split: str | None = None
@@ -343,8 +344,8 @@ def _image(
         brightness=brightness,
         motion=motion,
         camera=from_text(camera),
-        frame=place[0],
-        frames=place[1],
+        number_in_burst=place[0],
+        burst_size=place[1],
         labels=tuple(sorted({each.label for each in said})),
         # Two sources may have seen the same.
         boxes=tuple(dict.fromkeys(each.box for each in said if each.box is not None)),

@@ -44,7 +44,13 @@ def with_units(
     return [
         image
         if (one := known.get((image.archive, image.relative_path))) is None
-        else replace(image, burst=one.burst, event=one.event, frame=one.frame, frames=one.frames)
+        else replace(
+            image,
+            burst=one.burst,
+            event=one.event,
+            number_in_burst=one.number_in_burst,
+            burst_size=one.burst_size,
+        )
         for image in images
     ]
 

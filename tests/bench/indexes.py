@@ -37,7 +37,7 @@ def write_index(db: str, root: Path, images: int) -> None:
 
 
 def rows(chance: random.Random, root: Path, folder: str, count: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a card's images: the frames of a burst are nearly the same."""
+    """Yield the rows of a card's images: the images of a burst are nearly the same."""
     now, there = utc_now(), root.exists()
     for file in range(count):
         if file % 3 == 0:

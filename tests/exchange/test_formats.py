@@ -29,10 +29,16 @@ SAMPLE = [
         "cam1/DCIM/100RECNX/IMG_2.JPG",
         labels=("fox", "Red deer"),
         burst="cam1/DCIM/100RECNX/IMG_2.JPG",
-        frame=1,
-        frames=3,
+        number_in_burst=1,
+        burst_size=3,
     ),
-    Image("cam1/DCIM/100RECNX/IMG_10.jpeg", labels=("empty",), burst="8.JPG", frame=2, frames=2),
+    Image(
+        "cam1/DCIM/100RECNX/IMG_10.jpeg",
+        labels=("empty",),
+        burst="8.JPG",
+        number_in_burst=2,
+        burst_size=2,
+    ),
     Image('top, "é".webp', camera="", labels=("fox",)),
 ]
 TWO_ARCHIVES = [SAMPLE[0], replace(SAMPLE[0], archive="/mnt/other/archive")]

@@ -172,10 +172,10 @@ def test_pictures_are_whole_and_as_large_as_asked_for(
     for number, (width, height) in enumerate([(500, 281), (281, 500), (500, 375)]):
         image = page.locator(".shot").nth(number).locator("img")
         assert image.evaluate("i => [i.naturalWidth, i.naturalHeight]") == [width, height]
-        there, frame = image.bounding_box(), page.locator(".frame").nth(number).bounding_box()
+        there, view = image.bounding_box(), page.locator(".view").nth(number).bounding_box()
         assert there["width"] / there["height"] == pytest.approx(width / height, rel=0.02)
-        assert there["width"] <= frame["width"] + 1
-        assert there["height"] <= frame["height"] + 1
+        assert there["width"] <= view["width"] + 1
+        assert there["height"] <= view["height"] + 1
     box, image = (page.locator(f".shot >> nth=0 >> {it}").bounding_box() for it in (".box", "img"))
     assert box["x"] - image["x"] == pytest.approx(image["width"] / 2, abs=2)
     assert box["height"] == pytest.approx(image["height"] / 2, abs=4)
@@ -279,29 +279,29 @@ def test_enlarged_has_the_sampled_images_of_its_burst(
         sample = made.sample("twenty", with_bursts=True)
     bursts = Counter(one.burst for one in sample)
     several = next(one for one in sample if bursts[one.burst] > 1)
-    frames = [one.relative_path for one in sample if one.burst == several.burst]
+    burst = [one.relative_path for one in sample if one.burst == several.burst]
     alone = next(one for one in sample if bursts[one.burst] == 1)
     words, strip = page.locator("#large .words"), page.locator("#burst .shot")
     page.locator(f'.shot[title="{alone.relative_path}"]').click()
     assert not page.locator("#burst").is_visible()
     assert "1 of 3 images of its burst" in words.inner_text()
     page.keyboard.press("Escape")
-    page.locator(f'.shot[title="{frames[0]}"]').focus()
+    page.locator(f'.shot[title="{burst[0]}"]').focus()
     page.keyboard.press("Enter")
-    assert strip.count() == len(frames)
+    assert strip.count() == len(burst)
     assert "Next" in page.evaluate("document.activeElement.textContent")
     for key, at in (("ArrowDown", 1), ("ArrowUp", 0), ("ArrowUp", 0)):
         page.keyboard.press(key)
-        assert words.inner_text().startswith(frames[at])
+        assert words.inner_text().startswith(burst[at])
         assert strip.nth(at).get_attribute("aria-current") == "true"
     strip.nth(1).click()
-    assert words.inner_text().startswith(frames[1])
-    place = titles(page).index(frames[1])
+    assert words.inner_text().startswith(burst[1])
+    place = titles(page).index(burst[1])
     for step, key in ((-1, "ArrowLeft"), (0, "ArrowRight")):
         page.keyboard.press(key)
         assert words.inner_text().startswith(titles(page)[place + step])
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.title") == frames[1]
+    assert page.evaluate("document.activeElement.title") == burst[1]
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("document.activeElement.title") == titles(page)[place - 1]
 

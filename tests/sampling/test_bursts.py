@@ -9,7 +9,7 @@ from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.bursts import gaps_of
 from sdindex.sampling.frame import Coded, Frame
 from sdindex.sampling.options import Clock
-from sdindex.sampling.timers import timer_frames, timer_intervals
+from sdindex.sampling.timers import timer_images, timer_intervals
 from sdindex.sampling.units import taken
 from tests.support import plain_rule
 from tests.support.examples import examples
@@ -127,12 +127,12 @@ def test_a_timer_is_told_by_its_even_steps_and_its_interval() -> None:
     found = only(*range(0, 9000, 900))
     times = np.array([shot.time for shot in found], np.int64)
     gaps = gaps_of(times)
-    is_timer = timer_frames(times, gaps, ONE_CAMERA[:10])
+    is_timer = timer_images(times, gaps, ONE_CAMERA[:10])
     assert is_timer.all()
     assert timer_intervals(is_timer, gaps, np.zeros(10, np.int64)) == {0: 900}
-    assert not timer_frames(times[:9], gaps[:9], ONE_CAMERA[:9]).any()
+    assert not timer_images(times[:9], gaps[:9], ONE_CAMERA[:9]).any()
     drifting = np.cumsum(np.arange(900, 930))
-    assert not timer_frames(drifting, gaps_of(drifting), ONE_CAMERA[:30]).any()
+    assert not timer_images(drifting, gaps_of(drifting), ONE_CAMERA[:30]).any()
 
 
 def test_a_timer_goes_on_through_what_is_taken_between() -> None:
@@ -145,7 +145,7 @@ def test_a_timer_goes_on_through_what_is_taken_between() -> None:
     times = np.array([NO_TIME if s.time is None else s.time for s in found], np.int64)
     of_timer = [at for at, s in enumerate(found) if s.time is not None and s.time % 900 == 0]
     assert (
-        np.flatnonzero(timer_frames(times, gaps_of(times), ONE_CAMERA[: len(times)])).tolist()
+        np.flatnonzero(timer_images(times, gaps_of(times), ONE_CAMERA[: len(times)])).tolist()
         == of_timer
     )
 
@@ -154,10 +154,10 @@ def test_a_timer_goes_on_in_the_next_folder_and_where_images_are_broken() -> Non
     steps = [step for step in range(24) if step not in (3, 4, 17)]
     times = 900 * np.array(steps)
     folders = np.array([0] * 6 + [1] * (len(steps) - 6))
-    assert timer_frames(times, gaps_of(times, folders), ONE_CAMERA[: len(steps)]).all()
-    assert not timer_frames(times, gaps_of(times, folders), folders)[:6].any()  # two cameras
+    assert timer_images(times, gaps_of(times, folders), ONE_CAMERA[: len(steps)]).all()
+    assert not timer_images(times, gaps_of(times, folders), folders)[:6].any()  # two cameras
     times[9:] += 3600  # three intervals more are missing
-    assert not timer_frames(times, gaps_of(times), ONE_CAMERA[: len(steps)])[:9].any()
+    assert not timer_images(times, gaps_of(times), ONE_CAMERA[: len(steps)])[:9].any()
 
 
 def test_a_timer_goes_on_in_the_next_folder_of_its_camera() -> None:

@@ -24,16 +24,16 @@ DAY = datetime(2026, 4, 1, 12)  # noqa: DTZ001
 
 @pytest.fixture
 def visits(db: Path) -> Path:
-    """Two cameras: bursts of four in two visits each, and in the third frame most moved."""
+    """Two cameras: bursts of four in two visits each, and in the third image most moved."""
     write_index(db, {"/data/archive": {}})
     number = 0
     for camera, folder in (("cam1", "100"), ("cam1", "101"), ("cam2", "100")):
         for burst in range(4):  # two bursts a minute apart, an hour later two more
             begin = DAY + timedelta(hours=burst // 2, minutes=burst % 2)
-            for frame in range(4):
-                dhash = (burst * 0x9E37 << 40) ^ (-1 if frame == 2 else 0)
+            for at in range(4):
+                dhash = (burst * 0x9E37 << 40) ^ (-1 if at == 2 else 0)
                 path = f"{camera}/DCIM/{folder}RECNX/IMG_{number}.JPG"
-                add(db, {path: dhash}, taken_at=begin + timedelta(seconds=2 * frame))
+                add(db, {path: dhash}, taken_at=begin + timedelta(seconds=2 * at))
                 number += 1
     with Store(db).writing() as session:
         make_frames(session)
@@ -79,7 +79,9 @@ def test_a_burst_is_named_by_its_first_image_whatever_is_filtered(
     all_told = index.select(48, with_bursts=True)
     firsts = _paths(index, *(at // 4 * 4 for at in range(48)))
     assert [one.burst for one in all_told] == firsts
-    assert [(one.frame, one.frames) for one in all_told] == [(1 + at % 4, 4) for at in range(48)]
+    assert [(one.number_in_burst, one.burst_size) for one in all_told] == [
+        (1 + at % 4, 4) for at in range(48)
+    ]
     index.select(5, unit="burst", save="spring")
     told = {one.relative_path: (one.burst, one.event) for one in all_told}
     for one in index.sample("spring", with_bursts=True):

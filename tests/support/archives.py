@@ -1,7 +1,7 @@
 """Write a camera-trap archive that is worth testing on: the same seed gives the same bytes.
 
 Each camera has its own scene, light and folder names. Pictures come in bursts of nearly equal
-frames, by day in colour and by night in infrared, with the grey info strip, EXIF times and an
+images, by day in colour and by night in infrared, with the grey info strip, EXIF times and an
 EXIF thumbnail; some hold an animal, some files are broken. `labels.csv` says what is where.
 """
 
@@ -53,7 +53,7 @@ class Options:
     days: int
     seed: int
     bursts: int
-    frames: int
+    burst_size: int
     width: int
     height: int
     quality: int
@@ -64,7 +64,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Shot:
     """A picture to be made: when, of what, and how far the animal has come, 0 to 1."""
 
     taken: datetime
@@ -95,7 +95,7 @@ def parse(arguments: list[str]) -> tuple[Options, int, int]:
     parser.add_argument("--days", type=int, default=3, help="days in the field")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes")
     parser.add_argument("--bursts", type=int, default=8, help="bursts a camera and day")
-    parser.add_argument("--frames", type=int, default=3, help="frames a burst")
+    parser.add_argument("--burst-size", type=int, default=3, help="images a burst")
     parser.add_argument("--width", type=int, default=640, help="pixels")
     parser.add_argument("--height", type=int, default=480, help="pixels")
     parser.add_argument("--quality", type=int, default=80, help="of the JPEGs")
@@ -120,51 +120,51 @@ def make_camera(options: Options, camera: int) -> list[tuple[str, str, str, str]
     counter = int(random.integers(1, LAST_FILE - 20)) if camera % 3 else LAST_FILE - 10
     folder = 100
     rows = []
-    for frame in frames(random, options, camera):
+    for shot in shots(random, options, camera):
         path = f"{name}/DCIM/{folder_name.format(folder=folder)}/{file_name.format(file=counter)}"
-        picture = draw(random, scene, frame, f"{make} {model}  CAM{camera + 1:02d}")
-        content = encode(picture, frame.taken, make, model, options.quality)
-        label = frame.label
+        picture = draw(random, scene, shot, f"{make} {model}  CAM{camera + 1:02d}")
+        content = encode(picture, shot.taken, make, model, options.quality)
+        label = shot.label
         if random.random() < options.broken:
             content, label = damage(random, content), "broken"
-        write(options.out / path, content, frame.taken)
-        rows.append((path, label, frame.sequence, f"{frame.taken:%Y-%m-%d %H:%M:%S}"))
+        write(options.out / path, content, shot.taken)
+        rows.append((path, label, shot.sequence, f"{shot.taken:%Y-%m-%d %H:%M:%S}"))
         counter += 1
         if counter > LAST_FILE:
             counter, folder = 1, folder + 1
     return rows
 
 
-def frames(random: np.random.Generator, options: Options, camera: int) -> Iterator[Frame]:
-    """Yield the frames in the order of time."""
+def shots(random: np.random.Generator, options: Options, camera: int) -> Iterator[Shot]:
+    """Yield the shots in the order of time."""
     found = visits(random, options, camera)
     if options.timer:
         found = merge(found, timed(options, camera), key=attrgetter("taken"))
     yield from found
 
 
-def visits(random: np.random.Generator, options: Options, camera: int) -> Iterator[Frame]:
+def visits(random: np.random.Generator, options: Options, camera: int) -> Iterator[Shot]:
     """Yield the bursts that something triggered: an animal, or the wind."""
     for day in range(options.days):
         seconds = np.sort(random.integers(0, 86_400, options.bursts))
         for burst, second in enumerate(seconds):
             label = EMPTY if random.random() < options.empty else str(random.choice(list(ANIMALS)))
-            shown = int(random.integers(1, 3)) if options.trigger else options.frames
-            for frame in range(options.frames):
-                yield Frame(
-                    FIRST_DAY + timedelta(days=day, seconds=int(second) + frame),
-                    label if frame < shown else EMPTY,
-                    (frame + 0.5) / options.frames,
+            shown = int(random.integers(1, 3)) if options.trigger else options.burst_size
+            for number in range(options.burst_size):
+                yield Shot(
+                    FIRST_DAY + timedelta(days=day, seconds=int(second) + number),
+                    label if number < shown else EMPTY,
+                    (number + 0.5) / options.burst_size,
                     f"c{camera + 1:02d}d{day + 1:02d}b{burst + 1:03d}",
                 )
 
 
-def timed(options: Options, camera: int) -> Iterator[Frame]:
+def timed(options: Options, camera: int) -> Iterator[Shot]:
     """Yield what the camera takes at even intervals: the scene alone."""
     steps = options.days * 24 * 60 // options.timer if options.timer else 0
     for step in range(steps):
         taken = FIRST_DAY + timedelta(minutes=step * options.timer)
-        yield Frame(taken, EMPTY, 0, f"c{camera + 1:02d}t{step + 1:05d}")
+        yield Shot(taken, EMPTY, 0, f"c{camera + 1:02d}t{step + 1:05d}")
 
 
 def make_scene(random: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
@@ -199,14 +199,14 @@ def blend(
 
 
 def draw(
-    random: np.random.Generator, scene: NDArray[np.float32], frame: Frame, strip: str
+    random: np.random.Generator, scene: NDArray[np.float32], shot: Shot, strip: str
 ) -> Image.Image:
     height, width, _ = scene.shape
-    hour = frame.taken.hour + frame.taken.minute / 60
+    hour = shot.taken.hour + shot.taken.minute / 60
     night = hour < NIGHT_UNTIL or hour > NIGHT_FROM
     canvas: NDArray[Any] = scene
-    if frame.label != EMPTY:
-        canvas = add_animal(canvas, frame, night=night)
+    if shot.label != EMPTY:
+        canvas = add_animal(canvas, shot, night=night)
     if night:
         red, green, blue = (canvas[..., channel] for channel in range(3))
         grey = (red + green + blue) / np.float32(3)  # three times faster than their mean
@@ -219,7 +219,7 @@ def draw(
     seen = np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
     picture = Image.fromarray(np.broadcast_to(seen, (height, width, 3)))
     temperature = round(8 + 9 * np.sin((hour - 9) / 24 * 2 * np.pi))
-    add_strip(picture, f"{strip}  {frame.taken:%Y-%m-%d  %H:%M:%S}  {temperature} C")
+    add_strip(picture, f"{strip}  {shot.taken:%Y-%m-%d  %H:%M:%S}  {temperature} C")
     return picture
 
 
@@ -230,13 +230,13 @@ def flash(width: int, height: int) -> NDArray[np.float64]:
     return 1.1 - 1.3 * np.hypot(*np.meshgrid(across, down))
 
 
-def add_animal(canvas: NDArray[np.float32], frame: Frame, *, night: bool) -> NDArray[np.float32]:
+def add_animal(canvas: NDArray[np.float32], shot: Shot, *, night: bool) -> NDArray[np.float32]:
     """Add a body, a head and legs, walking from one side to the other."""
     height, width, _ = canvas.shape
-    size, fur = ANIMALS[frame.label]
-    where = np.random.default_rng([ord(letter) for letter in frame.sequence])
+    size, fur = ANIMALS[shot.label]
+    where = np.random.default_rng([ord(letter) for letter in shot.sequence])
     middle, foot = where.uniform(0.25, 0.75), where.uniform(0.65, 0.9) * height
-    step = where.choice([-1, 1]) * (frame.progress - 0.5) * 0.25
+    step = where.choice([-1, 1]) * (shot.progress - 0.5) * 0.25
     x, body = (middle + step) * width, size * width
     coat = NIGHT_FUR if night else fur
     picture = Image.fromarray(canvas.clip(0, 255).astype(np.uint8))

@@ -15,8 +15,8 @@ class Image:
     labels: tuple[str, ...] = ()
     burst: str | None = None
     event: str | None = None
-    frame: int | None = None
-    frames: int | None = None
+    number_in_burst: int | None = None
+    burst_size: int | None = None
     motion: float | None = None
     boxes: tuple[Box, ...] = ()
     bucket: int = 3

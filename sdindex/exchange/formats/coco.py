@@ -71,8 +71,8 @@ def _images(images: Collection[Sampled], naming: Naming) -> Iterator[dict[str, A
         record = _image(image, naming)
         if image.burst is not None:
             record["seq_id"] = naming.path_of(image.archive, image.burst)
-            record["seq_num_frames"] = image.frames
-            record["frame_num"] = image.frame
+            record["seq_num_frames"] = image.burst_size
+            record["frame_num"] = image.number_in_burst
         yield record
 
 

@@ -42,7 +42,7 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
 
 
 def _type(name: str, pa: Any) -> Any:
-    if name in ("bucket", "width", "height", "frame", "frames"):
+    if name in ("bucket", "width", "height", "number_in_burst", "burst_size"):
         return pa.uint64() if name == "bucket" else pa.int32()
     if name in ("brightness", "motion"):
         return pa.float64()

@@ -6,11 +6,11 @@ export class Enlarged {
   constructor(dialog, sides) {
     this.dialog = dialog;
     this.sides = sides;
-    this.frames = [];
+    this.images = [];
     this.shown = null;
     dialog.querySelector("#burst").addEventListener("click", event => {
       const shot = event.target.closest(".shot");
-      if (shot) this.show(this.frames.find(one => one.id === Number(shot.dataset.id)));
+      if (shot) this.show(this.images.find(one => one.id === Number(shot.dataset.id)));
     });
   }
 
@@ -21,24 +21,24 @@ export class Enlarged {
   async open(id, decisions) {
     this.decisions = decisions;
     if (!this.dialog.open) this.dialog.showModal();
-    if (this.frames.some(one => one.id === id && one.inBurst) && this.shown !== null)
-      return this.show(this.frames.find(one => one.id === id));
+    if (this.images.some(one => one.id === id && one.inBurst) && this.shown !== null)
+      return this.show(this.images.find(one => one.id === id));
     this.shown = id;
-    const frames = await ask("around", {image: id});
+    const images = await ask("around", {image: id});
     if (this.shown !== id) return;  // another one was asked for meanwhile
-    this.frames = frames;
+    this.images = images;
     const strip = this.dialog.querySelector("#burst");
-    strip.replaceChildren(...frames.map(info => {
+    strip.replaceChildren(...images.map(info => {
       const shot = element("button", `shot ${info.inBurst ? "" : "other"}`);
-      const frame = element("span", "frame");
+      const view = element("span", "view");
       shot.type = "button";
       shot.dataset.id = info.id;
       shot.setAttribute("aria-label", words(info).filter(Boolean).join(", "));
-      frame.append(picture(info, this.sides[0]));
-      shot.append(frame);
+      view.append(picture(info, this.sides[0]));
+      shot.append(view);
       return shot;
     }));
-    this.show(frames.find(one => one.id === id));
+    this.show(images.find(one => one.id === id));
   }
 
   show(info) {
@@ -60,17 +60,17 @@ export class Enlarged {
   }
 
   step(by) {
-    const place = this.frames.findIndex(one => one.id === this.shown) + by;
-    this.show(this.frames[place]);
+    const place = this.images.findIndex(one => one.id === this.shown) + by;
+    this.show(this.images[place]);
   }
 }
 
 export async function showAlike(dialog, side, question, keep, isReadOnly) {
   const found = await ask("similar", question), list = dialog.querySelector("#alike-tiles");
   list.replaceChildren(...found.map(info => {
-    const tile = element("li", "tile"), frame = element("span", "frame");
-    frame.append(picture(info, side));
-    tile.append(frame, caption(info));
+    const tile = element("li", "tile"), view = element("span", "view");
+    view.append(picture(info, side));
+    tile.append(view, caption(info));
     if (!isReadOnly) {
       const button = element("button", "alike-keep", "Keep");
       button.type = "button";

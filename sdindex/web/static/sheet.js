@@ -140,7 +140,7 @@ export class Sheet {
       shot.type = "button";
       shot.tabIndex = -1;
       shot.setAttribute("aria-label", "a picture that is not shown yet");
-      shot.append(element("span", "frame"), element("span", "caption"));
+      shot.append(element("span", "view"), element("span", "caption"));
       tile.append(shot, element("span", "mark"));
       this.tiles.set(id, tile);
       this.watch.observe(tile);
@@ -187,9 +187,9 @@ export class Sheet {
 
   fill(id) {
     const tile = this.tiles.get(id), info = this.infos.get(id), shot = tile.firstChild;
-    const frame = element("span", "frame");
-    frame.append(picture(info, this.side));
-    shot.replaceChildren(frame, caption(info));
+    const view = element("span", "view");
+    view.append(picture(info, this.side));
+    shot.replaceChildren(view, caption(info));
     shot.title = info.path;
     this.filled.add(id);
     this.mark(id);
@@ -197,7 +197,7 @@ export class Sheet {
 
   empty(id) {
     this.tiles.get(id)?.firstChild.replaceChildren(
-      element("span", "frame"), element("span", "caption"));
+      element("span", "view"), element("span", "caption"));
     this.filled.delete(id);
   }
 
