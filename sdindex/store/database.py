@@ -160,6 +160,10 @@ class Session:
         """Insert rows with values of the same columns, each in place of one of equal `keys`."""
         self._backend.put(self.connection, table, keys, rows)
 
+    def is_among(self, column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a text is one of the list that is given as the value `name`."""
+        return self._backend.is_among(column, name)
+
     def size(self) -> int:
         """Return the bytes that the index takes on a disk."""
         return self._backend.size(self.connection)

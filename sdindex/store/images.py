@@ -148,14 +148,14 @@ def take_states(session: Session, archive: "Archive", files: Iterable[FoundFile]
 
     Their states are stored: by these, other kinds of roots tell what changed.
     """
+    known = sa.select(image.c.id, image.c.path, image.c.size).where(
+        image.c.archive_id == archive.id, session.is_among(image.c.path, "paths")
+    )
     for chunk in batched(files, PARAMETERS):
         there = {file.path: file for file in chunk}
-        known = sa.select(image.c.id, image.c.path, image.c.size).where(
-            image.c.archive_id == archive.id, image.c.path.in_(there)
-        )
         same = [
             {"row": row.id} | there[row.path].state._asdict()
-            for row in session.execute(known)
+            for row in session.execute(known, {"paths": list(there)})
             if row.size == there[row.path].size
         ]
         if same:

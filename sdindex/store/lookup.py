@@ -26,11 +26,9 @@ def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath,
     for archive_id, path in wanted:
         paths[archive_id].add(path)
     found: dict[ArchivePath, int] = {}
-    # A statement that has the paths itself would be garbage that keeps them for long.
-    some: sa.BindParameter[str] = sa.bindparam("paths", expanding=True)
     for archive_id, of_archive in paths.items():
         statement = sa.select(image.c.path, image.c.id).where(
-            image.c.archive_id == archive_id, image.c.path.in_(some)
+            image.c.archive_id == archive_id, session.is_among(image.c.path, "paths")
         )
         for chunk in batched(of_archive, PARAMETERS):
             for path, row_id in session.rows(statement, values={"paths": chunk}):
@@ -101,10 +99,10 @@ def recorded(session: Session, images: Iterable[Named]) -> dict[str, Recorded]:
             paths[ids[named.archive]][to_text(named.relative_path)] = named.path
     found: dict[str, Recorded] = {}
     for archive_id, absolute in paths.items():
+        statement = sa.select(image.c.path, image.c.size, image.c.mtime_ns).where(
+            image.c.archive_id == archive_id, session.is_among(image.c.path, "paths")
+        )
         for chunk in batched(absolute, PARAMETERS):
-            statement = sa.select(image.c.path, image.c.size, image.c.mtime_ns).where(
-                image.c.archive_id == archive_id, image.c.path.in_(chunk)
-            )
-            for path, size, mtime_ns in session.rows(statement):
+            for path, size, mtime_ns in session.rows(statement, values={"paths": chunk}):
                 found[absolute[path]] = Recorded(size, mtime_ns)
     return found

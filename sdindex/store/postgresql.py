@@ -221,6 +221,10 @@ class PostgresqlBackend:
             new.on_conflict_do_update(index_elements=keys, set_=others), {"rows": text}
         )
 
+    def is_among(self, column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a text is one of the list that is given as the value `name`."""
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
+
     def size(self, connection: sa.Connection) -> int:
         """Return the bytes of all tables of the schema, with their indexes."""
         return connection.scalar(_SIZE) or 0

@@ -196,6 +196,11 @@ class SqliteBackend:
         others = {name: new.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(new.on_conflict_do_update(keys, set_=others), rows)
 
+    def is_among(self, column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a text is one of the list that is given as the value `name`."""
+        texts = sa.func.json_each(sa.bindparam(name, type_=sa.JSON)).table_valued("value")
+        return column.in_(sa.select(texts.c.value))
+
     def size(self, connection: sa.Connection) -> int:
         """Return the bytes of the file."""
         return self._file.stat().st_size

@@ -236,6 +236,28 @@ def test_a_query_from_outside_reads_and_no_more(store: Store) -> None:
         assert count(session) == 5
 
 
+def test_texts_are_found_among_many_whatever_is_in_them(store: Store) -> None:
+    fill(store, images=1)
+    paths = [
+        "a'b.jpg",
+        'a"b.jpg',
+        "a\\b.jpg",
+        "{a,b}.jpg",
+        "NULL",
+        "Caméra/🦊.jpg",
+        "1.jpg",
+        "%.jpg",
+    ]
+    with store.writing() as session:
+        session.execute(image.insert(), [row(0) | {"path": path} for path in paths])
+        among = sa.select(image.c.path).where(session.is_among(image.c.path, "paths"))
+        asked = [*paths, *map(str, range(20_000))]
+        assert sorted(session.rows(among, values={"paths": asked})) == [
+            (path,) for path in sorted(paths)
+        ]
+        assert list(session.rows(among, values={"paths": []})) == []
+
+
 def test_an_error_of_the_database_is_one_line(store: Store, backend: Backend) -> None:
     fill(store)
     with pytest.raises(IndexUnusableError) as caught, store.reading() as session:
