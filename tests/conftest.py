@@ -112,12 +112,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def db_in(request: pytest.FixtureRequest) -> Callable[[Path], Path]:
-    """Return what names a new index: in a folder, or in the server."""
+def db_in(request: pytest.FixtureRequest) -> Callable[..., Path]:
+    """Return what names a new index: in a folder, by a name, or in the server."""
     if request.config.getoption("--postgresql"):
         server: servers.Server = request.getfixturevalue("server")
-        return lambda _: cast("Path", Served(server.database()))
-    return lambda folder: folder / "sdindex.db"
+        return lambda *_: cast("Path", Served(server.database()))
+    return lambda folder, name="sdindex.db": Path(folder, name)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +27,7 @@ NOT_TEXT = "caf\udce9 not text.jpg"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, db_in: Callable[..., Path]) -> Path:
     """Make an index of two cameras, some of the images with labels and boxes."""
     folder = tmp_path_factory.mktemp("sample")
     for seed in range(30):
@@ -37,15 +37,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ' [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.2, 0.3, 0.4]}]}],'
         ' "detection_categories": {"1": "animal"}, "info": {"format_version": "1.3"}}'
     )
-    with Index(folder / "sdindex.db") as index, ThreadPoolExecutor(2) as executor:
+    db = db_in(folder)
+    with Index(db) as index, ThreadPoolExecutor(2) as executor:
         index.update(folder / "archive", executor=executor)
         index.import_labels(folder / "labels.json", form="megadetector")
-    return folder
+    return db
 
 
 @pytest.fixture
 def index(made: Path) -> Iterator[Index]:
-    with Index(made / "sdindex.db") as index:
+    with Index(made) as index:
         yield index
 
 
@@ -86,9 +87,9 @@ def test_an_empty_table_has_its_columns(index: Index) -> None:
 
 
 @posix
-def test_a_name_that_is_no_text_is_in_a_table_too(tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_in_a_table_too(db: Path, tmp_path: Path) -> None:
     make_image(tmp_path / "archive" / "a.jpg").rename(tmp_path / "archive" / NOT_TEXT)
-    with Index(tmp_path / "sdindex.db") as index, ThreadPoolExecutor(1) as executor:
+    with Index(db) as index, ThreadPoolExecutor(1) as executor:
         index.update(tmp_path / "archive", executor=executor)
         sample = index.select(1)
         said = [r"caf\xe9 not text.jpg"]
@@ -116,13 +117,13 @@ def test_a_notebook_shows_a_few_pictures(index: Index) -> None:
 
 
 @posix
-def test_hostile_names_do_nothing_in_a_notebook(tmp_path: Path) -> None:
+def test_hostile_names_do_nothing_in_a_notebook(db: Path, tmp_path: Path) -> None:
     for seed, name in enumerate(HOSTILE_NAMES[:20]):
         image = make_image(tmp_path / "image.jpg", seed, (64, 48))
         target = tmp_path / "archive" / f"<i>camera{seed % 3}<" / name.replace("/", SLASH)
         target.parent.mkdir(parents=True, exist_ok=True)
         image.rename(target)
-    with Index(tmp_path / "sdindex.db") as index, ThreadPoolExecutor(2) as executor:
+    with Index(db) as index, ThreadPoolExecutor(2) as executor:
         index.update(tmp_path / "archive", executor=executor)
         gone = index.select(20)[0]
         Path(gone.path).unlink()
@@ -138,7 +139,7 @@ def test_it_is_written_in_a_format_as_the_command_writes_it(
     for form in ("csv", "json"):
         target = tmp_path / f"sample.{form}"
         assert sample.export(form, target) is None
-        said = run("select", "-n", 6, "--format", form, db=made / "sdindex.db").stdout
+        said = run("select", "-n", 6, "--format", form, db=made).stdout
         assert target.read_text() == said
         with (tmp_path / "again").open("wb") as file:
             sample.export(form, file)
@@ -148,14 +149,18 @@ def test_it_is_written_in_a_format_as_the_command_writes_it(
     assert put.new == 6
 
 
-def test_what_cannot_be_written_says_so(index: Index, made: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_written_says_so(index: Index, tmp_path: Path) -> None:
     sample = index.select(2)
     with pytest.raises(UsageError, match="form must be one of paths"):
         sample.export("xls", tmp_path / "a")
     with pytest.raises(UsageError, match="csv is a file"):
         sample.export("csv", tmp_path / "a", how="copy")
+
+
+@pytest.mark.sqlite_file
+def test_it_is_not_written_over_its_index(index: Index, made: Path) -> None:
     with pytest.raises(OutputError):
-        sample.export("csv", made / "sdindex.db")
+        index.select(2).export("csv", made)
 
 
 @pytest.fixture
@@ -206,7 +211,7 @@ def test_its_page_is_stopped_as_a_notebook_stops_a_cell(index: Index, opened: li
 
 
 def test_a_program_that_ends_ends_its_page(made: Path, tmp_path: Path) -> None:
-    lines = ["from sdindex import Index", f"sample = Index({str(made / 'sdindex.db')!r}).select(2)",
+    lines = ["from sdindex import Index", f"sample = Index({str(made)!r}).select(2)",
              "print(sample.review(browser=False).address)"]  # fmt: skip
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(

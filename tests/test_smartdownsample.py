@@ -98,12 +98,12 @@ def test_every_count(images: list[str], count: int) -> None:
     assert set(sample) <= set(images)
 
 
-def test_broken_images_are_left_out_and_said(images: list[str], tmp_path: Path) -> None:
+def test_broken_images_are_left_out_and_said(images: list[str], tmp_path: Path, db: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
     given = [*images, str(broken), str(tmp_path / "absent.jpg"), images[0]]
     assert str(broken) in peer.sample_diverse(given, 100, show_progress=False)
-    for index in (None, tmp_path / "sdindex.db"):
+    for index in (None, db):
         with pytest.warns(UserWarning, match="2 of 62 images could not be read") as warned:
             sample = sdindex.sample_diverse(given, 100, show_progress=False, index=index)
         assert [one.filename for one in warned] == [__file__], "it is the caller's"
@@ -111,13 +111,13 @@ def test_broken_images_are_left_out_and_said(images: list[str], tmp_path: Path) 
 
 
 def test_with_an_index_the_second_call_reads_nothing(
-    images: list[str], tmp_path: Path, opened: list[str]
+    images: list[str], db: Path, tmp_path: Path, opened: list[str]
 ) -> None:
     opened.clear()
     without = sdindex.sample_diverse(images, 20, show_progress=False)
     assert sorted(opened) == sorted(images)
     opened.clear()
-    options: dict[str, Any] = {"index": tmp_path / "sdindex.db", "show_progress": False}
+    options: dict[str, Any] = {"index": db, "show_progress": False}
     first = sdindex.sample_diverse(images, 20, **options)
     assert sorted(opened) == sorted(images)
     opened.clear()
@@ -131,19 +131,19 @@ def test_with_an_index_the_second_call_reads_nothing(
 
 
 def test_an_index_made_by_the_command_line_serves(
-    images: list[str], tmp_path: Path, opened: list[str]
+    images: list[str], db: Path, tmp_path: Path, opened: list[str]
 ) -> None:
-    with sdindex.Index(tmp_path / "sdindex.db") as index:
+    with sdindex.Index(db) as index:
         index.update(tmp_path)
     opened.clear()
-    sample = sdindex.sample_diverse(images, 20, show_progress=False, index=tmp_path / "sdindex.db")
+    sample = sdindex.sample_diverse(images, 20, show_progress=False, index=db)
     assert len(sample) == 20
     assert opened == []
 
 
-def test_an_index_holds_hashes_of_one_size(images: list[str], tmp_path: Path) -> None:
+def test_an_index_holds_hashes_of_one_size(images: list[str], db: Path) -> None:
     with pytest.raises(SampleError, match="hash_size 8"):
-        sdindex.sample_diverse(images, 5, hash_size=16, index=tmp_path / "sdindex.db")
+        sdindex.sample_diverse(images, 5, hash_size=16, index=db)
 
 
 def test_progress_is_on_stderr_and_can_be_switched_off(
@@ -241,9 +241,9 @@ plot_hash_similarity_scatter(viz_data, save_path="scatter.html")
 """
 
 
-@pytest.mark.parametrize("index", ["", ", index='sdindex.db'"])
+@pytest.mark.parametrize("index", ["", ", index={name!r}"])
 def test_the_readmes_examples_run_with_the_import_changed(
-    images: list[str], tmp_path: Path, index: str
+    images: list[str], db: Path, tmp_path: Path, index: str
 ) -> None:
     opens = (
         "import sys\nread = []\nsys.addaudithook(lambda event, given: event == 'open' and given[1] "
@@ -251,9 +251,8 @@ def test_the_readmes_examples_run_with_the_import_changed(
         "import plotly.graph_objects as go\ngo.Figure.show = lambda self: None\n"
     )
     script = tmp_path / "example.py"
-    script.write_text(
-        f"{opens}images = {images!r}\n{EXAMPLES.format(index=index)}\nprint(len(read), 'read')\n"
-    )
+    examples = EXAMPLES.format(index=index.format(name=str(db)))
+    script.write_text(f"{opens}images = {images!r}\n{examples}\nprint(len(read), 'read')\n")
     shown = []
     for _ in range(2):
         done = subprocess.run(

@@ -5,7 +5,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import imagehash
@@ -28,7 +27,7 @@ from sdindex.arguments import (
     path,
     whole,
 )
-from sdindex.errors import SampleError, UsageError
+from sdindex.errors import IndexMissingError, IndexUnusableError, SampleError, UsageError
 from sdindex.hashing.image import FORMATS
 from sdindex.hashing.methods import Method
 from sdindex.indexing.executors import Threads
@@ -329,12 +328,22 @@ def _remembered(
         raise SampleError(f"an index holds hashes of hash_size 8, not {hash_size}")
     if not paths:
         return {}
-    # A new index hashes as smartdownsample does, so that both give the same buckets.
-    method: Method | None = None if Path(index).exists() else "exact"
     # Threads, as in smartdownsample: a script that calls this need not be guarded.
     with Index(index) as opened, Threads(workers) as executor:
+        # A new index hashes as smartdownsample does, so that both give the same buckets.
+        method: Method | None = "exact" if _is_new(opened) else None
         opened.update_files(
             paths, workers=workers, method=method, progress=show_progress, executor=executor
         )
         hashes = opened.hashes(paths)
     return dict(zip(hashes, charts.hash_bits(list(hashes.values())), strict=True))
+
+
+def _is_new(index: Index) -> bool:
+    try:
+        index.samples()
+    except IndexMissingError:
+        return True
+    except IndexUnusableError:  # an older one is upgraded; of others `update_files` says why
+        return False
+    return False

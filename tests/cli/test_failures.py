@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,13 @@ def test_a_fault_of_the_program_is_not_hidden(
 @pytest.mark.skipif(sys.platform != "linux", reason="no such limit there")
 @pytest.mark.parametrize("megabytes", [45, 60, 90])  # Python itself wants 30
 @pytest.mark.parametrize("command", ["status", "quality -n 3", "report -n 3 -o page.html"])
-def test_with_little_memory_there_is_no_traceback(command: str, megabytes: int, made: Path) -> None:
-    program = [sys.executable, "-m", "sdindex", "--db", str(made / "sdindex.db"), *command.split()]
+def test_with_little_memory_there_is_no_traceback(
+    command: str, megabytes: int, made: Path, tmp_path: Path
+) -> None:
+    program = [sys.executable, "-m", "sdindex", "--db", str(made), *command.split()]
     done = subprocess.run(
         ["sh", "-c", f'ulimit -v {megabytes * 1000}; exec "$@"', "sh", *program],
-        cwd=made, env=os.environ, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
 
@@ -76,10 +79,10 @@ main()
     [("select -n 3 --unit burst -o list.txt", "True F"), ("report -n 3", "True True")],
 )
 def test_a_library_that_ends_the_program_while_it_is_loaded_leaves_no_draft(
-    command: str, loaded: str, made: Path
+    command: str, loaded: str, made: Path, tmp_path: Path
 ) -> None:
-    program = [sys.executable, "-c", DRAFTS, "--db", "sdindex.db", *command.split()]
-    done = subprocess.run(program, cwd=made, capture_output=True, text=True, check=True)
+    program = [sys.executable, "-c", DRAFTS, "--db", str(made), *command.split()]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert loaded in done.stderr
 
 
@@ -99,7 +102,7 @@ def status(index):
     Cleaned()
     raise MemoryError
 Index.status = status
-sys.argv[1:] = ["--db", "sdindex.db", "status"]
+sys.argv[1:] = ["--db", "{db}", "status"]
 from sdindex.__main__ import main
 main()
 """
@@ -109,8 +112,8 @@ main()
 def test_what_fails_while_an_error_is_tidied_up_after_is_not_told_beside_it(
     problem: str, made: Path
 ) -> None:
-    program = [sys.executable, "-c", CLEANING.format(problem=problem)]
-    done = subprocess.run(program, cwd=made, capture_output=True, text=True, check=False)
+    program = [sys.executable, "-c", CLEANING.format(problem=problem, db=made)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert ("Traceback" in done.stderr) == (problem == "KeyError"), "a fault is not hidden"
     assert done.stderr.endswith(
@@ -120,10 +123,11 @@ def test_what_fails_while_an_error_is_tidied_up_after_is_not_told_beside_it(
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, db_in: Callable[..., Path]) -> Path:
     folder = tmp_path_factory.mktemp("little")
     for seed in range(4):
         make_image(folder / "archive" / f"{seed}.jpg", seed, size=(64, 48))
-    with Index(folder / "sdindex.db") as index:
+    db = db_in(folder)
+    with Index(db) as index:
         index.update(folder / "archive")
-    return folder
+    return db

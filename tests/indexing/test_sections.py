@@ -21,7 +21,6 @@ from sdindex import Index, Summary, workers
 from sdindex.archive.roots import made_by
 from sdindex.errors import ArchiveUnavailableError
 from sdindex.indexing import sections
-from sdindex.store.database import Store
 from tests.conftest import LONG_AGO, make_image
 from tests.support.examples import examples
 from tests.support.roots import FailingRoot
@@ -34,6 +33,13 @@ TINY = _bytes.getvalue()
 @pytest.fixture(autouse=True)
 def small_sections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "SECTION_IMAGES", 5)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, db_in: Callable[..., Path]) -> tuple[Path, Path]:
+    """Return the names of two indexes: of what is compared in one, and in sections."""
+    folder = tmp_path_factory.mktemp("both")
+    return db_in(folder, "one.db"), db_in(folder, "many.db")
 
 
 @pytest.fixture
@@ -69,8 +75,8 @@ def change_everything(large: Path) -> None:
     (large / "cam7" / "IMG_8.JPG").write_bytes(b"broken")
 
 
-def test_sections_are_compared_as_the_whole_is(tmp_path: Path, large: Path) -> None:
-    with Index(tmp_path / "one.db") as one, Index(tmp_path / "many.db") as many:
+def test_sections_are_compared_as_the_whole_is(both: tuple[Path, Path], large: Path) -> None:
+    with Index(both[0]) as one, Index(both[1]) as many:
         assert counted(one.update(large, workers=1)) == counted(many.update(large, workers=2))
         assert many.update(large, workers=2).unchanged == 50
         change_everything(large)
@@ -80,41 +86,40 @@ def test_sections_are_compared_as_the_whole_is(tmp_path: Path, large: Path) -> N
         assert rows(one) == rows(many)
 
 
-def test_a_link_over_several_sections_whose_disk_is_away(tmp_path: Path, large: Path) -> None:
-    with Index(tmp_path / "sdindex.db") as index:
-        index.update(large)
-        before = rows(index)
-        (large / "cam3x").unlink()
-        (large / "cam3x").symlink_to(tmp_path / "not mounted")
+def test_a_link_over_several_sections_whose_disk_is_away(
+    index: Index, tmp_path: Path, large: Path
+) -> None:
+    index.update(large)
+    before = rows(index)
+    (large / "cam3x").unlink()
+    (large / "cam3x").symlink_to(tmp_path / "not mounted")
+    summary = index.update(large, workers=2)
+    assert [place.path for place in summary.unlooked] == [str(large / "cam3x") + "/"]
+    assert rows(index) == before
+
+
+def test_workers_look_through_the_same_root(index: Index, large: Path) -> None:
+    index.update(large)
+    before = rows(index)
+    refused = ["cam0/", "cam5/IMG_6.JPG"]
+    make_image(large / "cam5/IMG_6.JPG", 300)  # changed, and refused
+    with made_by(partial(FailingRoot, refused=frozenset(refused))):
         summary = index.update(large, workers=2)
-        assert [place.path for place in summary.unlooked] == [str(large / "cam3x") + "/"]
-        assert rows(index) == before
+    assert [os.path.relpath(one.path, large) for one in summary.unlooked] == [
+        "cam0", "cam5/IMG_6.JPG",
+    ]  # fmt: skip
+    assert (summary.unchanged, summary.read) == (44, 0)
+    assert rows(index) == before
 
 
-def test_workers_look_through_the_same_root(tmp_path: Path, large: Path) -> None:
-    with Index(tmp_path / "sdindex.db") as index:
-        index.update(large)
-        before = rows(index)
-        refused = ["cam0/", "cam5/IMG_6.JPG"]
-        make_image(large / "cam5/IMG_6.JPG", 300)  # changed, and refused
-        with made_by(partial(FailingRoot, refused=frozenset(refused))):
-            summary = index.update(large, workers=2)
-        assert [os.path.relpath(one.path, large) for one in summary.unlooked] == [
-            "cam0", "cam5/IMG_6.JPG",
-        ]  # fmt: skip
-        assert (summary.unchanged, summary.read) == (44, 0)
-        assert rows(index) == before
-
-
-def test_an_archive_that_is_not_there_changes_nothing(tmp_path: Path, large: Path) -> None:
-    with Index(tmp_path / "sdindex.db") as index:
-        index.update(large)
-        before = rows(index)
-        shutil.rmtree(large)
-        large.mkdir()
-        with pytest.raises(ArchiveUnavailableError, match="no image files any more"):
-            index.update(large, workers=2)
-        assert rows(index) == before
+def test_an_archive_that_is_not_there_changes_nothing(index: Index, large: Path) -> None:
+    index.update(large)
+    before = rows(index)
+    shutil.rmtree(large)
+    large.mkdir()
+    with pytest.raises(ArchiveUnavailableError, match="no image files any more"):
+        index.update(large, workers=2)
+    assert rows(index) == before
 
 
 class InThisProcess:
@@ -135,13 +140,6 @@ class InThisProcess:
         return done
 
 
-@pytest.fixture(scope="module")
-def new_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    db = tmp_path_factory.mktemp("new") / "sdindex.db"
-    with Store(db).writing(create=True):
-        return db
-
-
 name = st.sampled_from(["a", "a-1", "a!", "z.jpg", "b"])
 places = st.lists(st.lists(name, min_size=1, max_size=3).map("/".join), max_size=8)
 
@@ -150,7 +148,7 @@ places = st.lists(st.lists(name, min_size=1, max_size=3).map("/".join), max_size
 @given(places, places, places, st.integers(0, 3))
 def test_any_tree_with_links_is_compared_as_the_whole_is(
     monkeypatch: pytest.MonkeyPatch,
-    new_index: Path,
+    both: tuple[Path, Path],
     before: list[str],
     after: list[str],
     linked: list[str],
@@ -160,9 +158,7 @@ def test_any_tree_with_links_is_compared_as_the_whole_is(
     monkeypatch.setattr(workers, "Workers", InThisProcess)
     with TemporaryDirectory() as folder:
         root, disk = Path(folder, "archive"), Path(folder, "disk")
-        for db in ("one.db", "many.db"):
-            shutil.copy(new_index, Path(folder, db))
-        with Index(Path(folder, "one.db")) as one, Index(Path(folder, "many.db")) as many:
+        with Index(both[0]) as one, Index(both[1]) as many:
             tiny(root / "first.jpg")
             for step, paths in enumerate([before, after]):
                 for number, path in enumerate(paths):
@@ -179,6 +175,8 @@ def test_any_tree_with_links_is_compared_as_the_whole_is(
                 summary = counted(one.update(root, workers=1))
                 assert counted(many.update(root, workers=2)) == summary
                 assert rows(many) == rows(one)
+            for index in (one, many):
+                index.prune(root)
 
 
 def tiny(path: Path) -> None:

@@ -215,7 +215,7 @@ def test_a_stray_year_does_not_squeeze_the_chart() -> None:
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled(tmp_path_factory: pytest.TempPathFactory, db_in: Callable[..., Path]) -> Path:
     """Make an index of two cameras, with times in bursts of three and a stray year, and labels."""
     folder = tmp_path_factory.mktemp("labelled")
     names = {f"{seed:02d}.jpg": f"2026:04:{1 + seed // 6:02d} 10:00:{seed % 3:02d}"
@@ -231,16 +231,17 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image.save(path, exif=exif)
         rows.append(f"cam{seed // 3 % 2}/{name},{('fox', 'deer', 'owl')[seed // 3 % 3]}")
     (folder / "labels.csv").write_text("\n".join(["path,label", *rows[:48]]))
-    with Index(folder / "sdindex.db") as made, ThreadPoolExecutor(2) as executor:
+    db = db_in(folder)
+    with Index(db) as made, ThreadPoolExecutor(2) as executor:
         made.update(folder / "archive", executor=executor)
         made.import_labels(folder / "labels.csv")
         made.select(20, save="twenty")
-    return folder
+    return db
 
 
 @pytest.fixture(scope="module")
 def reported(labelled: Path) -> str:
-    with Index(labelled / "sdindex.db") as made:
+    with Index(labelled) as made:
         return made.report(name="twenty")
 
 
@@ -252,7 +253,7 @@ def test_the_sheet_is_grouped_as_one_likes(
     show: Callable[..., Any], labelled: Path, reported: str
 ) -> None:
     page = show(reported)
-    with Index(labelled / "sdindex.db") as made:
+    with Index(labelled) as made:
         sample = made.sample("twenty")
         every = made.select(60)
     groups: dict[str, Callable[[SampledImage], str]] = {
@@ -275,7 +276,7 @@ def test_enlarged_has_the_sampled_images_of_its_burst(
     show: Callable[..., Any], labelled: Path, reported: str
 ) -> None:
     page = show(reported)
-    with Index(labelled / "sdindex.db") as made:
+    with Index(labelled) as made:
         sample = made.sample("twenty", with_bursts=True)
     bursts = Counter(one.burst for one in sample)
     several = next(one for one in sample if bursts[one.burst] > 1)
