@@ -1,14 +1,13 @@
 """Where the program begins: `sdindex`, or `python -m sdindex`.
 
-Every process that reads images runs the program's first lines once more, so that nothing of
-ours is imported by them.
+Every process that reads images runs these first lines, too, so they import nothing of ours.
 """
 
 import gc
 import os
 import sys
 
-# A command makes millions of small objects and hardly a cycle: searched for rarely.
+# A command makes millions of small objects and hardly a cycle, so garbage is searched for rarely.
 _GC_THRESHOLDS = (200_000, 20, 20)
 
 
@@ -17,7 +16,7 @@ def main() -> None:
     _import_nothing_from_here()
     gc.set_threshold(*_GC_THRESHOLDS)
     sys.unraisablehook = _all_but_too_little_memory
-    # Numpy's threads, a pool as large as the machine, do nothing here and cost time and memory.
+    # Numpy would start a thread for each processor: they do nothing here and cost time and memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         import logging
@@ -25,8 +24,8 @@ def main() -> None:
         from sdindex.cli.interrupts import INTERRUPTED, TERMINATED
         from sdindex.cli.main import cli
 
-        # It logs a traceback when it tidies up after an error, which is told by itself.
-        for name in ("sqlalchemy.pool", "psycopg"):  # what they warn of is an error, too
+        # It logs a traceback when it tidies up after an error, and the error is reported by itself.
+        for name in ("sqlalchemy.pool", "psycopg"):  # what these warn of is raised as an error, too
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             cli(prog_name="sdindex")
@@ -44,15 +43,15 @@ def main() -> None:
         sys.exit(130)
     finally:
         _flush()
-        gc.freeze()  # a fifth of a `select` was a search for garbage in what ends anyway
+        gc.freeze()  # else a fifth of a `select` is a search for garbage
 
 
 def _import_nothing_from_here() -> None:
-    """Take the current folder off the path of imports: it may be that of a memory card.
+    """Take the current folder off the path of imports: it may be a memory card.
 
-    ``python -m`` puts it in front, and an empty entry of PYTHONPATH among the first. This
-    module and the package's own import nothing that Python has not imported before. What
-    Python itself imports from there first, only its option -P prevents.
+    ``python -m`` puts it in front, and an empty entry of PYTHONPATH among the first. This module
+    and ``sdindex/__init__.py`` import nothing that Python has not imported before. Modules that
+    Python itself imports first may still come from there; only its option -P prevents that.
     """
     try:
         here = {"", os.getcwd()}
@@ -68,7 +67,7 @@ def _import_nothing_from_here() -> None:
 
 
 def _all_but_too_little_memory(what: "sys.UnraisableHookArgs", /) -> None:
-    """Tell what cannot be raised, but not that it was for want of memory: one line says that."""
+    """Report an error that cannot be raised, unless it is a lack of memory: one line says that."""
     if not issubclass(what.exc_type, MemoryError):
         sys.__unraisablehook__(what)
 
@@ -83,9 +82,9 @@ def _end_at_once(status: int) -> None:
 
 
 def _flush() -> None:
-    """Have a stream that failed, as was said then, not fail once more when Python ends."""
+    """Flush a stream, and close one that failed: it would fail once more when Python ends."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is None or stream.closed:  # from the start, or by whoever read it
+        if stream is None or stream.closed:  # closed from the start, or by its reader
             continue
         try:
             stream.flush()

@@ -1,6 +1,6 @@
-"""Arguments of callers: the defaults of the library and the command line, and checks.
+"""The defaults of the library and the command line, and checks of what callers give.
 
-Each check returns what was given in its one true form, or says in one line what is allowed.
+Each check returns the value in its usual type, or raises with a line that says what is allowed.
 """
 
 import math
@@ -16,20 +16,20 @@ from sdindex.errors import UsageError
 
 DEFAULT_INDEX = "sdindex.db"
 DEFAULT_WORKERS = 4
-DEFAULT_TIMEOUT = 60.0  # seconds; a read that takes longer hangs
+DEFAULT_TIMEOUT = 60.0  # seconds, after which reading a file is given up
 DEFAULT_THUMBNAILS = 400
-DEFAULT_PIXELS = 640  # of a picture in a report
+DEFAULT_PIXELS = 640  # pixels of a picture in a report
 PIXELS = (64, 4096)
-DEFAULT_SECONDS = 10.0  # of a query
+DEFAULT_SECONDS = 10.0  # seconds of a query
 DEFAULT_SIMILAR = 10  # images
 DEFAULT_WITHIN = 2  # bits in which near-duplicates differ at most
 DEFAULT_THRESHOLD = 0.2  # MegaDetector's own "typical" one, since its version 5
-DEFAULT_CLASSIFICATION_THRESHOLD = 0.5  # a species is then likelier than all others together
+DEFAULT_CLASSIFICATION_THRESHOLD = 0.5  # above it, a species is likelier than all others together
 DEFAULT_COLUMN = "label"
-DEFAULT_BITS = 4  # of the hash that make a bucket
-DEFAULT_PAUSE = 10  # seconds between images of a burst at most
-DEFAULT_MINUTES = 30  # between bursts of an event at most
-DEFAULT_DISTANCE = 10  # bits in which a burst's images differ from its first at most
+DEFAULT_BITS = 4  # leading bits of the hash that make a bucket
+DEFAULT_PAUSE = 10  # seconds at most between two images of a burst
+DEFAULT_MINUTES = 30  # minutes at most between two bursts of an event
+DEFAULT_DISTANCE = 10  # bits at most between an image of a burst and its first
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks among them
@@ -46,7 +46,7 @@ def whole(name: str, value: object, least: int | None = None, most: int | None =
     Raises
     ------
     UsageError
-        When it is none: also for a truth value, and for text.
+        When it is none; a truth value and a text are none.
     """
     number = None if isinstance(value, bool) else _index(value)
     too_small = number is None or (least is not None and number < least)
@@ -142,7 +142,7 @@ def text(name: str, value: object) -> str:
     Raises
     ------
     UsageError
-        When it is none, or has half of a character: no database keeps that.
+        When it is none, or has half a character (a lone surrogate), which no database stores.
     """
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text, not {shown(value)}")
@@ -152,12 +152,12 @@ def text(name: str, value: object) -> str:
 
 
 def title(name: str, value: object) -> str:
-    """Return a name to be kept, such as a source's: a text that has something, on one line.
+    """Return a name that is stored, such as a source's: not blank, and on one line.
 
     Raises
     ------
     UsageError
-        When it is none, is blank, or has what a terminal would act on.
+        When it is no text, is blank, or has characters that a terminal would act on.
     """
     given = text(name, value)
     if not given.strip() or _CONTROL.search(given):
@@ -168,7 +168,7 @@ def title(name: str, value: object) -> str:
 def path(name: str, value: object) -> str:
     """Return a path as a text.
 
-    Bytes that are no text stand in it as Python's ``os`` functions give them.
+    Bytes that are no UTF-8 are lone surrogates in it, as Python's ``os`` functions give them.
 
     Raises
     ------
@@ -209,12 +209,12 @@ def paths(name: str, value: object) -> tuple[str, ...]:
 
 
 def stream(name: str, value: object) -> IO[bytes]:
-    """Return a file that is open for writing bytes, or what can be written to as one.
+    """Return a file that is open for writing bytes, or an object that can be written to like one.
 
     Raises
     ------
     UsageError
-        When it is none: also when it is open for text, or for reading alone.
+        When it is none, is open for text, or only for reading.
     """
     if not _takes_bytes(value):
         given = "one for text" if hasattr(value, "encoding") else shown(value)
@@ -248,7 +248,7 @@ def utc_offset(name: str, value: object) -> timezone:
 
 
 def function(name: str, value: object) -> Callable[..., object]:
-    """Return a function, or what can be called as one.
+    """Return a function, or any object that can be called.
 
     Raises
     ------
@@ -261,9 +261,9 @@ def function(name: str, value: object) -> Callable[..., object]:
 
 
 def moment(name: str, value: object) -> date:
-    """Return a day, or a moment, of the cameras' clocks; ISO 8601 is read.
+    """Return a date or a time of the cameras' clocks; a text is read as ISO 8601.
 
-    A day stays one, so that all of it is meant.
+    A date stays a date: all of the day is meant.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def _takes_bytes(value: Any) -> bool:
         return False
     if getattr(value, "closed", False):
         return False
-    writable = getattr(value, "writable", None)  # which not every such object has
+    writable = getattr(value, "writable", None)  # not every such object has this method
     return bool(writable()) if callable(writable) else True
 
 
@@ -330,5 +330,5 @@ def _several(name: str, value: object, allowed: str) -> Iterable[object]:
 
 
 def shown(value: object) -> str:
-    """Return what was given as a short text of one line."""
+    """Return a value as a short text of one line, for an error."""
     return " ".join(_SHOWN.repr(value).split())

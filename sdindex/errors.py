@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable
 
-# What a machine has too little of, by the number of the system's error.
+# What the machine has too little of, by the number of the system's error.
 LACKING = {
     errno.EMFILE: "open files",
     errno.ENFILE: "open files",
@@ -20,7 +20,7 @@ class Option(str):
 
 
 class SdindexError(Exception):
-    """The base of all of them; its text is the line that the user reads.
+    """The base of all these errors; its text is the line that the user reads.
 
     The text may be given in parts, of which each `Option` is spelled as the caller spells it.
     """
@@ -34,11 +34,11 @@ class SdindexError(Exception):
 
 
 class IndexMissingError(SdindexError):
-    """There is no index there, and the command may not make one."""
+    """There is no index, and this command may not make one."""
 
 
 class IndexUnusableError(SdindexError):
-    """The file or database is no index that this program can use."""
+    """A file or database that is no index, or none that this program can use."""
 
 
 class ArchiveError(SdindexError):
@@ -50,7 +50,7 @@ class ArchiveUnavailableError(ArchiveError):
 
 
 class ReadingError(SdindexError):
-    """Images cannot be read, for the machine's sake or the program's, and not for theirs."""
+    """Images cannot be read because the machine or the program fails, and not the images."""
 
 
 class SampleError(SdindexError):
@@ -62,7 +62,7 @@ class QueryError(SdindexError):
 
 
 class UsageError(SdindexError, ValueError):
-    """An argument that means nothing."""
+    """An argument of the wrong kind, or out of range, or that means nothing here."""
 
 
 class OutputError(SdindexError):

@@ -1,8 +1,8 @@
 """Processes of the program's own: how one starts, what it may import, and how it ends.
 
-A server imports, once, what workers need, and forks: a worker starts within milliseconds.
-Where there is no fork, each starts by itself. Neither looks for modules in the current folder
-or runs the caller's script, and nothing of the caller's process is changed to start them.
+A fork server imports once what workers need, and forks: a worker then starts within milliseconds.
+Where the system has no fork, each worker starts by itself. Neither looks for modules in the current
+folder or runs the caller's script, and the caller's process is not changed.
 """
 
 import atexit
@@ -25,20 +25,20 @@ from typing import Any, Protocol
 if sys.platform == "win32":
     from multiprocessing.connection import PipeConnection
 
-End = Any  # of a pipe: a Connection, or Windows' PipeConnection
+End = Any  # an end of a pipe: a Connection, or on Windows a PipeConnection
 
 START_SECONDS = 30.0
-END_SECONDS = 1.0  # a killed process may stay, while the system waits for a disk on its behalf
+END_SECONDS = 1.0  # a killed process may stay while the system waits for a disk on its behalf
 _BEGIN = (
     "import sys; sys.path[:] = sys.argv[3:]; from sdindex.processes import {0}; "
     "{0}(int(sys.argv[1]), int(sys.argv[2]))"
 )
-# Numpy's threads, a pool in each worker, do nothing for a hash and cost time to start.
+# Numpy would start a pool of threads in each worker: they do nothing for a hash and cost time.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerDiedError(Exception):
-    """The process that had the call in hand, or what was to start it, is gone."""
+    """The process that had the call in hand is gone, or the server that was to start it."""
 
 
 class Process(Protocol):
@@ -55,12 +55,12 @@ class Process(Protocol):
 
 
 def started(modules: Sequence[str]) -> Process:
-    """Start a worker that has these modules imported, or does so when it is told to.
+    """Start a worker, which has these modules imported or imports them at `prepare`.
 
     Raises
     ------
     WorkerDiedError
-        When what starts it is gone.
+        When the server that starts it is gone.
     TimeoutError
         When it does not start.
     OSError
@@ -70,14 +70,14 @@ def started(modules: Sequence[str]) -> Process:
         return Alone()
     try:
         return _server_with(modules).fork()
-    except WorkerDiedError:  # the server was gone before: there is another one now
+    except WorkerDiedError:  # the old server was gone; a new one is started
         return _server_with(modules).fork()
 
 
 def get_ready(modules: Sequence[str]) -> None:
-    """Have the server, where there is one, import modules while this process goes on."""
+    """Have the server import modules while this process goes on; nothing where there is no fork."""
     if sys.platform != "win32":
-        with suppress(WorkerDiedError, OSError):  # told by the first worker that does not start
+        with suppress(WorkerDiedError, OSError):  # the first worker that does not start tells why
             _server_with(modules)
 
 
@@ -86,13 +86,13 @@ class Server:
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        self._in_step = True  # its next answer is that to the next question
+        self._in_step = True  # whether its next answer belongs to the next question
         self._asking = threading.Lock()
         self._imported: set[str] = set()
         ours, its_end = socket.socketpair()
-        self._socket = ours  # what sends an end of a pipe; opening it later could fail
+        self._socket = ours  # sends an end of a pipe; made now, as opening it later could fail
         self._control = Connection(os.dup(ours.fileno()))
-        life_end, self._life = Pipe(duplex=False)  # ends when this process does
+        life_end, self._life = Pipe(duplex=False)  # breaks when this process ends
         try:
             with its_end, life_end:
                 self._program = _program("serve", its_end, life_end)
@@ -102,11 +102,11 @@ class Server:
 
     @property
     def runs(self) -> bool:
-        """Say whether it is there, and this process's own."""
+        """Say whether the server runs and was started by this process."""
         return self._in_step and self.owner == os.getpid() and self._program.poll() is None
 
     def prepare(self, modules: Sequence[str]) -> None:
-        """Have modules imported by it, without waiting for that."""
+        """Have the server import modules, without waiting."""
         with self._asking:
             if not self._imported.issuperset(modules):
                 self._imported.update(modules)
@@ -134,7 +134,7 @@ class Server:
         return Forked(self, answer, ours)
 
     def kill(self, pid: int) -> None:
-        """End a worker: its parent alone knows that the number is still its."""
+        """End a worker; its parent, the server, knows that its process id was not given anew."""
         with self._asking, suppress(WorkerDiedError):
             self._tell("kill", pid)
 
@@ -220,12 +220,12 @@ def end_server() -> None:
 
 @atexit.register
 def _end_with_python() -> None:
-    with suppress(KeyboardInterrupt):  # it ends anyway
+    with suppress(KeyboardInterrupt):  # the program ends anyway
         end_server()
 
 
 def _program(task: str, *ends: Any) -> "subprocess.Popen[bytes]":
-    """Start Python with a function of this module, which gets its ends of pipes."""
+    """Start Python with a function of this module; it gets the numbers of its ends of pipes."""
     numbers = [end.fileno() for end in ends]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     options: dict[str, Any] = {}
@@ -236,32 +236,32 @@ def _program(task: str, *ends: Any) -> "subprocess.Popen[bytes]":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     else:
         options["pass_fds"] = numbers
-    # A session of its own, where Ctrl-C does not reach it: that is left to the main process.
+    # In a session of its own Ctrl-C does not reach it: the main process handles that.
     return subprocess.Popen(  # noqa: S603  (it is this very program)
         [
             sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}", "-c", _BEGIN.format(task),
             *map(str, numbers), *_folders_of_modules(),
         ],
-        cwd=os.path.abspath(os.sep),  # it keeps no disk busy
+        cwd=os.path.abspath(os.sep),  # it holds no folder, so that a disk can be unmounted
         env={**_ENVIRONMENT, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,  # a library that dies says so in several lines, in each process
+        stderr=subprocess.DEVNULL,  # a library that dies writes several lines, in each process
         start_new_session=True,
         **options,
     )  # fmt: skip
 
 
 def _folders_of_modules() -> list[str]:
-    """Return where modules are looked for: as here, but never in the current folder.
+    """Return the folders in which modules are looked for: as here, but the current folder.
 
-    It may be a memory card, or an archive from somewhere, with a ``queue.py`` on it. If the
-    program itself lies in it, it is neither.
+    That may be a memory card, or somebody's archive, with a ``queue.py`` in it. If the program
+    itself lies there, it is kept.
     """
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     try:
         here = os.path.realpath(os.getcwd())
-    except OSError:  # it was removed
+    except OSError:  # the current folder was removed
         here = ours
     return [
         folder
@@ -272,7 +272,7 @@ def _folders_of_modules() -> list[str]:
 
 
 def serve(control_number: int, life_number: int) -> None:
-    """Be the server, until the main process is done or gone."""
+    """Be the fork server until the main process is done or gone."""
     control, workers = Connection(control_number), set[int]()
     its_socket = socket.socket(fileno=os.dup(control_number))
     with suppress(EOFError, ConnectionError):
@@ -280,7 +280,7 @@ def serve(control_number: int, life_number: int) -> None:
             wanted, what = control.recv()
             _forget_ended(workers)
             if wanted == "prepare":
-                with suppress(Exception):  # the worker that needs it tells what is wrong
+                with suppress(Exception):  # the worker that needs the module tells what is wrong
                     prepare(what)
             elif wanted == "kill" and what in workers:
                 os.kill(what, signal.SIGKILL)
@@ -298,11 +298,11 @@ def serve(control_number: int, life_number: int) -> None:
                 control.send(answer)
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    os._exit(0)  # there is nothing to tidy up, and somebody waits
+    os._exit(0)  # there is nothing to tidy up, and the main process waits
 
 
 def _received(control: socket.socket) -> int | OSError:
-    """Return the number of an end of a pipe that was sent here."""
+    """Return the descriptor of an end of a pipe that was sent here, or the system's error."""
     message, numbers, _, _ = socket.recv_fds(control, 1, 1)
     if not message:  # the main process ended in the middle of its question
         raise EOFError
@@ -322,7 +322,7 @@ def _forked() -> int | OSError:
 
 
 def _forget_ended(workers: set[int]) -> None:
-    """Let go of the numbers of workers that have ended: the system may give them to others."""
+    """Forget the process ids of workers that have ended: the system may give them to others."""
     with suppress(ChildProcessError):
         while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
             workers.discard(pid)
@@ -334,7 +334,7 @@ def _work_and_end(number: int, life_number: int) -> None:
         life, pipe = _end_of_pipe(life_number), _end_of_pipe(number)
         try:
             threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
-        except RuntimeError:  # the system gives no thread
+        except RuntimeError:  # the system gave no thread
             lacking = OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             pipe.recv_bytes()
             pipe.send_bytes(ForkingPickler.dumps((None, lacking)))
@@ -352,9 +352,9 @@ def _end_of_pipe(number: int) -> End:
 
 
 def _end_with_parent(life: End) -> None:
-    """End this process when the main one is gone, however that ended.
+    """End this process when the main process is gone, however it ended.
 
-    One that waits for its next file sees that by itself; one that hangs in a read does not.
+    A worker that waits for its next call notices by itself; one that hangs in a read does not.
     """
     with suppress(EOFError, OSError):
         life.recv_bytes()
@@ -362,7 +362,7 @@ def _end_with_parent(life: End) -> None:
 
 
 def _work(pipe: End) -> None:
-    """Be a worker: call what comes, and answer with the result or the error."""
+    """Be a worker: make the calls that come, and answer with the result or the error."""
     with suppress(EOFError, ConnectionError):  # the main process is done, or gone
         while True:
             pipe.send_bytes(_answer(pipe.recv_bytes()))
@@ -372,13 +372,13 @@ def _answer(call: bytes) -> Any:
     try:
         function, args, kwargs = ForkingPickler.loads(call)
         return ForkingPickler.dumps((function(*args, **kwargs), None))
-    except Exception as problem:  # noqa: BLE001  (it is raised where the function was wanted)
+    except Exception as problem:  # noqa: BLE001  (it is raised for the caller)
         problem.add_note(format_exc())
         return ForkingPickler.dumps((None, problem))
 
 
 def prepare(modules: Sequence[str], initializer: Callable[[], None] | None = None) -> None:
-    """Import modules and call the initializer; the first call of each worker."""
+    """Import modules and call the initializer: this is each worker's first call."""
     for module in modules:
         import_module(module)
     if initializer is not None:
@@ -386,7 +386,7 @@ def prepare(modules: Sequence[str], initializer: Callable[[], None] | None = Non
 
 
 def close(process: Process) -> None:
-    """End a process, wait a moment until it has, and close this end of the pipe to it."""
+    """End a process, wait a moment for its end, and close this end of its pipe."""
     process.kill()
     end = monotonic() + END_SECONDS
     with suppress(EOFError, OSError):

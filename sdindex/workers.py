@@ -1,4 +1,4 @@
-"""Processes that do a program's work, a bounded number of calls in flight, each in isolation."""
+"""`Workers`: a pool of processes in which a crash or a hang costs one call."""
 
 import logging
 import os
@@ -17,11 +17,13 @@ from typing import Any, ParamSpec, Self, TypeVar
 from sdindex import processes
 from sdindex.errors import LACKING, ReadingError
 from sdindex.processes import Process
-from sdindex.processes import WorkerDiedError as WorkerDiedError  # part of what this module is
+from sdindex.processes import (
+    WorkerDiedError as WorkerDiedError,  # re-exported: callers of this pool catch it
+)
 
-IN_FLIGHT_PER_WORKER = 4  # enough that no worker waits for its next file
-_STARTS = 3  # a process may be killed while it starts; so many in a row are no accident
-_SPARE_FILES = 8  # that this process can still open when all its workers have started
+IN_FLIGHT_PER_WORKER = 4  # calls: enough that no worker waits for its next file
+_STARTS = 3  # a process may be killed while it starts; this many in a row is no accident
+_SPARE_FILES = 8  # files that this process must be able to open when all workers have started
 _NO_START = "the program's own processes do not start"
 
 log = logging.getLogger("sdindex")
@@ -34,21 +36,21 @@ Result = TypeVar("Result")
 class Workers:
     """A pool of processes in which a crash or a hang costs the one call that caused it.
 
-    Each process has a pipe of its own: what happens to one is nothing to the others, and
-    there is no doubt which call it had in hand. Where the machine does not give as many
-    processes as wanted, fewer do the work.
+    Each process has a pipe of its own, so that one that dies does not affect the others, and it is
+    known which call it had in hand. Where the machine gives fewer processes than wanted, these do
+    the work.
 
     Parameters
     ----------
     count
         How many processes, at most; each starts when there is a call for it.
     timeout
-        Seconds that a call may take, from when a worker has it: then the worker is killed.
-        As long as it likes when it is None.
+        Seconds that a call may take once a worker has it; then the worker is killed. None is no
+        limit.
     preload
         Names of modules that are imported once, for all workers.
     initializer
-        Called in each worker before anything else.
+        Called in each worker before its first call.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Workers:
         self._prepare = ForkingPickler.dumps((processes.prepare, (self._preload, initializer), {}))
         self._threads = ThreadPoolExecutor(count)
         self._wanted = self._most = count
-        self._count = 0  # of those that there are, or that start
+        self._count = 0  # workers that run or start
         self._all: set[Process] = set()
         self._idle: list[Process] = []
         self._changed = threading.Condition()
@@ -88,7 +90,7 @@ class Workers:
     ) -> None:
         try:
             if kind is None:
-                self._threads.shutdown()  # when all is done
+                self._threads.shutdown()  # set when all calls are done
         finally:
             with self._changed:
                 self._stopped = True
@@ -98,7 +100,7 @@ class Workers:
             self._threads.shutdown(cancel_futures=True)
             for worker in self._all:
                 processes.close(worker)
-        if kind is None and self._why_fewer is not None:  # else there is an error to be told
+        if kind is None and self._why_fewer is not None:  # else an error is raised, which tells it
             log.warning("fewer than %d processes worked%s", self._wanted, self._why_fewer)
 
     def submit(
@@ -106,8 +108,8 @@ class Workers:
     ) -> "Future[Result]":
         """Have a worker call the function.
 
-        The future fails with `WorkerDiedError` when the worker dies of it, with TimeoutError
-        when it hangs, and with `ReadingError` when no worker can be had.
+        The future raises WorkerDiedError when the worker dies of the call, TimeoutError when the
+        call hangs, and ReadingError when no worker starts.
         """
         try:
             return self._threads.submit(self._call, function, args, kwargs)
@@ -118,7 +120,7 @@ class Workers:
         call = ForkingPickler.dumps((function, *arguments))
         try:
             result, problem = self._answer_to(call)
-        except WorkerDiedError:  # whatever it died of, it may not be the call
+        except WorkerDiedError:  # it may have died of something else than the call
             result, problem = self._answer_to(call)
         if problem is not None:
             raise problem
@@ -140,7 +142,7 @@ class Workers:
         return answer
 
     def _worker(self) -> Process:
-        """Return a worker that is idle, or a new one; wait where there can be no more."""
+        """Return an idle worker, or a new one; wait where all are busy and no more can start."""
         while True:
             with self._changed:
                 while not self._stopped and not self._idle and self._count >= self._most:
@@ -155,7 +157,7 @@ class Workers:
                 return worker
 
     def _started(self) -> Process | None:
-        """Return a new worker; None when the machine gives no more, and others are there."""
+        """Return a new worker; None when the machine gives no more, and others run."""
         why = ": they end at once"
         try:
             for _ in range(_STARTS):
@@ -174,11 +176,11 @@ class Workers:
         return None
 
     def _start(self) -> Process:
-        """Start a worker, and wait until it is ready: that is not the first call's time."""
+        """Start a worker and wait until it is ready: its first call is not charged with that."""
         _leave_room()
         worker = processes.started(self._preload)
         with self._changed:
-            self._all.add(worker)  # so that it is ended with the others while it starts
+            self._all.add(worker)  # so that it is ended with the others if that comes now
         try:
             if self._stopped or not _give(worker, self._prepare):
                 raise WorkerDiedError
@@ -193,7 +195,7 @@ class Workers:
         return worker
 
     def _lose(self, worker: Process | None) -> None:
-        """Do without a worker that is gone, hangs or did not start: another may start."""
+        """Drop a worker that is gone, hangs or did not start; another may start in its place."""
         with self._changed:
             self._count -= 1
             self._all.discard(worker)
@@ -202,13 +204,13 @@ class Workers:
             processes.close(worker)
 
     def _do_with_fewer(self, why: str) -> None:
-        """Leave the work to the workers that there are; raise when there is none."""
+        """Go on with the workers that run; raise when there is none."""
         with self._changed:
             self._count -= 1
             none = self._count == 0
             self._most = max(1, self._count)
             self._changed.notify_all()
-        if self._stopped:  # that is why it did not start
+        if self._stopped:  # the reason why it did not start
             raise WorkerDiedError
         if none:
             raise ReadingError(f"{_NO_START}{why}")
@@ -220,7 +222,7 @@ def _without(lacking: str) -> str:
 
 
 def _leave_room() -> None:
-    """Raise what the system says when this process can open no more files beside a worker."""
+    """Raise the system's error when this process could open too few files beside another worker."""
     spare: list[int] = []
     try:
         spare.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_SPARE_FILES))
@@ -230,7 +232,7 @@ def _leave_room() -> None:
 
 
 def _give(worker: Process, call: Any) -> bool:
-    """Have a worker do a call; say whether it is still there to do so."""
+    """Send a call to a worker; say whether the worker is still there."""
     try:
         worker.pipe.send_bytes(call)
     except OSError:
@@ -239,7 +241,7 @@ def _give(worker: Process, call: Any) -> bool:
 
 
 def _answer(worker: Process, timeout: float | None) -> Any:
-    """Return what a worker answers within `timeout` seconds."""
+    """Return a worker's answer, or raise TimeoutError after `timeout` seconds."""
     try:
         if worker.pipe.poll(timeout):
             return worker.pipe.recv()
@@ -257,8 +259,8 @@ def completed(
 ) -> Iterator[tuple[Job, "Future[Result]"] | None]:
     """Yield each job and its finished future, as they finish.
 
-    No more than `in_flight` are taken from `jobs` at a time. None is yielded when nothing
-    finished for `wait_seconds`, so that the caller can do what cannot wait.
+    At most `in_flight` jobs are under way at once. None is yielded when nothing finished for
+    `wait_seconds`, so that the caller can do what cannot wait.
     """
     finished: SimpleQueue[tuple[Job, Future[Result]]] = SimpleQueue()
     running = 0
@@ -278,7 +280,7 @@ def completed(
 
 
 def in_order(jobs: Iterator["Future[Result]"], *, in_flight: int) -> Iterator["Future[Result]"]:
-    """Yield futures in the order in which they are made, some of them ahead of their turn."""
+    """Yield futures in the order in which they are made; up to `in_flight` run ahead."""
     ahead = deque(islice(jobs, in_flight))
     while ahead:
         done = ahead.popleft()
@@ -296,6 +298,6 @@ def _report(
 
 
 def get_ready(*modules: str) -> None:
-    """Have modules imported for workers in another process, while this one goes on."""
+    """Have the fork server import modules for workers, while this process goes on."""
     if sys.executable:
         processes.get_ready(modules)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sdindex.archive.excluded import Excludes
 from sdindex.archive.names import printable
 
-# Folders whose names nobody gives to a folder of images. In lower case: Windows tells no case.
+# Names that nobody gives to a folder of images. In lower case: Windows ignores case.
 _LITTER_FOLDERS = frozenset(
     {
         # Windows
@@ -56,8 +56,8 @@ _FORMATS = frozenset(
 
 FILE, FOLDER = "file", "folder"
 
-# What one scan spends on counting the files of litter: an entry costs 1, a listing as many as
-# it takes the time of.
+# What one scan may spend on counting the files of litter. An entry costs 1; a listing costs as many
+# entries as would take the same time.
 _MOST_SPENT = 10_000
 _LISTING = 100
 
@@ -66,9 +66,10 @@ _LISTING = 100
 class Beside:
     """The numbers of files that a scan found beside images.
 
-    `formats` counts files by their suffix, such as ``.MP4``; `litter` those in each kind of
-    folder of litter, by its name; `shadows` litter beside images; `excluded` the files and the
-    folders that are left out. Of very much litter only some is counted, and `more` says so.
+    `formats` counts files by their suffix, such as ``.MP4``; `litter` the files in folders of
+    litter, by the folder's name; `shadows` files of litter among the images; `excluded` the
+    excluded files and folders. Where there is very much litter, only some is counted, and `more`
+    says so.
     """
 
     formats: "Counter[str]" = field(default_factory=Counter)
@@ -116,7 +117,7 @@ class Tally:
     Parameters
     ----------
     excludes
-        Says whether a path is left out: see `sdindex.archive.excluded`; None leaves none out.
+        Says whether a path is excluded: see `sdindex.archive.excluded`. None excludes nothing.
     """
 
     def __init__(self, excludes: Excludes | None = None) -> None:
@@ -132,14 +133,14 @@ class Tally:
         return self.leaves_out(path, FILE)
 
     def leaves_out(self, path: str, kind: str, *, counted: bool = True) -> bool:
-        """Say whether a path is left out, and count it then."""
+        """Say whether a path is excluded, and count it then."""
         is_out = self.excludes is not None and self.excludes(path)
         if is_out and counted:
             self.seen.excluded[kind] += 1
         return is_out
 
     def count(self, name: str) -> None:
-        """Count a file that is not named as an image is."""
+        """Count a file whose name is not that of an image."""
         small = name.lower()
         if small in _LITTER_FILES or small.startswith(SHADOW):
             self.seen.shadows[_LITTER_FILES.get(small, f"{SHADOW}*")] += 1
@@ -155,7 +156,7 @@ class Tally:
             self.seen.litter[name] += files
 
     def _files(self, location: str) -> int:
-        """Return how many files lie below a folder; some of them where they are very many."""
+        """Return how many files lie below a folder; of very many, only some are counted."""
         files = 0
         folders = [location]
         while folders:
@@ -173,7 +174,7 @@ class Tally:
                             files += 1
                         if self._spent >= _MOST_SPENT:
                             break
-            except OSError:  # the system's own folders are nobody's to read
+            except OSError:  # folders of the system that nobody may read
                 continue
         return files
 

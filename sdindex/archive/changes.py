@@ -1,4 +1,4 @@
-"""Which files are read again, and why: files beside what the index knows, in one pass: pure."""
+"""Which files are read again, and why: the files found compared with the known ones. Pure."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from sdindex.archive.state import BY_TIME, FileState, FoundFile
 
 
 class Reason(StrEnum):
-    """Why a file is read, in words for the user."""
+    """Why a file is read; each value is shown to the user."""
 
     NEW = "new"
     SIZE = "size changed"
@@ -28,7 +28,8 @@ class Reason(StrEnum):
     ASKED = "asked for"
 
 
-# What exFAT's times do when daylight saving time begins or ends; and how many files that takes.
+# By how much exFAT's times shift when daylight saving time begins or ends; and how many files must
+# be shifted before it counts.
 HOUR_NS = 3_600_000_000_000
 _SHIFTS = {HOUR_NS: Reason.LATER, -HOUR_NS: Reason.EARLIER}
 _SHIFTED_FILES = 2
@@ -36,7 +37,7 @@ _CLOCK_NS = 2_000_000_000
 
 
 class Doubt(IntFlag):
-    """Reasons why a glance at its file is not enough to pass a known image over."""
+    """Why a known image may have to be read although its file looks unchanged."""
 
     METHOD = 1  # hashed with another method, or another version of it
     UNSETTLED = 2
@@ -46,9 +47,9 @@ class Doubt(IntFlag):
 
 
 class KnownImage(NamedTuple):
-    """A file as the index knows it: all that shows whether it changed, and its row's `id`.
+    """A file as the index knows it: its state when it was read, and the `id` of its row.
 
-    `doubts` is 0 for an image that is unchanged when its file is: see `Doubt`.
+    `doubts` are flags of `Doubt`; with 0, the image is unchanged when its file is.
     """
 
     path: str
@@ -60,7 +61,7 @@ class KnownImage(NamedTuple):
     doubts: int
 
 
-# The same as a plain tuple: of a million unchanged files, none has to be made a `KnownImage`.
+# The same as a plain tuple: no `KnownImage` is made for each of a million unchanged files.
 KnownRow = tuple[str, int, int, int, int, int, int]
 
 
@@ -79,7 +80,7 @@ class Unchanged(NamedTuple):
 
 
 class AllUnchanged(NamedTuple):
-    """So many files that follow each other, all as the index knows them, readable and present."""
+    """So many files, one after the other, that are all unchanged, readable and present."""
 
     files: int
 
@@ -91,7 +92,7 @@ class Vanished(NamedTuple):
 
 
 class PassedOver(NamedTuple):
-    """A file that the index knows, and that is no longer looked at: litter, or excluded."""
+    """A file that the index knows and that is passed over now: it is litter, or excluded."""
 
     known: KnownImage
 
@@ -110,18 +111,17 @@ def compare(
     *,
     fields: tuple[str, ...] = BY_TIME,
 ) -> Iterator[Change]:
-    """Yield what became of each file, found or known.
+    """Yield how each file changed, found or known.
 
-    Both sides come in the order of their paths' bytes, and neither is kept in memory. What
-    is known of a folder that could not be looked at, or was not entered, is left as it is.
+    Both inputs come in the order of their paths' bytes, and neither is kept in memory. The known
+    images of a folder that could not be listed, or was not entered, are left as they are.
 
     Parameters
     ----------
     found, known
-        The files that `sdindex.archive.scan.scan` yields, and the rows of the same part of the
-        archive.
+        What `sdindex.archive.scan.scan` yields, and the known rows of the same part of the archive.
     fields
-        Those of a file's state that tell whether it changed: see `Root.compared`.
+        The fields of a file's state that are compared: see `Root.compared`.
     """
     rows = _Rows(known)
     compared = itemgetter(*map(FoundFile._fields.index, ("path", *fields)))
@@ -140,7 +140,7 @@ def compare(
             elif known_there or not (isinstance(item, Unlooked) and item.only_if_known):
                 yield item
             continue
-        # Nearly every run of nearly every update is as it was, and is compared at once.
+        # Nearly every run of files is unchanged, so a run is compared as a whole first.
         taken = rows.take(len(item))
         if list(map(compared, taken)) == list(map(compared, item)) and not any(map(_doubts, taken)):
             yield AllUnchanged(len(item))
@@ -162,7 +162,7 @@ def _judged(
 
 
 class _Rows:
-    """The known images in order; those taken can be given back."""
+    """The known rows in order; rows that were taken can be given back."""
 
     def __init__(self, known: Iterable[KnownRow]) -> None:
         self._coming = iter(known)
@@ -175,7 +175,7 @@ class _Rows:
         return taken
 
     def give_back(self, taken: list[KnownRow]) -> None:
-        """Have them come again."""
+        """Put these rows in front of the others again."""
         self._back.extendleft(map(KnownImage._make, reversed(taken)))
 
     def before(self, path: str) -> Iterator[KnownImage]:
@@ -189,7 +189,7 @@ class _Rows:
         return self._back.popleft() if row is not None and row.path == path else None
 
     def skip(self, path: str) -> int:
-        """Leave those `below` a path as they are; return how many of them are not missing."""
+        """Skip the images `below` a path; return how many of them are not missing."""
         return sum(not row.doubts & Doubt.MISSING for row in self.below(path))
 
     def below(self, path: str) -> Iterator[KnownImage]:
@@ -211,7 +211,7 @@ class _Rows:
 def why_read(state: FileState, known: KnownImage, fields: tuple[str, ...]) -> Reason | None:
     """Return why a known file is to be read again, None when it is unchanged.
 
-    Equality, not order: a restored backup's older time is a change, too.
+    Times are compared for equality: an older time, as of a restored backup, is a change, too.
     """
     if state.size != known.size:
         return Reason.SIZE
@@ -231,11 +231,11 @@ def why_read(state: FileState, known: KnownImage, fields: tuple[str, ...]) -> Re
 def same_files(
     found: Iterable[Found], known: Mapping[str, tuple[int, int]], *, by_time: bool = True
 ) -> int:
-    """Return how many files are those known by their paths: of one size, and time to 2 seconds.
+    """Return how many of the files found are the known ones: same path and size, times within 2 s.
 
-    A card counts its images from 1, so that two cards have the same names; and its times are
-    kept to two seconds on FAT and exFAT. Times are not asked unless `by_time`. `known` are sizes
-    in bytes and mtimes in nanoseconds.
+    Names alone do not tell: cameras count the images of each memory card from 1. Two seconds are as
+    exactly as FAT and exFAT keep times; times are compared only with `by_time`. `known` has the
+    size in bytes and the mtime in nanoseconds by path.
     """
     same = 0
     for item in found:
@@ -247,17 +247,17 @@ def same_files(
 
 
 def shift(reasons: "Counter[Reason]", unchanged: int) -> Reason | None:
-    """Return `Reason.LATER` or `Reason.EARLIER` where all times are off by that hour.
+    """Return `Reason.LATER` or `Reason.EARLIER` when all times are shifted by an hour; else None.
 
-    All means: of each file that would be unchanged but for its time. Files that are new, of
-    another size, or to be read whatever their time, say nothing.
+    Counted are the files that would be unchanged but for their time. Files that are new, of another
+    size, or to be read whatever their time do not matter.
 
     Parameters
     ----------
     reasons
         How many files are to be read for each reason.
     unchanged
-        How many files are as they were.
+        How many files are unchanged.
     """
     shifted = [reason for reason in _SHIFTS.values() if reasons[reason]]
     others = unchanged + reasons[Reason.MTIME] + reasons[Reason.CTIME] + reasons[Reason.INODE]

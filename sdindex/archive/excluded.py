@@ -10,7 +10,7 @@ Excludes = Callable[[str], bool]
 
 
 def checked(globs: Sequence[str]) -> tuple[str, ...]:
-    """Return globs as they are kept; an empty one stands for none.
+    """Return globs as they are stored; an empty glob stands for none.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def checked(globs: Sequence[str]) -> tuple[str, ...]:
 
 @lru_cache
 def excludes(globs: tuple[str, ...]) -> Excludes | None:
-    """Return what says whether a path is left out; None where no path is.
+    """Return a function that says whether a path is excluded; None where no path is.
 
-    The path is relative and in stored form; a folder's ends with a slash.
+    Its argument is a relative path in stored form; that of a folder ends with a slash.
     """
     if not globs:
         return None
-    from pathspec import GitIgnoreSpec  # for those who leave something out
+    from pathspec import GitIgnoreSpec  # imported only where something is excluded
 
     spec = GitIgnoreSpec.from_lines(map(_line, globs))
     return lambda path: spec.match_file(from_text(path), ())

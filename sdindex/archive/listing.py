@@ -1,4 +1,4 @@
-"""The listing of a store's folders in order: several at once, page by page, kept nowhere."""
+"""Listing the folders of an object store in order: several at once, never all in memory."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from sdindex.archive.object_stores import Object, ObjectStore, in_order
 from sdindex.archive.scan import Span, Unlooked, reason
 
 LOOK_AFTER = "look after the store, and index again"
-_LISTINGS = 16  # under way at once
-_PAGES_AHEAD = 4  # that each of them waits with
+_LISTINGS = 16  # folders that are listed at once
+_PAGES_AHEAD = 4  # pages that each of them may have ready
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A folder whose listing failed, perhaps in the middle."""
+    """A folder whose listing failed, perhaps half-way."""
 
     prefix: str
     problem: OSError
 
     def unlooked(self, path: str) -> Unlooked:
-        """Return the folder, by its path, as one that could not be looked at."""
+        """Return it as a folder that could not be looked at, with its path."""
         failing = self.problem.errno == EIO
         return Unlooked(path, reason(self.problem), failing=failing, way_out=LOOK_AFTER)
 
@@ -47,7 +47,7 @@ def in_span(store: ObjectStore, prefix: str, start: str, span: Span) -> _Listed:
 
 
 class _Stream:
-    """The listing of a folder, which is made by a thread, some pages ahead of who takes them."""
+    """The listing of a folder, made by a thread, which is a few pages ahead of the reader."""
 
     def __init__(self, store: ObjectStore, prefix: str, threads: ThreadPoolExecutor) -> None:
         self._room = Semaphore(_PAGES_AHEAD)
@@ -66,7 +66,7 @@ class _Stream:
             yield page
 
     def stop(self) -> None:
-        """Have the thread end: nobody takes the other pages."""
+        """End the thread: nobody needs the other pages."""
         self._stopped = True
         self._room.release()
 
@@ -115,11 +115,11 @@ def side_by_side(store: ObjectStore, prefix: str) -> _Listed:
         for stream in ahead:
             if isinstance(stream, _Stream):
                 stream.stop()
-        threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
+        threads.shutdown(wait=False, cancel_futures=True)  # a request that hangs is not waited for
 
 
 def _level(store: ObjectStore, prefix: str) -> Iterator[str | list[Object] | Failed]:
-    """Yield what lies in a folder, in order: objects, and folders; or in the only one in it."""
+    """Yield what lies in a folder, in order; if that is one folder alone, what lies in it."""
     try:
         while True:
             pages = store.level(prefix)

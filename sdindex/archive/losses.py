@@ -1,18 +1,18 @@
-"""Which folders lost so many images at once that a disk may be away: pure."""
+"""Which folders lost so many images at once that their disk may be away. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-# A folder that is left with some of its images, and lost fewer, was tidied up.
+# A folder that lost fewer, and still has some of its images, was tidied up by somebody.
 MANY = 10
 
 
 class Loss(NamedTuple):
     """A folder, which ends with a slash (empty: the root), and how many images it lost.
 
-    `left` is how many of those that were known in it are still there; `disk` says that a disk
-    was mounted there before.
+    `left` is how many of its known images are still there; `disk` says that a disk was mounted
+    there before.
     """
 
     folder: str
@@ -22,7 +22,7 @@ class Loss(NamedTuple):
 
 
 def by_folder(paths: Iterable[str], under: str = "") -> "Counter[str]":
-    """Return how many of some files lie below each folder: below `under`, and that itself."""
+    """Return how many of these files lie below each folder: `under`, and all folders below it."""
     below: Counter[str] = Counter()
     for folder, files in Counter(path.rpartition("/")[0] for path in paths).items():
         above = folder + "/" if folder else ""
@@ -40,24 +40,25 @@ def lossy(
     is_there: Callable[[str], bool],
     disks: Collection[str] = (),
 ) -> list[Loss]:
-    """Return the outermost folders that lost all they had, or most of it and `MANY`.
+    """Return the outermost folders that lost all their images, or most of them and at least `MANY`.
 
-    A folder that is itself gone was deleted by somebody, unless a disk was mounted there; and
-    where a disk was mounted, most is enough.
+    A folder that is gone itself was deleted by somebody, unless a disk was mounted there. Where a
+    disk was mounted, losing most images is enough, however few they are.
 
     Parameters
     ----------
     lost
-        How many images are gone below each folder: see `by_folder`.
+        How many images are gone below each folder, as `by_folder` counts them.
     present
-        Returns how many of the images known below a folder are there, at most so many.
+        Called with a folder and a number: returns how many of its known images are there, at most
+        that number.
     is_there
         Says whether a folder is still there.
     disks
-        Folders where a disk was mounted, and is not, or another one is.
+        Folders where a disk was mounted before, and now is none, or another one.
     """
     found: list[Loss] = []
-    for folder in sorted(lost):  # a folder comes before those in it, and these come together
+    for folder in sorted(lost):  # an outer folder comes before the folders in it
         if found and folder.startswith(found[-1].folder):
             continue
         gone, disk = lost[folder], folder in disks

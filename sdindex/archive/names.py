@@ -14,7 +14,7 @@ import sys
 
 _UNSTORABLE = re.compile(r"[\\\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u([0-9a-f]{4}))")
-# Control characters, what changes the direction of writing, and lone surrogates.
+# Control characters, characters that change the direction of writing, and lone surrogates.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -49,12 +49,12 @@ def from_utf8(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Return a path or message fit for a terminal or a page: nothing in it acts."""
+    """Return a path or message fit to print: what a terminal would act on is escaped."""
     return _UNPRINTABLE.sub(_escape, name)
 
 
 def absolute(root: str, path: str) -> str:
-    """Return the location of a file, as ``os`` functions take it, from its stored path."""
+    """Return the absolute location of a file, as ``os`` functions take it, from its stored path."""
     name = path if _IS_UTF8 and "\\" not in path else from_text(path)  # nearly every one
     end = os.sep
     location = f"{root}{name}" if root.endswith(end) else f"{root}{end}{name}"

@@ -6,22 +6,21 @@ from functools import cache, lru_cache
 
 from sdindex.archive.names import as_utf8
 
-# The version of the rule, kept beside the keys: whoever changes what `sort_key` returns raises it,
-# and the keys of every archive are made anew at its next update.
+# The version of the rule, stored with the keys. Raise it when `sort_key` returns other keys: each
+# archive's keys are then made anew at its next update.
 SORT_RULE = 1
 
-_END = b"\0"  # sorts before anything: no file name has a zero byte
-_LONG = 0xFF  # a length byte that announces four more
+_END = b"\0"  # sorts before all other bytes: no file name has a zero byte
+_LONG = 0xFF  # a length byte that says that four more follow
 
 
 def sort_key(path: str) -> bytes:
     """Return bytes that sort as natsort sorts `path` by default, ties by the path's own bytes.
 
-    natsort normalises to NFD and compares text and numbers in turn. The key is the same
-    sequence: each text as UTF-8 and a zero byte, each number as its length and its digits
-    without leading zeros, a zero byte where it ends, then the path as it is on disk.
-    ``re.split`` with one group gives text first, last and between any two numbers, so no
-    two keys can be confused.
+    natsort normalises to NFD and compares text and numbers in turn. The key is the same sequence:
+    each text as UTF-8 and a zero byte, each number as its length and its digits without leading
+    zeros, a zero byte where it ends, then the path as it is on disk. ``re.split`` with one group
+    gives a text first, last and between any two numbers, so that no two paths have the same key.
 
     Parameters
     ----------
@@ -34,22 +33,22 @@ def sort_key(path: str) -> bytes:
 
 
 def ends_with(key: bytes, path: str) -> bool:
-    """Say whether a key ends as the key of a path does, with the path itself."""
+    """Say whether a key ends with this path, as the key of the path does."""
     return key.endswith(_END + _tie(as_utf8(path)))
 
 
 def folder_key(folder: str) -> bytes:
-    """Return what the sort keys of all that is in a folder begin with, and of nothing else.
+    """Return the beginning that the sort keys of all files in a folder have, and no other keys.
 
-    Only a folder whose name differs in nothing but how a number or a letter is written has the
-    same. `folder` is empty, or a path as that of `sort_key`.
+    Two folders have the same only where their names differ in how a number or a letter is written
+    (``cam1``, ``cam01``). `folder` is empty, or a path as `sort_key` takes it.
     """
     return _of_folder(as_utf8(f"{folder}/")) if folder else b""
 
 
 @lru_cache(maxsize=256)  # the images of a folder come together
 def _of_folder(folder: str) -> bytes:
-    """Return what keys begin with; the text that ends in the slash goes on in a file's name."""
+    """Return the beginning of keys; its last text is open, as the file's name continues it."""
     return _natural(folder)[: -len(_END)] if folder else b""
 
 
@@ -73,16 +72,16 @@ def _number(digits: str) -> bytes:
 def _tie(path: str) -> bytes:
     try:
         return path.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate that stands for no byte: only Windows has them
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte, as only Windows has them
         return path.encode("utf-8", "surrogatepass")
 
 
 @cache
 def _numbers() -> re.Pattern[str]:
-    """Return what finds numbers: natsort's own idea of them.
+    """Return the pattern of numbers, as natsort has it.
 
     A run of decimal digits of any script, or one lone digit that is no decimal, such as a
-    superscript two. It is asked when a key is made: most samples need none.
+    superscript two. Made when the first key is: drawing a sample needs none.
     """
     from natsort import ns, numeric_regex_chooser
 

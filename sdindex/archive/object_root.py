@@ -1,11 +1,10 @@
-"""Archives behind a URL: a bucket, or part of one, as a root.
+"""`ObjectRoot`: an archive behind a URL, such as a bucket of S3 or a folder of one.
 
-What tells an object's content is its size and its ETag, or what else the store has for it. The
-ETag is stored as a number, its hash's first 64 bits, where a disk's file has its inode: so a
-state is four numbers for every root, compared as such a million times a second. Until it is
-read, the ETag itself goes with what a listing found: an object is asked for as of that one
-(``If-Match``), and what else is read of it, too. Of an image that is known, and copied or
-shown, the answer's own ETag tells which content it is.
+An object is unchanged when its size and its ETag are (or what the store has in place of an ETag).
+The index stores the first 64 bits of the ETag's hash in the column of a file's inode: so a state is
+four numbers for every root, and a million are compared in a second. A listing also gives the ETag
+itself, and the object is then requested with it (``If-Match``), so that what is read is what was
+listed. When a known image is copied or shown, the ETag in the answer tells its content.
 """
 
 import os
@@ -27,7 +26,7 @@ from sdindex.archive.scan import ALL_PATHS, Found, Links, Passed, Span, Unlooked
 from sdindex.archive.state import BY_VERSION, FileState, FoundFile, folded
 from sdindex.errors import ArchiveError
 
-_LOOKS = 32  # requests at once for the states of single objects
+_LOOKS = 32  # requests at once, when single objects are looked at
 
 
 def object_root(url: str) -> "ObjectRoot":
@@ -36,7 +35,7 @@ def object_root(url: str) -> "ObjectRoot":
     Raises
     ------
     ArchiveError
-        When it holds a password, or names no bucket.
+        When the URL holds a password, or names no bucket.
     """
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
@@ -60,7 +59,7 @@ def object_root(url: str) -> "ObjectRoot":
 class ObjectRoot:
     """A bucket, or a folder of it, by its URL, such as ``s3://bucket/season 1``.
 
-    Where a `version` is given, an object is read as of that one.
+    With a `version`, an object is read only while it has that ETag.
     """
 
     url: str
@@ -73,7 +72,7 @@ class ObjectRoot:
 
     @property
     def _start(self) -> str:
-        """Return what the keys of all its objects start with."""
+        """Return the beginning of the keys of all its objects."""
         path = self.url.partition("://")[2].partition("/")[2]
         return f"{path}/" if path else ""
 
@@ -86,11 +85,11 @@ class ObjectRoot:
         return True
 
     def at_version(self, version: str) -> "ObjectRoot":
-        """Return the root of which an object is read as of that version alone."""
+        """Return the same root with a version: an object is read only while it has that ETag."""
         return ObjectRoot(self.url, version)
 
     def compared(self, *, strict: bool) -> tuple[str, ...]:
-        """Return what of a state tells whether an object has changed: all there is to tell it."""
+        """Return the fields that are compared: size and ETag, strict or not."""
         return BY_VERSION
 
     def scan(
@@ -121,7 +120,7 @@ class ObjectRoot:
             yield sorted_out.tally.seen
 
     def look_at(self, paths: Iterable[str]) -> Iterator[Found]:
-        """Yield the objects of a list that are there, in the order of `scan`."""
+        """Yield the listed objects that are there, in the order of `scan`."""
 
         def look(path: str) -> list[FoundFile] | Unlooked | None:
             try:
@@ -141,39 +140,39 @@ class ObjectRoot:
             threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
 
     def links(self, under: str) -> Links:
-        """Return a memory of links: there are none."""
+        """Return a record of links: a store has none."""
         return Links()
 
     def state(self, path: str) -> FileState:
-        """Return what the store says of an object, without reading it."""
+        """Return the state of an object, without reading it."""
         return _state(self._store.look(self._key(path)))
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Read an object, or its first bytes: the others when they are asked for."""
+        """Open an object: its first `head` bytes are read now, the others when they are needed."""
         content, said = self._store.get(self._key(path), 0, head, self.version)
         return ObjectFile(content, said, lambda start: self._rest_of(said, start))
 
     def fetched(self, path: str, head: int | None = None) -> "Fetched":
-        """Return an object that is read, or its first bytes; it can be sent to a worker."""
+        """Return an object, its first `head` bytes read (or all); it can be sent to a worker."""
         content, said = self._store.get(self._key(path), 0, head, self.version)
         return Fetched(content, said)
 
     def state_of(self, file: BinaryIO) -> FileState:
-        """Return the state of what was read: an answer is of one content, whatever came later."""
+        """Return the state of the content that was read, even if the object was replaced since."""
         return cast("ObjectFile", file).state
 
     def _rest_of(self, said: Object, start: int) -> bytes:
-        """Return an object's bytes from `start` on; an OSError where it is not what it was."""
+        """Return an object's bytes from `start` on; an OSError where it was replaced since."""
         return self._store.get(said.key, start, None, said.version)[0]
 
     def identity(self, under: str = "") -> tuple[int, ...]:
-        """Return a number for the name of the folder: a name means one folder of a store."""
+        """Return a number made of the folder's name: in a store, a name means one folder."""
         key = self._key(under)
         folder = f"{key}/" if key and not key.endswith("/") else key
         if any(page.objects or page.folders for page in self._store.level(folder)):
             return (version_number(self.location(under)),)
         if folder:
-            self._store.look(folder[:-1])  # raises where it is no object, either
+            self._store.look(folder[:-1])  # raises where there is no such object, either
             raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
         raise FileNotFoundError(ENOENT, NOTHING)
 
@@ -182,7 +181,7 @@ class ObjectRoot:
         return f"{self.url}/{from_text(path.removesuffix('/'))}" if path else self.url
 
     def absolute(self) -> str:
-        """Return the URL: it always says all."""
+        """Return the URL, which is always absolute."""
         return self.url
 
     def real(self) -> str:
@@ -194,7 +193,7 @@ class ObjectRoot:
         return "/".join(self.url.split("/")[:3])
 
     def within(self, location: str) -> str | None:
-        """Return the path of what is at a URL."""
+        """Return a URL as a path below the root."""
         if location == self.url:
             return ""
         start = f"{self.url}/"
@@ -207,7 +206,7 @@ class ObjectRoot:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An object of which the first bytes are here: a worker needs no store to read it."""
+    """An object whose first bytes, or all, were fetched: a worker reads it without the store."""
 
     content: bytes
     said: Object
@@ -218,11 +217,11 @@ class Fetched:
         return True
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Open the object; NotFetchedError is raised by who reads what is not here."""
+        """Open the object; reading beyond the fetched bytes raises NotFetchedError."""
         return ObjectFile(self.content, self.said, _not_here)
 
     def state_of(self, file: BinaryIO) -> FileState:
-        """Return the state of what was read."""
+        """Return the state of the content that was fetched."""
         return cast("ObjectFile", file).state
 
 
@@ -231,7 +230,7 @@ def _not_here(_: int) -> bytes:
 
 
 class ObjectFile(BytesIO):
-    """An object's bytes; those that are not here are asked for, all at once, when they are read."""
+    """An object as a file: when a byte beyond the first ones is read, all others are requested."""
 
     def __init__(self, content: bytes, said: Object, rest: Callable[[int], bytes]) -> None:
         super().__init__(content)
@@ -256,7 +255,7 @@ class ObjectFile(BytesIO):
         return super().seek(offset, whence)
 
     def _fill(self, size: int | None) -> None:
-        """Have the bytes here that are to be read."""
+        """Request the other bytes, where the next `size` go beyond the first ones."""
         at = self.tell()
         wanted = self.state.size if size is None or size < 0 else at + size
         if min(wanted, self.state.size) <= self._here:
@@ -273,19 +272,19 @@ def _state(said: Object) -> FileState:
 
 
 def version_number(text: str) -> int:
-    """Return what of an object's ETag is stored as its inode."""
+    """Return the number that is stored, as the inode, for an object's ETag."""
     return int.from_bytes(sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], signed=True)
 
 
 class _SortedOut:
-    """Tells images among objects that come in order, and what is passed over."""
+    """Sorts listed objects, which come in order, into images and what is passed over."""
 
     def __init__(self, start: str, span: Span, excluded: tuple[str, ...]) -> None:
         self.tally = Tally(excludes(excluded))
         self._start = start
         self._span = span
-        self._folder: str | None = None  # of the object before
-        self._passed: str | None = None  # the folder that it lies in and that is passed over
+        self._folder: str | None = None  # key of the object before
+        self._passed: str | None = None  # folder of that object, where it is passed over
 
     def found(self, objects: Iterable[Object]) -> Iterator[list[FoundFile] | Passed]:
         """Yield images in runs, and between them what is passed over."""
@@ -323,7 +322,7 @@ class _SortedOut:
         return None
 
     def _passed_over(self, folder: str, before: str | None) -> str | None:
-        """Return the outermost folder that is passed over: this, or one that it lies in."""
+        """Return the outermost folder around an object that is passed over: litter, or excluded."""
         if before is not None and folder.startswith(before):
             return before
         parts = folder.split("/")[:-1]

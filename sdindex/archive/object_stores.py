@@ -1,10 +1,9 @@
-"""Buckets and servers, asked through fsspec: pages of a listing, an object's bytes, its state.
+"""Object stores, such as a bucket, through fsspec: listings, objects' bytes and states.
 
-fsspec, and not obstore alone: it knows every store that people name (and their ways to log in),
-and keys such as ``a//b.jpg`` or ``../c.jpg``, on one of which obstore's listing fails as a
-whole. S3 is asked for pages and bytes by fsspec's own client, as fsspec's files tell neither an
-object's ETag nor take ``If-Match``, and its listings are kept in memory as a whole. Objects of
-plain names are read through obstore where it is there: see `sdindex.archive.s3_obstore`.
+fsspec knows every kind of store that people name, with its ways to log in, and keys such as
+``a//b.jpg`` or ``../c.jpg``; one such key makes obstore's listing fail. For S3, fsspec's client is
+called: fsspec's files neither tell an ETag nor take ``If-Match``, and listings are kept in memory.
+Objects of plain names are read through obstore (`sdindex.archive.s3_obstore`).
 """
 
 import time
@@ -20,7 +19,7 @@ from sdindex.archive.names import printable
 from sdindex.archive.s3_obstore import ObstoreReads
 from sdindex.errors import ArchiveError
 
-# What brings the package for each kind of URL; others are named by fsspec itself.
+# The extra that installs the package for a kind of URL; fsspec itself names other packages.
 EXTRAS = {
     "s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs",
     "az": "azure", "abfs": "azure", "abfss": "azure", "memory": "s3",
@@ -33,15 +32,15 @@ _LOG_IN = {
     "FSSPEC_GS_TOKEN=anon",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and log in with: az login",
 }
-REQUESTS = 64  # under way at once, at most, to one store: so many connections are kept open
+REQUESTS = 64  # requests at once to one store, at most: so many connections are kept open
 TRIES = 5
-FIRST_PAUSE = 0.25  # seconds before the second try; twice as long before each one after it
+FIRST_PAUSE = 0.25  # seconds before the second try; before each later one twice as long as before
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
 NOTHING = "nothing is there"
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _NO_ENTRY = frozenset({401, 403})
-_EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})  # 400, in S3
-_COLD = "InvalidObjectState"  # 403, in S3: it lies on tape, or the like
+_EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})  # status 400 in S3
+_COLD = "InvalidObjectState"  # status 403 in S3: the object is on tape, or the like
 _NOTHING_THERE = frozenset({404, 410})
 _CHANGED = 412
 _NO_SUCH_RANGE = 416
@@ -50,7 +49,7 @@ Answer = TypeVar("Answer")
 
 
 class Object(NamedTuple):
-    """What a store says of an object: `version` is its ETag, or what else tells its content."""
+    """An object: its key, size and time, and its `version`: the ETag, or what stands for one."""
 
     key: str
     size: int
@@ -59,14 +58,14 @@ class Object(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Part of a listing: its objects, and the keys that folders begin with, both in order."""
+    """A part of a listing: its objects, and the folders (beginnings of keys), both in order."""
 
     objects: list[Object]
     folders: list[str]
 
 
 class ObjectStore(Protocol):
-    """A bucket, or what else has objects by keys. Whatever it refuses is an OSError."""
+    """A bucket, or whatever else has objects with keys. Whatever it refuses is an OSError."""
 
     def level(self, prefix: str) -> Iterator[Page]:
         """Yield what lies in a folder, not below its folders, in pages in order."""
@@ -87,12 +86,12 @@ class ObjectStore(Protocol):
 
 @lru_cache(maxsize=8)
 def store_of(scheme: str, bucket: str) -> ObjectStore:
-    """Return the store of a kind of URL, and the bucket, or host, that is named in it.
+    """Return the object store for a URL's scheme and its bucket, or host.
 
     Raises
     ------
     ArchiveError
-        When a package is missing, or nothing is known of such URLs.
+        When a package is missing, or fsspec knows no such URLs.
     """
     try:
         import fsspec
@@ -101,7 +100,7 @@ def store_of(scheme: str, bucket: str) -> ObjectStore:
     options: dict[str, Any] = {"use_listings_cache": False}
     if scheme in _S3:
         options["config_kwargs"] = {
-            "retries": {"max_attempts": 0},  # they are made here, for every kind of store
+            "retries": {"max_attempts": 0},  # retries are made here, for every kind of store
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": ANSWER_SECONDS,
             "max_pool_connections": REQUESTS,
@@ -160,7 +159,7 @@ class S3:
             asked["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             answer = self._ask("get_object", Key=key, **asked)
-        except _EmptyError:  # it has no first byte
+        except _EmptyError:  # an empty object has no first byte
             answer = self._ask("get_object", Key=key)
         return answer["Body"], _of_s3(key, answer)
 
@@ -210,7 +209,7 @@ class S3:
 
 
 class FsspecStore:
-    """What else fsspec knows: an object may be listed, looked at and read by parts."""
+    """Any other store of fsspec's whose objects can be listed, looked at and read in parts."""
 
     def __init__(self, files: Any, url: str) -> None:
         self._files = files
@@ -224,7 +223,7 @@ class FsspecStore:
         objects, folders = [], []
         for entry in entries:
             name = str(entry["name"])
-            if name.rstrip("/") == folder:  # it is a file itself, or the folder's own mark
+            if name.rstrip("/") == folder:  # the folder is an object itself, or has one as its mark
                 continue
             key = name.removeprefix(self._base)
             if entry["type"] == "directory":
@@ -292,7 +291,7 @@ def patiently(question: Callable[[], Answer], scheme: str) -> Answer:
     Raises
     ------
     OSError
-        When it refuses, or is busy each time. What is refused is told from what is not there.
+        When it refuses, or is busy each time; FileNotFoundError where there is no such object.
     """
     pause = FIRST_PAUSE
     for tries_left in reversed(range(TRIES)):
@@ -308,11 +307,11 @@ def patiently(question: Callable[[], Answer], scheme: str) -> Answer:
 
 
 class _EmptyError(OSError):
-    """An object has none of the bytes that were asked for."""
+    """An object has none of the bytes that were requested."""
 
 
 def _told(problem: Exception, scheme: str, *, again: bool) -> BaseException | None:
-    """Return what a problem is to those who asked; None where they may ask again."""
+    """Return the error to be raised for a store's; None where the request may be made again."""
     status, said = _status(problem)
     if status in _NOTHING_THERE or isinstance(problem, FileNotFoundError | NotADirectoryError):
         is_bucket = said == "NoSuchBucket"
@@ -346,7 +345,7 @@ def _told(problem: Exception, scheme: str, *, again: bool) -> BaseException | No
 
 
 def _status(problem: BaseException | None) -> tuple[int | None, str]:
-    """Return the HTTP status of an answer that a client made a problem of, and its code."""
+    """Return the HTTP status and the error code in an exception of a client."""
     while problem is not None:
         answer = getattr(problem, "response", None)
         if isinstance(answer, dict):
@@ -354,7 +353,7 @@ def _status(problem: BaseException | None) -> tuple[int | None, str]:
             return status, str(answer.get("Error", {}).get("Code", ""))
         for name in ("status", "status_code", "code"):
             status = getattr(problem, name, None)
-            # What aiohttp has of this name tells that an answer was cut short.
+            # aiohttp's error of this name means that an answer was cut short.
             if isinstance(status, int) and "http_exceptions" not in type(problem).__module__:
                 return status, str(getattr(problem, "error_code", "") or "")
         problem = problem.__cause__
@@ -388,7 +387,7 @@ def _of_any(key: str, said: dict[str, Any]) -> Object:
 
 
 def _nanoseconds(when: Any) -> int:
-    """Return a time, as one of the many ways to write one, in nanoseconds since 1970; or 0."""
+    """Return a time, however a store writes it, in nanoseconds since 1970; 0 where it is none."""
     if isinstance(when, str):
         try:
             when = datetime.fromisoformat(when)

@@ -1,8 +1,8 @@
-"""Where an archive's images are: they are listed, opened and stat'ed through a root alone.
+"""`Root`: where an archive's images are. They are listed, opened and stat'ed through it alone.
 
-Adding a kind of root is a class with the methods of `Root` that passes
-``tests/contracts/test_root.py``, and a line in `KINDS`: what its locations look like, and
-which lies in which, is for the root alone to say.
+To add a kind of root, write a class with the methods of `Root` that passes
+``tests/contracts/test_root.py``, and add a line to `KINDS`. Nothing else knows what locations look
+like, or which location lies in which.
 """
 
 import errno
@@ -20,26 +20,26 @@ from sdindex.archive.names import absolute, from_text, is_inside, to_text
 from sdindex.archive.scan import ALL_PATHS, Found, Links, Span
 from sdindex.archive.state import BY_ALL, BY_TIME, FileState
 
-Identity = tuple[int, ...]  # what tells a folder from another that is mounted over it
+Identity = tuple[int, ...]  # numbers by which a folder differs from another that is mounted over it
 
 
 class NotFetchedError(Exception):
-    """More of a file is read than was fetched."""
+    """Something beyond the fetched bytes of a file was read."""
 
 
 class Files(Protocol):
-    """What opens files by their paths: a root, or one of its files that was fetched."""
+    """Opens files by their paths: a root, or one file that was fetched from it."""
 
     @property
     def is_far(self) -> bool:
         """Say whether its files are fetched before they are read, many at once.
 
-        What was fetched is of one content, whatever is written at the same time.
+        What was fetched is one content, even if the file is replaced meanwhile.
         """
         ...
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Open a file for reading; `head` is how many bytes will do, as a rule, from its start."""
+        """Open a file for reading; `head` is how many bytes from its start are mostly enough."""
         ...
 
     def state_of(self, file: BinaryIO) -> FileState:
@@ -50,8 +50,8 @@ class Files(Protocol):
 class Root(Files, Protocol):
     """The folder of an archive, on a disk or elsewhere; it can be pickled for a worker.
 
-    Every path is relative to the root and in stored form, see `sdindex.archive.names`. What
-    the system refuses is an OSError, and FileNotFoundError where there is nothing.
+    Every path is relative to the root and in stored form: see `sdindex.archive.names`. Where the
+    system refuses, an OSError is raised; FileNotFoundError where there is no such file.
     """
 
     def scan(
@@ -70,7 +70,7 @@ class Root(Files, Protocol):
         ...
 
     def links(self, under: str) -> Links:
-        """Return a memory of the links that one scan below a folder meets."""
+        """Return a new record of the links that one scan below a folder follows."""
         ...
 
     def state(self, path: str) -> FileState:
@@ -78,16 +78,17 @@ class Root(Files, Protocol):
         ...
 
     def fetched(self, path: str, head: int | None = None) -> Files:
-        """Return what opens a file in a worker: its bytes, or the first, where it is far.
+        """Return what a worker opens a file with: the root or, where files are far, its bytes.
 
-        Whoever reads more than these gets a NotFetchedError.
+        Of a far file, only the first `head` bytes are fetched; reading more raises NotFetchedError.
         """
         ...
 
     def at_version(self, version: str) -> "Root":
-        """Return the root of which a file is opened as of that version alone.
+        """Return the same root, through which a file opens only while it has that version.
 
-        Whoever opens another one gets an OSError. A disk has no versions.
+        Else opening it raises an OSError. A disk has no versions: there, the root itself is
+        returned.
         """
         ...
 
@@ -96,7 +97,7 @@ class Root(Files, Protocol):
         ...
 
     def identity(self, under: str = "") -> Identity:
-        """Return numbers that differ for another folder of the same name (or of a folder below it).
+        """Return numbers that change when another folder gets the root's name, or that of `under`.
 
         Raises
         ------
@@ -118,11 +119,11 @@ class Root(Files, Protocol):
         ...
 
     def outermost(self) -> str:
-        """Return the location of the folder that all on its disk lies in."""
+        """Return the location of the top folder of the disk, or the bucket."""
         ...
 
     def within(self, location: str) -> str | None:
-        """Return the path of what is at a location: empty for the root, None outside of it."""
+        """Return a location as a path below the root: empty for the root, None outside."""
         ...
 
     def stored(self) -> str:
@@ -137,7 +138,7 @@ class LocalRoot:
     folder: str
 
     def __post_init__(self) -> None:
-        """Write its name as this system does: it is stored with forward slashes."""
+        """Turn the forward slashes of a stored name into this system's own."""
         object.__setattr__(self, "folder", os.path.normpath(self.folder))
 
     def scan(
@@ -156,7 +157,7 @@ class LocalRoot:
         return scan.look_at(self.folder, paths)
 
     def links(self, under: str) -> Links:
-        """Return a memory of the links that one scan below a folder meets."""
+        """Return a new record of the links that one scan below a folder follows."""
         return Links(self.folder, self.location(under))
 
     def state(self, path: str) -> FileState:
@@ -177,11 +178,11 @@ class LocalRoot:
         return self
 
     def compared(self, *, strict: bool) -> tuple[str, ...]:
-        """Return size and time, and all there is where it is `strict`."""
+        """Return size and mtime, and with `strict` also ctime and inode."""
         return BY_ALL if strict else BY_TIME
 
     def open(self, path: str, head: int | None = None) -> BinaryIO:
-        """Open a file for reading; what is no file any more, such as a pipe, is not there."""
+        """Open a file for reading; FileNotFoundError for what is no file, such as a pipe."""
         return open(self.location(path), "rb", opener=_opened_file)
 
     def state_of(self, file: BinaryIO) -> FileState:
@@ -214,11 +215,11 @@ class LocalRoot:
         return os.path.realpath(self.folder)
 
     def outermost(self) -> str:
-        """Return the location of the folder that all on its disk lies in."""
+        """Return the location of the top folder of the disk, or the bucket."""
         return Path(self.folder).anchor
 
     def within(self, location: str) -> str | None:
-        """Return the path of what is at a location: empty for the root, None outside of it."""
+        """Return a location as a path below the root: empty for the root, None outside."""
         if not is_inside(location, self.folder):
             return None
         return to_text(location[len(self.folder) :].strip(os.sep).replace(os.sep, "/"))
@@ -229,7 +230,7 @@ class LocalRoot:
 
 
 def _opened_file(location: str, flags: int) -> int:
-    """Open a file; a pipe would have this process wait for whoever writes into it."""
+    """Open a file without waiting: a pipe would wait for somebody who writes into it."""
     descriptor = os.open(location, flags | getattr(os, "O_NONBLOCK", 0))
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -239,7 +240,7 @@ def _opened_file(location: str, flags: int) -> int:
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
-# The kinds of roots, by what their locations begin with; the first that fits is taken.
+# The kinds of roots, by the beginning of their locations; the first that fits is taken.
 KINDS: list[tuple[str, Callable[[str], Root]]] = [("", LocalRoot)]
 
 
@@ -253,7 +254,7 @@ def root_of(location: str) -> Root:
     """
     kind = next(kind for start, kind in KINDS if location.startswith(start))
     if kind is LocalRoot and _URL.match(location):
-        from sdindex.archive.object_root import object_root  # who has disks alone needs none of it
+        from sdindex.archive.object_root import object_root  # imported only where there is a URL
 
         return object_root(location)
     return kind(location)
@@ -265,24 +266,23 @@ def root_at(name: str) -> Root:
 
 
 def stored_root(text: str) -> Root:
-    """Return the root that is stored as that text; see `Root.stored`."""
+    """Return the root whose `stored` text this is."""
     return root_of(from_text(text))
 
 
 @contextmanager
 def made_by(kind: Callable[[str], Root], start: str = "") -> Iterator[None]:
-    """Have `root_of` make another kind of root while the block runs.
+    """Have `root_of` return another kind of root while the block runs.
 
-    For whoever brings a kind of root of their own, and for tests and benchmarks: a disk that
-    fails or is slow is a root, too. Workers are handed the root itself, and need no such
-    block.
+    For programs with a kind of root of their own, and for tests and benchmarks: a disk that fails
+    or is slow is a root, too. Workers get the root itself, and need no such block.
 
     Parameters
     ----------
     kind
         Makes a root of a location.
     start
-        The beginning of the locations that it is for; all by default.
+        Only locations that begin so; all by default.
     """
     added = (start, kind)
     KINDS.insert(0, added)

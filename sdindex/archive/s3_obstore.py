@@ -1,8 +1,8 @@
-"""Objects of S3 read through obstore, where it is installed: a tenth of the time of s3fs.
+"""Reading objects of S3 through obstore, where it is installed: in a tenth of s3fs's time.
 
-It is asked first for keys of plain names, as it takes no others (nor lists a bucket that has
-any), and only what it gives is taken: whatever it refuses is asked of s3fs, which tells why. It
-has the server, the region and the credentials of s3fs.
+obstore is asked first, but only for keys of plain names: it takes no others, and cannot list a
+bucket that has any. Whatever it refuses is asked of s3fs, whose error tells why. Server, region and
+credentials are those of s3fs.
 """
 
 import logging
@@ -15,11 +15,11 @@ from sdindex.archive.names import printable
 log = logging.getLogger("sdindex")
 
 _PLAIN = re.compile(r"(?:[\w() -][\w.() -]*/)*[\w() -][\w.() -]*", re.ASCII)
-_HOLD = timedelta(minutes=5)  # that credentials which end are kept
+_HOLD = timedelta(minutes=5)  # for which credentials that expire are kept
 
 
 class ObstoreReads:
-    """Reads the objects of a bucket; obstore must be installed."""
+    """Reads objects of one bucket; obstore must be installed."""
 
     def __init__(self, files: Any, bucket: str, connect_seconds: float, seconds: float) -> None:
         from fsspec.asyn import sync
@@ -53,7 +53,7 @@ class ObstoreReads:
     def get(
         self, key: str, start: int, end: int | None, version: str
     ) -> tuple[bytes, dict[str, Any]] | None:
-        """Return an object's bytes and what S3 says of it; None where s3fs is to be asked."""
+        """Return an object's bytes and its attributes in S3; None where s3fs is to be asked."""
         if self._store is None or not _PLAIN.fullmatch(key):
             return None
         asked: dict[str, Any] = {"if_match": version} if version else {}
@@ -64,7 +64,7 @@ class ObstoreReads:
             content = bytes(answer.bytes())
         except (self._problem, ValueError) as problem:
             is_of_object = isinstance(problem, self._of_the_object)
-            if not (self._works or is_of_object):  # perhaps the bucket is in another region
+            if not (self._works or is_of_object):  # the bucket may be in another region
                 log.info("obstore is not used: %s", printable(str(problem).partition("\n")[0]))
                 self._store = None
             return None

@@ -1,4 +1,4 @@
-"""List a folder's image files, each with its state, without opening any."""
+"""Listing the image files of a folder, each with its state, without opening any."""
 
 import errno
 import os
@@ -15,16 +15,17 @@ from sdindex.archive.names import absolute, is_inside, to_text
 from sdindex.archive.state import FileState, FoundFile, folded
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-# Gone since the folder was listed, or a link to nothing, through a file, or to itself.
+# What the system says of a file that is gone since it was listed, and of a link that leads nowhere,
+# through a file, or to itself.
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-# What a disk, a cable or a server says that fails, whatever is asked for.
+# What the system says when the disk, cable or server fails, whatever file is asked for.
 _FAILING = {
     getattr(errno, name, None)
     for name in ("EIO", "ENXIO", "ENODEV", "ENOTCONN", "ESTALE", "ETIMEDOUT", "EHOSTDOWN",
                  "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENOMEDIUM", "EREMOTEIO")
 }  # fmt: skip
 READABLE = "make it readable and index again"
-# What Windows lists of a file may be out of date, and has no inode.
+# On Windows, a listing may give states that are out of date, and without an inode.
 _status: Callable[["os.DirEntry[str]"], os.stat_result] = (
     os.stat if sys.platform == "win32" else os.DirEntry.stat
 )
@@ -34,10 +35,10 @@ _new_tuple = tuple.__new__  # makes a named tuple without going through its own 
 class Unlooked(NamedTuple):
     """A folder or file that could not be looked at.
 
-    `path` ends with a slash where it is a folder, and then stands for all that is below it.
-    `only_if_known` says that it is of no account where the index knows nothing of it: a link
-    that leads nowhere is either litter, or the way to a disk that is not mounted. `failing`
-    says that the disk failed, and did not refuse this file alone; `way_out` what to do.
+    The `path` of a folder ends with a slash, and stands for all below it. With `only_if_known` it
+    matters only where the index knows images of it: a link that leads nowhere is either litter, or
+    leads to a disk that is not mounted. `failing` says that the disk failed, and did not refuse
+    this file alone; `way_out` says what to do.
     """
 
     path: str
@@ -53,7 +54,7 @@ class TooLong(NamedTuple):
     path: str
 
     def if_known(self) -> Unlooked:
-        """Return what it is where the index knows it: the archive was moved further down."""
+        """Return it as one that could not be looked at, where known: its folder was moved down."""
         shorten = "shorten the names of its folders and index again"
         return Unlooked(self.path, "its name is longer than this system opens", way_out=shorten)
 
@@ -61,7 +62,7 @@ class TooLong(NamedTuple):
 class Mounted(NamedTuple):
     """A folder that is on another device than the folder above it; `path` ends with a slash.
 
-    The root is empty. `device` is a number, which may be another one after a restart.
+    The path of the root is empty. `device` is the device's number, which may change at a restart.
     """
 
     path: str
@@ -75,19 +76,19 @@ class Linked(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """A file, or a folder with a slash at its end, that is there and is not looked at."""
+    """A file or folder that is passed over; the path of a folder ends with a slash."""
 
     path: str
 
 
 class OfOthers(NamedTuple):
-    """So many files that are there, and are read by other jobs: see `sdindex.archive.shards`."""
+    """So many files that belong to the shards of other jobs: see `sdindex.archive.shards`."""
 
     files: int
 
 
 class Span(NamedTuple):
-    """The stored paths from `start` up to, without it, `end`; without an end where it is None."""
+    """The stored paths from `start` to before `end`; None is no end."""
 
     start: str = ""
     end: str | None = None
@@ -97,7 +98,7 @@ class Span(NamedTuple):
         return self.start <= path and (self.end is None or path < self.end)
 
     def touches(self, folder: str) -> bool:
-        """Say whether a path below a folder, which ends with a slash, may lie in it."""
+        """Say whether a path below a folder may lie in it; `folder` ends with a slash."""
         return self.start.startswith(folder) or self.holds(folder)
 
     def covers(self, folder: str) -> bool:
@@ -109,17 +110,17 @@ ALL_PATHS = Span()
 
 
 class Links:
-    """The links to folders that a scan meets: it enters each folder behind them once.
+    """The links to folders that a scan follows: each folder behind them is entered once.
 
-    A link is entered where it leads out of the archive to a folder that no other link has
-    led to: so loops end, and no file is found twice.
+    A link is followed when it leads out of the archive, to a folder that no other link led to: so
+    loops end, and no file is found twice.
     """
 
     def __init__(self, *folders: str) -> None:
         self._entered = [os.path.realpath(folder) for folder in folders]
 
     def is_new(self, link: str) -> bool:
-        """Say whether a link is to be entered, and remember where it leads."""
+        """Say whether a link is to be followed, and remember where it leads."""
         folder = os.path.realpath(link)
         if any(is_inside(folder, other) or is_inside(other, folder) for other in self._entered):
             return False
@@ -128,7 +129,7 @@ class Links:
 
 
 def is_image(name: str) -> bool:
-    """Say whether a file of that name is considered at all."""
+    """Say whether a file has an image's suffix."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
@@ -145,10 +146,10 @@ def scan(
 ) -> Iterator[Found]:
     """Yield the image files below a folder, in the order of their stored paths' bytes.
 
-    They come in runs of files that follow each other in one folder: what is done for a run
-    at once is fast. A link to a file counts as a file. The order is that of a database's
-    index on the path, so that both can be read side by side; memory is that of the largest
-    single folder. Litter is passed over; what else is there comes last, counted.
+    They come in runs of files that follow each other in one folder, as working on whole runs is
+    fast. A link to a file counts as a file. The order is that of the index's rows by path, so that
+    both are compared in one pass; only the largest single folder is in memory. Litter is passed
+    over; what else is there is counted, and comes last.
 
     Parameters
     ----------
@@ -159,10 +160,9 @@ def scan(
     span
         Only these paths; all by default.
     links
-        Which links to folders are followed. None are where it is not given: they are
-        yielded, in their order.
+        The links followed so far. Without it none is followed: links are yielded, in their order.
     excluded
-        Globs of what is left out: see `sdindex.archive.excluded`.
+        Globs of what is excluded: see `sdindex.archive.excluded`.
     """
     top = absolute(root, under)
     device = _device(top)
@@ -191,7 +191,7 @@ def scan(
 
 
 def look_at(root: str, paths: Iterable[str]) -> Iterator[Found]:
-    """Yield the files of a list, in stored form, that are there; in the order of `scan`."""
+    """Yield the listed files that are there, in the order of `scan`; `paths` are in stored form."""
     for path in sorted(paths):
         try:
             status = os.stat(absolute(root, path))
@@ -222,14 +222,14 @@ def _device(folder: str) -> int | None:
         return None
 
 
-_Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and itself
+_Subfolder = tuple[str, "os.DirEntry[str]"]  # its path with a slash, and the folder's entry
 _Other = Unlooked | TooLong | Passed | _Subfolder
 
 
 def _contents(
     location: str, prefix: str, span: Span, tally: Tally
 ) -> Iterator[list[FoundFile] | _Other]:
-    """Yield the contents of a folder: runs of files, and the folders between them."""
+    """Yield runs of the files in a folder, and between them its folders, in order."""
     try:
         files, others = _listed(location, prefix, None if span.covers(prefix) else span, tally)
     except OSError as problem:
@@ -250,9 +250,9 @@ def _contents(
 def _listed(
     location: str, prefix: str, span: Span | None, tally: Tally
 ) -> tuple[list[FoundFile], list[_Other]]:
-    """Return a folder's images, and its subfolders and what could not be looked at.
+    """Return a folder's images; and its subfolders, with what could not be looked at.
 
-    The loop that a million unchanged files go through: each call in it counts.
+    A million unchanged files go through this loop: each call in it costs.
     """
     files: list[FoundFile] = []
     others: list[_Other] = []
@@ -263,7 +263,7 @@ def _listed(
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 others += _beside_images(path + "/", entry, span, tally)
                 continue
-            # Most names sort behind that of a shadow: this is the quickest to tell.
+            # Most names sort behind ``._``: comparing is the quickest test.
             may_pass = name < "/" or tally.excludes is not None
             if may_pass and not _is_folder(entry) and tally.passes(path, name):
                 others.append(Passed(path))
@@ -279,7 +279,7 @@ def _listed(
             if S_ISREG(status.st_mode):  # a pipe or a socket would hang whoever opens it
                 numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
                 files.append(_new_tuple(FoundFile, (path, *numbers, "")))
-            elif S_ISDIR(status.st_mode):  # it may be called what it likes
+            elif S_ISDIR(status.st_mode):  # whatever its name
                 others.append(_subfolder(path + "/", entry, span, tally))
     return files, others
 
@@ -287,8 +287,8 @@ def _listed(
 def _subfolder(
     path: str, entry: "os.DirEntry[str]", span: Span | None, tally: Tally
 ) -> Passed | _Subfolder:
-    """Return a subfolder, or that it is passed over."""
-    counted = span is None or span.holds(path)  # or it is counted with another span
+    """Return a subfolder, or `Passed` where it is passed over."""
+    counted = span is None or span.holds(path)  # else it is counted with another span
     if is_litter(entry.name, entry.path):
         if counted:
             tally.count_folder(entry.name, entry.path)
@@ -304,7 +304,7 @@ def _reaching(
     """Yield the files that lie in a span, and the folders that reach into it."""
     for entry in listing:
         path = _path_of(prefix, entry.name)
-        # What stands for all below it belongs where that does: "a/" comes after "a-1/".
+        # A folder sorts as the paths below it do: "a/" comes after "a-1/".
         is_folder = _is_folder(entry) or (_leads_nowhere(entry) and not is_image(entry.name))
         if span.touches(path + "/") if is_folder else span.holds(path):
             yield entry
@@ -317,7 +317,7 @@ def _path_of(prefix: str, name: str) -> str:
 def _beside_images(
     path: str, entry: "os.DirEntry[str]", span: Span | None, tally: Tally
 ) -> Iterator[_Other]:
-    """Yield an entry that is not named as an image is, if it is a folder or leads to one."""
+    """Yield an entry without an image's suffix, if it is a folder or a link to one."""
     if _is_folder(entry):
         yield _subfolder(path, entry, span, tally)
     elif _leads_nowhere(entry):
@@ -338,6 +338,6 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
     except OSError as problem:
-        # A link whose target cannot be looked at may be a folder of known images: taken for
-        # one, it is reported when it cannot be listed.
+        # A link whose target cannot be looked at may lead to known images: it is taken for a
+        # folder, and reported when it cannot be listed.
         return problem.errno not in _NOWHERE

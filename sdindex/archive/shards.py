@@ -1,4 +1,4 @@
-"""A shard of an archive: the files that one of several jobs reads, told apart by their paths."""
+"""A shard of an archive: the files that one of several jobs reads, chosen by their paths."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", re.ASCII)
 class Shard(NamedTuple):
     """Shard `number`, from 1 on, `of` so many; each file is in exactly one of them.
 
-    In which one is said by a hash of the file's path alone: whatever else is in the archive,
-    in whatever order it is listed, and however it changes.
+    A hash of the file's path alone says which one: neither the other files, nor their order, nor
+    any change matters.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Shard(NamedTuple):
         return shard_number(path, self.of) == self.number
 
     def own(self, found: Iterable[Found]) -> Iterator[Found]:
-        """Yield what a scan finds without the files of other shards; at last how many these are."""
+        """Yield what a scan finds but the files of other shards; last comes their number."""
         others = 0
         for item in found:
             if not isinstance(item, list):

@@ -1,4 +1,4 @@
-"""Size, times and inode of an image file, known without reading it; `changes` compares them."""
+"""The state of a file: size, times and inode. `changes` compares states to see what changed."""
 
 import os
 from typing import NamedTuple
@@ -6,19 +6,19 @@ from typing import NamedTuple
 _BEYOND = 1 << 63  # the first integer that does not fit into 64 signed bits
 
 
-# What of a state is compared to tell whether a file is as it was.
+# The fields of a state that are compared to see whether a file changed.
 BY_TIME = ("size", "mtime_ns")
 BY_ALL = ("size", "mtime_ns", "ctime_ns", "inode")
-BY_VERSION = ("size", "inode")  # an object's, whose inode stands for its ETag
+BY_VERSION = ("size", "inode")  # of an object, whose inode stands for its ETag
 
 
 class FileState(NamedTuple):
     """Size, times and inode of a file, known without reading it.
 
-    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number.
-    An object of a store has no ctime, and a number made of its ETag as its inode.
-    All are signed 64-bit integers, as databases have no others: what is beyond, such as a
-    year after 2262, is folded into them, and still differs when it changes.
+    `size` is in bytes, the times in nanoseconds since 1970, `inode` is the file's number. An object
+    of a store has no ctime, and its inode is a number made of its ETag. All are signed 64-bit
+    integers, as in databases: a larger number, such as a time after 2262, is folded into that
+    range, and still differs when it changes.
     """
 
     size: int
@@ -34,9 +34,9 @@ class FileState(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """An image file: its path in stored form, relative to the archive, and what `stat` said.
+    """An image file: its archive-relative path in stored form, and its state.
 
-    `version` is an object's ETag, by which that content is asked for; a file has none.
+    `version` is an object's ETag, with which exactly this content is requested; a file has none.
     """
 
     path: str
@@ -53,7 +53,7 @@ class FoundFile(NamedTuple):
 
 
 def folded(number: int) -> int:
-    """Return a number as a signed 64-bit integer, by which it still differs from others."""
+    """Return a number folded into the range of signed 64-bit integers."""
     if -_BEYOND <= number < _BEYOND:
         return number
     return (number + _BEYOND) % (2 * _BEYOND) - _BEYOND

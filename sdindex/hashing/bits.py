@@ -1,4 +1,4 @@
-"""A hash as 64 bits: signed, as databases have it, unsigned, in hexadecimal, and its bucket."""
+"""A hash of 64 bits: signed (as databases have it), unsigned, hexadecimal; and its bucket."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,7 @@ def bucket(dhash: int, bits: int) -> int:
 
 
 def bits_at(dhash: int, leading: Sequence[int]) -> int:
-    """Return these bits of a hash as a number, the first one highest; 0 is a hash's highest bit."""
+    """Return the bits at these places as a number, the first one highest; 0 is the highest."""
     found = 0
     for bit in leading:
         found = found << 1 | dhash >> (HASH_BITS - 1 - bit) & 1
@@ -41,5 +41,5 @@ def to_hex(dhash: int) -> str:
 
 
 def from_hex(digits: str) -> int:
-    """Return the signed hash that these digits are."""
+    """Return the signed hash that is written as these 16 hexadecimal digits."""
     return signed(int(digits, 16))

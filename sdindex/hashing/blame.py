@@ -1,6 +1,6 @@
-"""Find the cause when a file cannot be read: its bytes, the system, or the program.
+"""Whose fault it is when a file cannot be read: its bytes', the system's, or the program's.
 
-Only what is wrong with its bytes is kept as a verdict on an image.
+Only a fault of its bytes is stored as an image's error.
 """
 
 import errno
@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdindex.errors import LACKING
 
-# How files begin, and the format that is decoded then.
+# How files begin, and the format that each is decoded as.
 _BEGINNINGS = {
     b"\xff\xd8": "JPEG",
     b"\x89PNG": "PNG",
@@ -25,16 +25,16 @@ _BEGINNINGS = {
 }
 
 _LONGEST_BEGINNING = 4
-_BUFFER = 1 << 16  # bytes: what a camera writes before the picture, and what libjpeg asks for
+_BUFFER = 1 << 16  # bytes: what cameras write before the picture, and what libjpeg asks for at once
 
-_LONGEST_SIDE = 2048  # of an image that is made to find out whose fault something is
+_LONGEST_SIDE = 2048  # pixels of an image that is made to find out whose fault it is
 TAKEN = "2000:01:01 00:00:00"
 
 Decoded = TypeVar("Decoded")
 
 
 class Encoding(NamedTuple):
-    """The properties of an image that decide which parts of the decoders read it."""
+    """How an image is encoded, as far as it decides which parts of the decoders read it."""
 
     form: str
     mode: str = "RGB"
@@ -43,14 +43,14 @@ class Encoding(NamedTuple):
 
 
 class ProgramFaultError(Exception):
-    """The program, or what it is installed with, fails, whatever the image."""
+    """The program, or a package that it needs, fails, whatever the image."""
 
 
 class WatchedFile(io.RawIOBase):
-    """A file that remembers what went wrong when it was read.
+    """An open file that remembers which error the system raised when it was read.
 
-    Decoders raise errors with a number as if they were the system's, and pass over some that
-    are the system's. They get no number of an open file: one would go around this.
+    Decoders raise errors that look like the system's, and hide some that are. They get no file
+    descriptor: with one they would read past this object.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -81,7 +81,7 @@ class WatchedFile(io.RawIOBase):
         try:
             return self._file.seek(offset, whence)
         except OSError as problem:
-            if problem.errno != errno.EINVAL:  # the decoder's: bytes say where to go
+            if problem.errno != errno.EINVAL:  # the decoder's fault: the bytes say where to go
                 self.problem = problem
             raise
 
@@ -89,7 +89,7 @@ class WatchedFile(io.RawIOBase):
 def decoded(
     opened: BinaryIO, size: int, decode: Callable[[BinaryIO], Decoded]
 ) -> tuple[Decoded | None, str | None]:
-    """Return what `decode` makes of an open file of `size` bytes, or else why it is damaged.
+    """Return what `decode` makes of an open file of `size` bytes, or why it is damaged.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def decoded(
     try:
         made = decode(file)
     except (MemoryError, ProgramFaultError):
-        raise  # of this moment, and not of the file
+        raise  # a fault of this moment, and not of the file
     except Exception as problem:  # noqa: BLE001  (a decoder may raise anything on hostile
         # bytes: it costs that file, and the reason is kept)
         if watched.problem is None and not isinstance(problem, Image.DecompressionBombError):
@@ -113,23 +113,22 @@ def decoded(
                 raise_if_ours(problem, lambda: decode(BytesIO(whole_image(*kind))))
         if watched.problem is None:
             return None, explain(problem, size)
-    if watched.problem is not None:  # whether or not the decoder got over it
+    if watched.problem is not None:  # also where the decoder went on
         raise watched.problem
     return made, None
 
 
 def raise_if_ours(problem: Exception, again: Callable[[], object]) -> None:
-    """Raise what is not to be blamed on the bytes in which a problem was met.
+    """Raise where a problem is no fault of the bytes that were decoded.
 
-    `again` does the same with an image in which nothing is wrong: if it fails, too, it did
-    not for the bytes.
+    `again` does the same with a sound image: where that fails, too, the bytes are not at fault.
 
     Raises
     ------
     OSError
         When the machine lacks something.
     ProgramFaultError
-        When the fault is the program's, or of what it is installed with.
+        When the program, or a package that it needs, is at fault.
     """
     if isinstance(problem, OSError) and problem.errno in LACKING:
         raise problem
@@ -144,7 +143,7 @@ def raise_if_ours(problem: Exception, again: Callable[[], object]) -> None:
 
 
 def _encoding(file: BinaryIO, beginning: bytes) -> "Encoding":
-    """Return what kind of image a file is, or begins as."""
+    """Return how an image is encoded, as far as its beginning tells."""
     try:
         file.seek(0)
         with Image.open(file, formats=[*_BEGINNINGS.values()]) as image:
@@ -152,7 +151,7 @@ def _encoding(file: BinaryIO, beginning: bytes) -> "Encoding":
             width, height = (max(1, min(side, _LONGEST_SIDE)) for side in image.size)
             is_packed = form == "TIFF" and image.info.get("compression") != "raw"
             return Encoding(str(form), image.mode, (width, height), is_packed)
-    except Exception:  # noqa: BLE001  (what is wrong is told by the image that is whole)
+    except Exception:  # noqa: BLE001  (what is wrong shows in the sound image)
         begun = (form for start, form in _BEGINNINGS.items() if beginning.startswith(start))
         return Encoding(next(begun, "JPEG"))
 
@@ -161,11 +160,13 @@ def _encoding(file: BinaryIO, beginning: bytes) -> "Encoding":
 def whole_image(
     form: str, mode: str = "RGB", size: tuple[int, int] = (16, 16), is_packed: bool = False
 ) -> bytes:
-    """Return an image of this kind in which nothing is wrong, with the time when it was taken.
+    """Return a sound image, so encoded, with an EXIF time.
 
-    Where the format has no such mode, it is one in colour.
+    Where the format has no such mode, it is in colour.
     """
-    options = {"compression": "tiff_lzw"} if is_packed else {}  # as all, libtiff's
+    options = (
+        {"compression": "tiff_lzw"} if is_packed else {}
+    )  # libtiff decodes it, as all compressed TIFF
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = TAKEN
     content = BytesIO()
@@ -178,7 +179,7 @@ def whole_image(
 
 
 def _told(problem: Exception) -> str:
-    """Return where and what a fault is, in one line."""
+    """Return in one line what an exception is, and where it was raised."""
     trace = problem.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import imagehash
 import numpy as np
 from PIL import (
-    BmpImagePlugin,  # noqa: F401  (named, so that Pillow need not import every plugin it has)
+    BmpImagePlugin,  # noqa: F401  (imported by name, so that Pillow does not import all its plugins)
     ExifTags,
     Image,
     ImageStat,
@@ -32,15 +32,13 @@ from sdindex.hashing.picture import ImageRead, Picture
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 # 16 times the 9 x 8 grid that is hashed: libjpeg decodes to no less than this.
 SCALED_SIZE = (144, 128)
-GREY_SIZE = (9, 8)  # what dHash compares
-_COLOUR_SIZE = (48, 36)  # pixels that tell how much colour there is
+GREY_SIZE = (9, 8)  # the small grey picture that dHash compares
+_COLOUR_SIZE = (48, 36)  # of the picture on which colour is measured
 SETTLING_NS = 2_000_000_000
 
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_LARGEST_THUMBNAIL = (
-    1 << 22
-)  # pixels: a header may promise gigabytes, and no camera makes one so large
-_DARK = 24  # of 255: a bar that JPEG has blurred is still darker
+_LARGEST_THUMBNAIL = 1 << 22  # pixels: a header may claim gigabytes, and no camera makes these
+_DARK = 24  # of 255: a dark bar that JPEG has blurred is still darker
 
 _DATE_TIME_ORIGINAL = 0x9003
 
@@ -60,7 +58,7 @@ def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -
 
 
 def read_nothing() -> None:
-    """Decode an image in which nothing is wrong, by the default method.
+    """Decode a sound image by the default method.
 
     Raises
     ------
@@ -76,12 +74,12 @@ def exact(file: BinaryIO, *, whole: bool) -> Picture:
 
 
 def scaled(file: BinaryIO, *, whole: bool) -> Picture:
-    """Hash the image at a reduced scale, which libjpeg decodes to at once."""
+    """Hash the image decoded at a reduced scale, which libjpeg does at once."""
     return _picture_of_all(file, reduced=True)
 
 
 def thumbnail(file: BinaryIO, *, whole: bool) -> Picture:
-    """Hash the EXIF thumbnail; where there is none to be trusted, as `scaled`."""
+    """Hash the EXIF thumbnail; where none can be trusted, hash as `scaled` does."""
     from_head = _picture_from_thumbnail(file)
     if from_head is not None and not whole:
         return from_head
@@ -111,21 +109,20 @@ def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
             return Picture(*seen, *image.size, _taken_at(image))
     except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error) as problem:
         raise_if_ours(problem, partial(_of_whole_image, exif_thumbnail))
-        return None  # the whole file is the judge of what is wrong with it
+        return None  # only decoding the whole file tells what is wrong
 
 
 def _of_whole_image(function: Callable[[Image.Image], object]) -> None:
-    """Call a function with an image in which nothing is wrong."""
+    """Call a function with a sound image."""
     with Image.open(BytesIO(whole_image("JPEG")), formats=("JPEG",)) as image:
         function(image)
 
 
 def exif_thumbnail(image: Image.Image) -> Image.Image | None:
-    """Return an image's EXIF thumbnail, in the image's own shape; None if not trusted.
+    """Return an image's EXIF thumbnail, in the image's shape; None where it cannot be trusted.
 
-    It must be there, decode, be small, no larger than the image, and have its shape: as it is, or
-    between dark bars that fill it up, which are cut away. A broken directory raises what
-    Pillow raises.
+    It is trusted when it decodes, is small, no larger than the image, and of its shape; dark bars
+    that fill it up to another shape are cut away. A broken EXIF directory raises Pillow's error.
     """
     exif = image.getexif()
     if not hasattr(exif, "head"):  # there is none, or an empty one
@@ -141,7 +138,7 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
     try:
         opened = Image.open(BytesIO(tiff[start : start + length]), formats=("JPEG",))
     except Image.DecompressionBombError:
-        return None  # as its own head says, it is larger than any picture
+        return None  # by its own header it is too large for a thumbnail
     with opened as thumbnail:
         if thumbnail.width > image.width or thumbnail.height > image.height:
             return None
@@ -151,13 +148,13 @@ def exif_thumbnail(image: Image.Image) -> Image.Image | None:
 
 
 def _without_bars(picture: Image.Image, shape: float) -> Image.Image | None:
-    """Cut what fills a picture up to another shape (width / height); None if it is no bar."""
+    """Cut off the bars beyond a shape (width / height); None where these parts are not dark."""
     width, height = picture.size
     inner_width = min(width, round(height * shape))
     inner_height = min(height, round(width / shape))
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    if left <= 1 and top <= 1:  # a rounded side
-        return picture.copy()  # decoded, and whole without its file
+    if left <= 1 and top <= 1:  # sides are rounded
+        return picture.copy()  # decoded: the file may be closed
     inner = (left, top, left + inner_width, top + inner_height)
     bars = [(0, 0, width, top), (0, inner[3], width, height),
             (0, 0, left, height), (inner[2], 0, width, height)]  # fmt: skip
@@ -169,9 +166,9 @@ def _without_bars(picture: Image.Image, shape: float) -> Image.Image | None:
 
 
 def _decoded(image: Image.Image, *, reduced: bool) -> Image.Image:
-    """Return the picture to be hashed: the whole, or no less than SCALED_SIZE.
+    """Return the picture to be hashed: all of it, or `reduced`, to no less than SCALED_SIZE.
 
-    Of most JPEGs in YCbCr, whose Y is bit for bit what libjpeg gives where grey is asked for.
+    Most JPEGs come in YCbCr, whose Y is bit for bit the grey that libjpeg would give.
     """
     if reduced:
         drafted = image.draft("L" if _is_in_rgb(image) else "YCbCr", SCALED_SIZE)
@@ -184,7 +181,7 @@ def _decoded(image: Image.Image, *, reduced: bool) -> Image.Image:
 
 
 def _is_in_rgb(image: Image.Image) -> bool:
-    """Say whether it is a JPEG stored in RGB: libjpeg turns it into grey, but not into YCbCr."""
+    """Say whether it is a JPEG stored in RGB, which libjpeg cannot turn into YCbCr."""
     ids = bytes(layer[0] for layer in getattr(image, "layer", ()))
     return image.info.get("adobe_transform") == 0 or ids == b"RGB"
 
@@ -194,15 +191,15 @@ def _grey_of(picture: Image.Image) -> tuple[int, float, bytes]:
     is_drafted = picture.mode == "YCbCr"
     grey = picture.getchannel(0) if is_drafted else picture.convert("L")
     brightness = ImageStat.Stat(grey).mean[0]
-    # imagehash makes the same small picture, and leaves one of that size as it is
+    # imagehash makes the same small picture, and takes one of that size as it is
     small = grey.resize(GREY_SIZE, Image.Resampling.LANCZOS)
     return dhash(small), brightness, small.tobytes()
 
 
 def colour_of(picture: Image.Image) -> float:
-    """Return how far the colours of a picture are from one: 0 when it is grey, up to about 180.
+    """Return how much the colours of a picture differ: 0 for a grey one, to about 180.
 
-    It is the mean distance of (Cb, Cr) from their mean, so that a tint is no colour.
+    It is the mean distance of (Cb, Cr) from their mean, so that a tint does not count.
     """
     if picture.mode == "L":
         return 0.0
@@ -218,7 +215,7 @@ def _in_colour(image: Image.Image) -> Image.Image:
 
 
 def _reduction(image: Image.Image) -> int:
-    """Return how many times smaller a picture can be, and no less than SCALED_SIZE."""
+    """Return by which factor a picture can be reduced to no less than SCALED_SIZE."""
     width, height = SCALED_SIZE
     return max(1, min(image.width // width, image.height // height))
 
@@ -230,7 +227,7 @@ def dhash(grey: Image.Image) -> int:
 
 
 def _taken_at(image: Image.Image) -> datetime | None:
-    """Return EXIF DateTimeOriginal; None when it is absent, blank or broken."""
+    """Return EXIF DateTimeOriginal, naive; None when it is absent, blank or broken."""
     try:
         return _date_written(image)
     except MemoryError:
@@ -253,10 +250,10 @@ def _date_written(image: Image.Image) -> datetime | None:
 
 
 def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> ImageFileDirectory_v2:
-    """Return a directory of EXIF, which decodes a tag when it is asked for.
+    """Return a directory of EXIF that decodes a tag only when it is asked for.
 
-    `Exif.get_ifd` decodes all of them, which took a third of the time of a thumbnail. What
-    it does otherwise is done here, by its `head` and `fp`.
+    `Exif.get_ifd` decodes all tags, which took a third of the time of a thumbnail; the rest of what
+    it does is repeated here.
     """
     tags = ImageFileDirectory_v2(exif.head, group=group)
     exif.fp.seek(offset)
@@ -265,10 +262,10 @@ def _directory(exif: Image.Exif, offset: int, group: int | None = None) -> Image
 
 
 def refuse_if_huge(image: Image.Image, *, drafted: bool) -> None:
-    """Refuse to decode what Pillow itself only warns of, or would fill the memory.
+    """Refuse to decode an image of which Pillow only warns, or which would fill the memory.
 
-    A JPEG that is `drafted` never does, unless it is a progressive one: libjpeg keeps all
-    of these until it has come to their end.
+    A JPEG that is `drafted` (decoded at a reduced scale) never does, unless it is progressive:
+    libjpeg keeps all of it until its end.
     """
     if drafted and image.format in ("JPEG", "MPO") and not image.info.get("progressive"):
         return

@@ -11,7 +11,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 DEFAULT_METHOD: Method = "scaled"
 
 
-# What cameras write before the picture itself is shorter than this.
+# Bytes: what cameras write before the picture itself is shorter.
 HEAD_BYTES = 64 << 10
 
 
@@ -21,12 +21,11 @@ class HashMethod(NamedTuple):
     Attributes
     ----------
     version
-        It rises when the same file would hash differently, so that old hashes are seen as
-        such, and are made again.
+        Raise it when the same file would hash differently: older hashes are then made anew.
     function
         The name of a function in `sdindex.hashing.image`, which is imported when it is used.
     head
-        How many bytes from a file's start will do, as a rule; None where all are needed.
+        How many bytes from a file's start are mostly enough; None where all are needed.
     """
 
     version: int
@@ -54,10 +53,10 @@ def method_named(name: Method) -> HashMethod:
 
 
 def head_of(name: Method, *, whole: bool) -> int | None:
-    """Return how many bytes a method reads first; None where it reads all, or is to."""
+    """Return how many bytes a method reads first; None where it reads all, as with `whole`."""
     return None if whole else _KNOWN[name].head
 
 
 def stored_name(method: Method) -> str:
-    """Return what the column ``method`` has, such as ``scaled-1``."""
+    """Return a method as it is stored in the column ``method``, such as ``scaled-1``."""
     return f"{method}-{_KNOWN[method].version}"

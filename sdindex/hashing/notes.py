@@ -1,4 +1,4 @@
-"""Complaints of decoders that did not stop them, kept as notes on the image."""
+"""Notes: what a decoder complained of while it went on."""
 
 import os
 import sys
@@ -7,14 +7,14 @@ import warnings
 _READ_AT_ONCE = 1 << 16
 
 _warned: list[str] = []
-_shown: list[int] = []  # where what is written to stderr can be read, if anywhere
+_shown: list[int] = []  # the pipe's end at which stderr is read, once there is one
 
 
 def take_notes() -> None:
-    """Have what this process warns of, or writes to stderr, become notes.
+    """Turn this process's warnings, and what it writes to stderr, into notes.
 
-    For a process that reads one image at a time, and does nothing else: libtiff writes to
-    stderr by itself.
+    Only for a process that reads one image at a time and does nothing else: libtiff writes to
+    stderr itself.
     """
     warnings.simplefilter("always")
     warnings.showwarning = lambda message, *_: _warned.append(str(message))
@@ -24,14 +24,14 @@ def take_notes() -> None:
     else:
         shown, ours = os.pipe()
         for end in (shown, ours):
-            os.set_blocking(end, False)  # what it cannot take is dropped
+            os.set_blocking(end, False)  # what the pipe cannot hold is dropped
         _shown.append(shown)
     os.dup2(ours, 2)
     os.close(ours)
 
 
 def _open_stderr() -> None:
-    """Have a stderr, where the program was started without: or a pipe gets its number."""
+    """Open a stderr where the program was started without one: else a pipe gets its number."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     if nothing != 2:
         os.close(nothing)

@@ -1,4 +1,4 @@
-"""The results of reading an image file, as types that need no decoder."""
+"""The result of reading an image file, in types that need no decoder."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,13 +11,12 @@ from sdindex.hashing.methods import Method
 class Picture(NamedTuple):
     """The properties of an image that sampling needs.
 
-    `dhash` is a signed 64-bit integer, `brightness` the mean, 0 to 255, of the grey picture
-    that was hashed; `grey` is the small grey picture, 9 x 8, that a dHash compares, row by row;
-    `colour` the mean distance of the colours (Cb, Cr) from their mean: 0 for a grey picture,
-    None where that is not known, as of a JPEG that is stored in RGB; `width` and `height` are
-    the image's own, in pixels; `taken_at` is the camera's local time, None when the image has
-    none. `without_thumbnail` says that the whole image was hashed by a method that hashes an EXIF
-    thumbnail where there is one.
+    `dhash` is a signed 64-bit integer; `brightness` the mean of the hashed grey picture, 0 to 255;
+    `grey` the 72 bytes, row by row, of the 9 x 8 greys that a dHash compares; `colour` the mean
+    distance of the colours (Cb, Cr) from their mean, 0 for a grey picture, None where it is not
+    known, as of a JPEG stored in RGB. `width` and `height` are the image's, in pixels; `taken_at`
+    is the camera's local time, or None. `without_thumbnail` says that the method hashes the EXIF
+    thumbnail, and had to hash the whole image.
     """
 
     dhash: int
@@ -31,11 +30,10 @@ class Picture(NamedTuple):
 
 
 class ImageRead(NamedTuple):
-    """The result of reading a file: a `picture`, or an `error` in words for people.
+    """The result of reading a file: a `picture`, or an `error` for the user.
 
-    `settled` is False when the file may change, or have changed, without showing it, so
-    that it must be read again. `read_at` is in UTC. `notes` are what the decoder complained
-    of and got over.
+    `settled` is False when the file may have changed without a new size or time, so that it must be
+    read again. `read_at` is in UTC. `notes` are what the decoder complained of while it went on.
     """
 
     state: FileState
@@ -46,18 +44,18 @@ class ImageRead(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-# What a process imports before it reads images, and what is else imported with the first one.
+# What a process imports before it reads images, so that the first image takes no longer.
 PRELOAD = (
     "sdindex.hashing.image", "PIL.GifImagePlugin", "PIL.PpmImagePlugin", "_strptime",
 )  # fmt: skip
 
 
 def get_ready() -> None:
-    """Make this process one that reads images, one at a time, and does nothing else."""
+    """Prepare this process to read images, one at a time, and to do nothing else."""
     from sdindex.hashing import image, notes
 
     notes.take_notes()
-    image.read_nothing()  # a process that has too little for that reads no image
+    image.read_nothing()  # with too little memory for that, no image could be read
 
 
 def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -> ImageRead:
@@ -68,12 +66,12 @@ def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -
     Parameters
     ----------
     root
-        Where the image is, or the image, fetched from there.
+        The root, or the file that was fetched from it.
     path
         Its path in the root, in stored form.
     whole
-        Decode the whole file also where the thumbnail in its head is what is hashed: a file
-        that is broken behind it is seen only then.
+        Decode the whole file even when only its thumbnail is hashed: else a file that is broken
+        behind the thumbnail is not noticed.
 
     Raises
     ------
@@ -83,7 +81,7 @@ def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -
     sdindex.hashing.blame.ProgramFaultError
         When no image can be decoded.
     """
-    # Pillow and numpy, for the worker that is sent here alone
+    # Pillow and numpy, which only a worker needs
     from sdindex.hashing import image
 
     return image.read_image(root, path, method, whole=whole)
