@@ -1,4 +1,4 @@
-"""The library's one entry: an index, and what can be asked of it and done with it."""
+"""`Index`, the library's entry: what can be asked of an index, and done with it."""
 
 import os
 from collections import Counter, defaultdict
@@ -37,17 +37,18 @@ if TYPE_CHECKING:
 class Index(Labelling):
     """An index of camera-trap archives.
 
-    Nothing is opened before the first question, and only `update` may create an index. Errors,
-    also of arguments, are `sdindex.SdindexError`s that say what is allowed.
+    Nothing is opened before the first call of a method. Only `update`, `update_files` and `merge`
+    create an index. All errors, of arguments too, are `sdindex.SdindexError`s, which say what to
+    do.
 
     Parameters
     ----------
     db
         A path means an SQLite file; anything with ``://`` is a SQLAlchemy URL.
     when_stuck
-        Called with a line of text, from another thread, when a query of `sql` or an expression
-        of ``where`` keeps SQLite inside a single function for a second longer than it may take:
-        only the end of the process stops that. By default, it is waited for.
+        Called with a line of text, from another thread, when a query of `sql` or an expression of
+        ``where`` stays inside a single function of SQLite for a second beyond its time: only the
+        end of the process stops that. By default it is waited for.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class Index(Labelling):
         when_drawn: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
     ) -> Sample:
-        """Draw a varied sample; no image is opened and no folder looked at.
+        """Draw a varied sample, from the index alone: no image or folder is opened.
 
         Images with the same leading bits in their hashes form a bucket. Small buckets are kept
         whole; only the largest are trimmed, by an even stride through natural order.
@@ -76,18 +77,19 @@ class Index(Labelling):
         Parameters
         ----------
         count
-            Images wanted, or a share such as ``"10%"`` of those that pass the filters; all there
-            are when the index holds fewer.
+            Images wanted, at least 1, or a share such as ``"10%"`` of the images that pass the
+            filters. Where fewer pass, the sample is all of them.
         save
-            Save the sample in the index under this name.
+            Also save the sample in the index, under this name.
         with_bursts
-            Also find the burst and the event of each image, by `burst_seconds`,
+            Also give each image its burst and event, by the options `burst_seconds`,
             `burst_distance` and `event_minutes`.
         when_drawn
-            Called with a line about what was drawn, and what would be better.
+            Called with a line of text: what was drawn, and which options would draw better.
         **options
-            Those of `sdindex.SampleOptions`; and ``purpose="labelling"``: bursts, each shown by
-            the image in which most moved, evenly over cameras, as far as it is not said otherwise.
+            Those of `sdindex.SampleOptions`; and ``purpose="labelling"``, which means
+            ``unit="burst"``, ``show="moved"``, ``order="centre"`` and ``balance="camera"``, each
+            unless it is given.
 
         Returns
         -------
@@ -98,8 +100,8 @@ class Index(Labelling):
         Raises
         ------
         SampleError
-            When an option is unknown or out of range, the request is impossible, or hashes of
-            two methods would mix.
+            When an option is unknown, out of range or without effect, the sample cannot be drawn,
+            or hashes of two methods would mix.
         ArchiveError
             When the index holds no image below one of `under`.
 
@@ -112,7 +114,7 @@ class Index(Labelling):
         sdindex.errors.SampleError: balance is camera, label, label:RANK ...
         """
         wanted, chosen = sample_count(count), sample_options(**options)
-        refuse_idle(options, chosen, told=True)  # which the sample's export may tell
+        refuse_idle(options, chosen, told=True)  # which the sample's export may write
         name = optional(text, "save", save)
         told = flag("with_bursts", with_bursts)
         say = optional(function, "when_drawn", when_drawn)
@@ -136,14 +138,15 @@ class Index(Labelling):
     ) -> Generator[str, None, None]:
         """Draw the sample that `select` draws, and yield its paths alone, as they are fetched.
 
-        The arguments are checked, and a sample is saved, before the first path is asked for.
-        No session is open while paths are taken: the index may be written meanwhile.
-        Half a million paths take a second, and no memory to speak of.
+        The sample is drawn, and saved, by the call itself. No transaction is open while paths are
+        taken, so the index may be written meanwhile. Half a million paths take a second, and are
+        never all in memory.
 
         Parameters
         ----------
         relative
-            Relative to the roots of their archives, with forward slashes; absolute by default.
+            Yield paths relative to the roots of their archives, with forward slashes; by default
+            absolute ones.
         count, save, when_drawn, **options
             As for `select`, and so are the errors.
 
@@ -189,19 +192,19 @@ class Index(Labelling):
             return samples.listing(session)
 
     def sample(self, name: str, *, with_bursts: bool = False, split: str | None = None) -> Sample:
-        """Return the images of a saved sample that are there, in natural order.
+        """Return the images of a saved sample, without those missing now, in natural order.
 
         Parameters
         ----------
         with_bursts
-            Also find the burst and the event of each image, as the sample was told to.
+            Also give each image its burst and event, by the options that the sample was drawn by.
         split
-            Only this part of a sample that is split, such as ``"train"``.
+            Only the images of this part, such as ``"train"``, of a sample that is split.
 
         Raises
         ------
         SampleError
-            When there is none of that name, or no such part of it.
+            When there is no sample of that name, or it has no such part.
         """
         part, told = optional(text, "split", split), flag("with_bursts", with_bursts)
         with self._store.reading() as session:
@@ -218,27 +221,28 @@ class Index(Labelling):
         by: str = "camera",
         within: int | None = None,
     ) -> "list[SplitPart]":
-        """Split a saved sample into parts, such as train and val, and keep that in the index.
+        """Split a saved sample into parts, such as train and val, and store that in the index.
 
-        Groups stay whole; within that, the parts have their shares of all images and of each label
-        as nearly as can be. The same sample is split in the same way on every run and machine.
-        Split again, it is split anew.
+        Each group of images (see `by`) comes into one part as a whole. Within that, each part has
+        its share of all images, and of each label, as nearly as can be. The same sample is split in
+        the same way on every run and machine. A new split replaces the old one.
 
         Parameters
         ----------
         into
-            The parts, and the share of each in percent, such as ``{"train": 80, "val": 20}``.
+            Two parts or more, each with its share in percent, such as ``{"train": 80, "val": 20}``;
+            they add up to 100.
         by
-            ``"camera"``, ``"folder:K"`` (the first K folders of the paths) or ``"event"``: what has
-            one of these in common stays together; ``"none"``: each image may come anywhere.
+            What makes a group: ``"camera"``, ``"folder:K"`` (the first K folders of the path) or
+            ``"event"``; with ``"none"`` each image is a group by itself.
         within
             Also keep near-duplicates together: each group that `duplicates` finds among the
-            sample's images, within so many of 64 bits.
+            sample's images, within this number of the 64 bits.
 
         Raises
         ------
         SampleError
-            When there is no sample of that name, or it cannot be split so.
+            When there is no sample of that name, or it cannot be split in this way.
         """
         from sdindex.store import splits  # numpy
 
@@ -256,12 +260,12 @@ class Index(Labelling):
             return parts
 
     def card(self, name: str) -> "SampleCard":
-        """Return what a paper says of a saved sample: of what, how, how good, and how again.
+        """Return a saved sample's card: what a paper says of it, and how to draw it again.
 
         Raises
         ------
         SampleError
-            When there is none of that name, or none of its images is there.
+            When there is no sample of that name, or all its images are missing now.
         """
         from sdindex.exchange.card import SampleCard
         from sdindex.store import splits  # numpy
@@ -297,7 +301,7 @@ class Index(Labelling):
         )
 
     def missing_of(self, name: str) -> list[str]:
-        """Return the paths of a saved sample's images that are missing, or unreadable, now.
+        """Return the absolute paths of a saved sample's images that are missing or unreadable now.
 
         Raises
         ------
@@ -315,23 +319,25 @@ class Index(Labelling):
         observer: str | None = None,
         **options: Unpack[SampleArguments],
     ) -> "Review":
-        """Return a review: a sample to be looked at and decided on, drawn again in a moment.
+        """Return a review: a sample that people look at, and keep or reject image by image.
 
         Parameters
         ----------
         name
-            Of a review to go on with, or of a saved sample; by default a new one.
+            Go on with the review of this name, or review the saved sample of this name. By default
+            a new review begins.
         count, **options
-            As for `select`, of the sample with which a new review begins; 100 by default.
+            Those of `select`, of the sample that a new review begins with; `count` is 100 by
+            default.
         observer
-            Who decides; by default the user of this computer.
+            Whose decisions they are; by default the name of the user of this computer.
 
         Raises
         ------
         SampleError
             When there is neither a review nor a sample of that name.
         UsageError
-            When there is a name and more.
+            When both a name and a count or options are given.
         """
         from sdindex.reviewing import USUAL_COUNT  # numpy, for this alone
 
@@ -354,7 +360,7 @@ class Index(Labelling):
         return Review(self._store, name, count, options, observer)
 
     def drop_sample(self, name: str) -> None:
-        """Forget a saved sample; its images stay.
+        """Delete a saved sample; its images stay in the index.
 
         Raises
         ------

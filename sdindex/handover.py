@@ -1,4 +1,4 @@
-"""Handing samples on: their files into folders, and what is known of them in other formats."""
+"""Handing samples on: their files into folders, and all that is known of them into formats."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -58,18 +58,19 @@ class Handover(Questions):
         sample
             As `sdindex.Index.select` and `sample` return it.
         folder
-            It is made where it is not there; what is there already is kept, and completed.
+            It is made where it is not there. Files of an earlier run are kept, and completed.
         how
             ``"copy"``, ``"link"`` (hard links) or ``"symlink"``.
         name
-            The sample's name, for the manifest.
+            The sample's name, which the manifest gives.
         progress
             As for `sdindex.Index.update`.
 
         Returns
         -------
         FilesPut
-            How many files are new, were there, and are not what the index read.
+            How many files are new, how many were there, and of how many the original changed since
+            it was indexed.
 
         Raises
         ------
@@ -102,37 +103,38 @@ class Handover(Questions):
         sample
             As `sdindex.Index.select` and `sample` return it.
         target
-            A file that is open for writing bytes; the path of a folder, for formats that are one.
+            A file that is open for writing bytes; for formats that are folders, the folder's path.
         form
             The format's name, as ``--format`` has it.
         how
-            Also put the files themselves in the folder: ``"copy"``, ``"link"`` or ``"symlink"``.
-            Formats that have the images need it.
+            Also put the image files into the folder: ``"copy"``, ``"link"`` or ``"symlink"``.
+            Formats that contain the images need it.
         source
-            Whose labels are written as MegaDetector's results; by default everyone's.
+            Write only labels of these sources, in the format ``"megadetector-results"``; by default
+            all.
         progress
             As for `sdindex.Index.update`.
         say
-            Called with a line about what is missing, or left out.
+            Called with a line of text about what is missing, or left out.
         **wishes
-            What some formats know several ways of: `relative` paths; the sample's `name`; of
-            Camtrap DP the `utc_offset` of the cameras' clocks (a text such as ``"+02:00"``, or a
-            ``datetime.timezone``), images `without_time` (``"fail"`` or ``"skip"``), and
-            `deployments`, a CSV with the coordinates and periods of cameras;
-            the `url_prefix` of Label Studio's images; the `label_column` and `flag_column` of
-            Timelapse's template, which get the labels, and true.
+            For all formats: `relative` (write relative paths) and `name` (of the sample). For
+            Camtrap DP: `utc_offset`, of the cameras' clocks (a text such as ``"+02:00"``, or a
+            ``datetime.timezone``); `without_time`, what to do with images without a time
+            (``"fail"`` or ``"skip"``); `deployments`, the path of a CSV with the coordinates and
+            periods of cameras. For Label Studio: `url_prefix`, before each path. For Timelapse:
+            `label_column` and `flag_column`, the template's columns for the labels, and for true.
 
         Returns
         -------
         FilesPut
-            What was put in the folder; None where no files were.
+            How many files were put into the folder; None without `how`.
 
         Raises
         ------
         OutputError
-            When the format cannot say what would have to be written, or it cannot be written.
+            When the format cannot express the sample, or a file cannot be written.
         UsageError
-            When the format does not know a wish, or lacks one that it needs.
+            When an option is unknown, has no effect in this format, or is missing and needed.
         """
         images, known = sampled("sample", sample), FORMATS[choice("form", form, FORMATS)]
         sources, hear = texts("source", source), optional(function, "say", say)
@@ -162,7 +164,7 @@ class Handover(Questions):
         return None
 
     def with_units(self, sample: Sequence[SampledImage], clock: Clock) -> list[SampledImage]:
-        """Return images with the burst and the event of each."""
+        """Return the images with their bursts and events."""
         images, how = sampled("sample", sample), _clock("clock", clock)
         from sdindex.store import units_told  # numpy, for this alone
 
@@ -226,7 +228,7 @@ class Handover(Questions):
 
 
 def sampled(name: str, sample: object) -> list[SampledImage]:
-    """Return the images of a sample as a list, which can be read more than once.
+    """Return the images of a sample as a list; an iterator could be read only once.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What labels an index has: imported, counted and removed."""
+"""The part of `Index` that is about labels: import, list, export and drop."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,7 +36,7 @@ class Labelling(Upkeep):
     """The part of `sdindex.Index` that is about labels."""
 
     def labels(self) -> list[LabelCount]:
-        """Return the labels of each source, and how many images have them."""
+        """Return each label of each source, with the number of images that have it."""
         with self._store.reading() as session:
             return labels.counts(session)
 
@@ -56,42 +56,45 @@ class Labelling(Upkeep):
     ) -> "LabelImport":
         """Store the labels of a file: MegaDetector's results, a table, or another program's export.
 
-        What people say and what a machine says are sources of their own: a machine's, where the
-        file tells them apart and its name is not taken, ends with ``(machine)``.
+        Labels by people and labels by a machine are stored as two sources. Where the file tells
+        them apart, but does not name the machine, the name of its source ends with ``(machine)``.
 
-        Of more than 50,000 images, those before a place where the file is wrong are stored.
+        A file of more than 50,000 images is stored in parts: when it turns out to be wrong
+        half-way, the parts before stay stored.
 
         Parameters
         ----------
         threshold
-            Ignore detections of a lower confidence, from 0 to 1.
+            Ignore detections of a lower confidence, 0 to 1.
         classification_threshold
-            Label a detection with its likeliest species where the confidence of that is no
-            lower, else with the detector's category.
+            Label a detection with its likeliest species when the confidence of the species is at
+            least this, 0 to 1; else with the detector's category.
         column, confidence_column, source_column
-            Read labels, confidences and sources from these columns of CSV; by default from
-            those with the usual names, and sources in the observations of Camtrap DP alone.
+            The columns of a CSV to read labels, confidences and sources from. By default labels are
+            read from ``label``, confidences from ``confidence`` or ``conf``, and sources not at
+            all; files of Timelapse and Camtrap DP have columns of their own.
         relative_to
-            Take paths in the file as relative to this folder of an archive; by default to the
+            The folder, inside an archive, that paths in the file are relative to; by default the
             archives' roots.
         source
-            Store the labels under this source, instead of what the same source said of these
-            images before, whoever the file names; only `source_column` goes before it. By
-            default under who the file names, else under the file's name.
+            The name of the source to store the labels under; it replaces any name in the file, but
+            for `source_column`. By default the name in the file, else the name of the file. What
+            the same source said of these images before is deleted.
         form
-            Read the file as ``"megadetector"``, ``"csv"``, ``"camtrap-dp"``, ``"coco"``,
-            ``"label-studio"``, ``"cvat"`` or ``"yolo"``; by default that is told by its content.
+            The file's format: ``"megadetector"``, ``"csv"``, ``"camtrap-dp"``, ``"coco"``,
+            ``"label-studio"``, ``"cvat"`` or ``"yolo"``. By default its content shows it.
         progress
-            Count images on stderr; None: on a terminal, where it takes over a second.
+            Show a count of images on stderr: always, never, or (None) only on a terminal, after a
+            second.
 
         Raises
         ------
         LabelFileError
             When the file cannot be read or understood.
         SampleError
-            When none of its paths is of an image of the index.
+            When none of its paths is that of an image in the index.
         """
-        # For this alone: whoever draws a sample does not wait for every reader.
+        # Imported here: drawing a sample need not wait for every reader.
         from sdindex.exchange.detections import Thresholds
         from sdindex.exchange.label_files import LabelFile
         from sdindex.exchange.label_import import import_labels
@@ -129,12 +132,12 @@ class Labelling(Upkeep):
         source: str | Iterable[str] = (),
         relative: bool = False,
     ) -> "LabelExport":
-        """Write what sources say of images as results of MegaDetector's form.
+        """Write the labels and boxes of images as MegaDetector writes its results.
 
-        Paths are those of today, so that results survive a renamed folder: relative to the
-        archive's root, or absolute where the images are of several archives. Results that were
-        imported are written as they were; another label becomes a detection of a category of
-        its own, with the whole image as its box where it has none.
+        Paths are the present ones, also where a folder was renamed since the import: relative to
+        the archive's root, or absolute where the images are of several archives. Results that were
+        imported are written as they were. Any other label becomes a detection, whose category is
+        the label, with the whole image as its box where it has none.
 
         Parameters
         ----------
@@ -143,7 +146,7 @@ class Labelling(Upkeep):
         images
             A sample; by default all images that are there.
         source
-            Whose labels, one or several; by default everyone's.
+            Write only labels of these sources, one or several; by default all.
         relative
             Write relative paths also where the images are of several archives, each below a
             folder of its own.
@@ -151,7 +154,7 @@ class Labelling(Upkeep):
         Raises
         ------
         SampleError
-            When there are no labels, or none of a source.
+            When there are no labels, or a source has none.
         """
         from sdindex.exchange.label_export import export_labels
 
@@ -163,7 +166,7 @@ class Labelling(Upkeep):
             return export_labels(session, file, ids, sources=sources, relative=is_relative)
 
     def drop_labels(self, source: str) -> int:
-        """Forget what a source said of images; return how many labels.
+        """Delete all labels of a source; return how many they were.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The questions that an index answers: none of them changes it."""
+"""The part of `Index` that only reads: questions, reports, SQL."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -61,26 +61,26 @@ class Questions:
         self.close()
 
     def close(self) -> None:
-        """Close every session; a later question opens a new one."""
+        """Close the connections to the index; a later call opens a new one."""
         self._store.close()
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file; None when the index is elsewhere."""
+        """The index's SQLite file; None when it is in a server."""
         return self._store.file
 
     def status(self) -> Status:
-        """Return what is in the index, archive by archive."""
+        """Return the archives with their image counts, and the size of the index."""
         with self._store.reading() as session:
             return overview.status(session, str(self._store))
 
     def errors(self) -> list[UnreadableImage]:
-        """Return the present files that could not be read, in natural order."""
+        """Return the files that could not be read and are not missing, in natural order."""
         with self._store.reading() as session:
             return overview.unreadable(session)
 
     def cameras(self) -> list[Camera]:
-        """Return the cameras, in the natural order of their folders."""
+        """Return the cameras that have images which can be sampled, in natural order."""
         from sdindex.store.cameras import cameras  # numpy, for this alone
 
         with self._store.reading() as session:
@@ -94,10 +94,10 @@ class Questions:
         order: str | Iterable[int] | None = None,
         under: AnyPath | Iterable[AnyPath] = (),
     ) -> list[Bucket]:
-        """Return the buckets of look-alike images, and how many a sample of `count` keeps of each.
+        """Return the buckets of look-alike images, and how many images a sample keeps of each.
 
-        Without `count`, each keeps all. The other parameters, and the errors, are those of
-        `sdindex.Index.select`.
+        `count` is the size of that sample; without it, all images are kept. The parameters and the
+        errors are those of `sdindex.Index.select`.
         """
         wanted = None if count is None else sample_count(count)
         options = sample_options(bits=bits, order=order, under=under)
@@ -111,26 +111,26 @@ class Questions:
         name: str | None = None,
         **options: Unpack[SampleArguments],
     ) -> "Quality":
-        """Measure how well a sample stands for the images that it is drawn from.
+        """Measure how well a sample represents the images that it is drawn from.
 
-        Count the labels, rare labels, cameras, bursts, events and days that it reaches, what it
-        has of one burst or event, and how near it comes to every image, beside random samples and
-        a plain stride of the same size; and the labels that samples of a quarter, of half and of
-        twice its size reach. No image is opened.
+        Measured are the labels, rare labels, cameras, bursts, events and days that it reaches, the
+        share of its images that share a burst or event, and the distances of all images to it;
+        beside the same of random samples and of a plain stride of its size. With `count`, also the
+        labels that samples of a quarter, half and twice the size reach. No image is opened.
 
         Parameters
         ----------
         count, **options
-            As for `sdindex.Index.select`: of the sample that it would draw, beside all the
-            images that pass the filters.
+            Measure the sample that `sdindex.Index.select` would draw, beside all images that pass
+            the filters.
         name
-            Of a saved sample, beside all the images there are, instead of `count` and
-            `options`.
+            Measure the saved sample of this name, beside all images of the index; without `count`
+            and `options`.
 
         Raises
         ------
         SampleError, ArchiveError, QueryError
-            As `select` and `sample` do; and when there is no image to measure.
+            As `select` and `sample` do; also when there is no image to measure.
         UsageError
             When there is neither a count nor a name, or both.
         """
@@ -157,23 +157,24 @@ class Questions:
         return quality(found, sampled, distance=chosen.burst_distance, sizes=name is None)
 
     def decisions(self, name: str) -> "list[Decision]":
-        """Return what people decided in a review, or in that which a saved sample came from.
+        """Return the decisions of a review, or of the review that a saved sample came from.
 
-        All of it, in the order in which it was decided: of several decisions on an image the last
+        They come in the order in which they were made. Of several decisions on an image the last
         one counts.
 
         Raises
         ------
         SampleError
-            When there is neither of that name.
+            When there is neither a review nor a sample of that name, or the sample came from no
+            review.
         """
-        from sdindex.store import decisions  # which few ask about
+        from sdindex.store import decisions  # imported only when asked about
 
         with self._store.reading() as session:
             return decisions.told(session, text("name", name))
 
     def hashes(self, files: Iterable[AnyPath]) -> dict[str, int]:
-        """Return the hash, as a signed integer, of each file that the index has read."""
+        """Return the signed 64-bit hashes of those of the files that the index has, by path."""
         with self._store.reading() as session:
             ids = lists.ids_of_files(session, paths("files", files))
             found = selection.hashes(session, ids.values())
@@ -189,22 +190,22 @@ class Questions:
     ) -> "list[SimilarImage]":
         """Return the images of the index that are most like an image file, the nearest first.
 
-        A file that the index does not have is read, as the index's own images were.
+        A file that the index does not have is read and hashed by the index's method.
 
         Parameters
         ----------
         count
             At most this many.
         within
-            Only images whose hashes differ in at most so many of the 64 bits.
+            Only images whose hashes differ in at most this many of the 64 bits.
         every
-            Also several images of one burst, and of the file's own; by default there is one of
-            each burst, and none of the file's own.
+            List all images. By default one image of each burst is listed, and none of the burst
+            that the file is in.
 
         Raises
         ------
         SampleError
-            When the file cannot be read, or the index has hashes of several methods.
+            When the file cannot be read, the index has no image, or hashes of several methods.
         """
         wanted = whole("count", count, 1), whole("within", within, 0, HASH_BITS)
         name, of_bursts = path("file", file), None if flag("every", every) else Clock()
@@ -231,10 +232,10 @@ class Questions:
     ) -> "Duplicates":
         """Return groups of near-duplicates, the largest first.
 
-        Each image differs from the one that leads its group in at most `within` of 64 bits, so
-        that groups do not chain through a whole night; 0 gives those with equal hashes. Iterate
-        over the groups, over their ``members()``, or over the ``others()``: the paths of all
-        images but those that lead, which a sample may exclude.
+        In each group one image leads: each other one differs from it in at most `within` of the 64
+        bits, so that a group does not chain through a whole night. 0 groups equal hashes. Iterate
+        over the groups, over all their ``members()``, or over the ``others()``: the paths of all
+        images that do not lead, for `exclude` of `sdindex.Index.select`.
 
         Examples
         --------
@@ -254,22 +255,22 @@ class Questions:
         *,
         seconds: float = DEFAULT_SECONDS,
     ) -> Iterator[Answer]:
-        """Run one SQL query, and give the names of its columns and its rows as they come.
+        """Run one SQL query; in a ``with`` block, gives the columns and the rows as they come.
 
-        The tables and views are those that ``sdindex sql --help`` lists. Beside the functions
-        of the database there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and
-        ``dhash_hex(dhash)``. Nothing is written, whatever the query says. SQLite lets a process
-        lower its limit of memory but not raise it again: from the first query on it is 512 MB in
-        this process. A PostgreSQL index takes that server's SQL: see ``sdindex help team``.
+        The tables and views are those that ``sdindex sql --help`` lists. Beside the functions of
+        the database there are ``hamming(a, b)``, ``bucket(dhash, bits)`` and ``dhash_hex(dhash)``.
+        Nothing is written, whatever the query says. SQLite can lower the memory limit of a process,
+        but not raise it again: from the first query on, SQLite may use 512 MB in this process. A
+        PostgreSQL index takes that server's SQL: see ``sdindex help team``.
 
         Parameters
         ----------
         query
             One statement that only reads.
         seconds
-            Stop the query when the database has worked on it for this long; the time in which
-            the caller reads the rows does not count. Inside a single function SQLite cannot be
-            stopped: there, ``when_stuck`` of `sdindex.Index` is called.
+            Stop the query when the database has worked on it for so many seconds; time that the
+            caller takes to read rows does not count. SQLite cannot be stopped inside a single
+            function: then ``when_stuck`` of `sdindex.Index` is called.
 
         Yields
         ------
@@ -279,8 +280,8 @@ class Questions:
         Raises
         ------
         QueryError
-            When the query has no answer, takes too long or too much memory: also while the
-            rows are read.
+            When the query is wrong, would write, or takes too long or too much memory: also while
+            the rows are read.
 
         Examples
         --------
@@ -305,24 +306,24 @@ class Questions:
         say: Callable[[str], object] | None = None,
         **options: Unpack[SampleArguments],
     ) -> str:
-        """Return a sample as an HTML page, which needs no network.
+        """Return a sample as an HTML page, in one text, which needs no network.
 
         Parameters
         ----------
         count, **options
-            As for `sdindex.Index.select`: of the sample that it would draw.
+            Show the sample that `sdindex.Index.select` would draw.
         name
-            Of a saved sample, beside what passes its filters, and is of its lists, now, instead of
-            `count` and `options`.
+            Show the saved sample of this name, beside the images that its options would draw from
+            today; without `count` and `options`.
         thumbnails
-            Show at most this many images of the sample, and of those left out: an even subset
-            of each. `workers` processes make them.
+            Show pictures of at most this many images of the sample, and of as many of those left
+            out: an even subset of each.
         pixels
-            The longer side of a picture of the sample.
+            The longer side, in pixels, of a picture of the sample.
         workers, progress
             As for `sdindex.Index.update`.
         say
-            Called with a line about pictures that could not be made.
+            Called with a line of text about pictures that could not be made.
 
         Raises
         ------
@@ -353,5 +354,5 @@ class Questions:
             refuse_idle(options, chosen, told=True)
             with self._store.reading() as session:
                 data = gather(session, db, wanted, chosen)
-        # The pictures may take minutes: the index is not kept busy meanwhile.
+        # The pictures may take minutes: the index is closed meanwhile.
         return page(data, thumbnails=shown, pixels=side, workers=processes, progress=bars, say=tell)

@@ -1,4 +1,4 @@
-"""Reviewing: a sample that people look at and decide on, drawn again in a moment."""
+"""`Review`: a sample that people look at and decide on, drawn anew within a moment."""
 
 import getpass
 import logging
@@ -30,9 +30,9 @@ from sdindex.store.loading import Held
 from sdindex.store.sampled import SampledImage, UnitsTold, by_id
 from sdindex.store.units_told import units_told
 
-ALIKE = 6  # bits in which what is rejected with an image differs from it at most
+ALIKE = 6  # bits; images that differ from a rejected one in no more may be rejected with it
 USUAL_COUNT = 100
-_KEPT_OPTIONS = 4  # ways to draw that are remembered: a control goes back and forth
+_KEPT_OPTIONS = 4  # ways to draw that are remembered, as a slider goes back and forth
 
 Answer = TypeVar("Answer")
 _Drawn = tuple[list[int], list[int] | None, int, SampleOptions]
@@ -42,22 +42,22 @@ log = logging.getLogger("sdindex")
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sample as a review shows it.
+    """A sample as a page of a review shows it.
 
     Attributes
     ----------
     asked
         How many images were asked for.
     least
-        How many there are at least, as they are kept or fixed.
+        How many images the sample has at least: those that are kept or fixed.
     images
-        How many there are to draw from.
+        How many images there are to draw from.
     groups
-        Names, how many images there are, and the ids of the sampled ones.
+        Each group's name, how many images it has to draw from, and the ids of its sampled images.
     decisions
-        On images, by their ids.
+        The decisions, by the ids of their images.
     options
-        Those that draw this sample again.
+        The options that draw this sample again.
     """
 
     asked: int
@@ -70,14 +70,14 @@ class Sheet:
 
 
 class Near(NamedTuple):
-    """An image around another one: whether it is of the same burst."""
+    """An image beside another one, and whether it is of the same burst."""
 
     id: int
     in_burst: bool
 
 
 class _Ways(NamedTuple):
-    """What a sample of some options is drawn from."""
+    """The candidates for samples of some options, and how these are shown."""
 
     found: Candidates
     sheets: Sheets
@@ -92,10 +92,10 @@ class Review:
     store
         The index.
     name
-        Of a review to go on with, or of a saved sample; by default a new review, which gets
-        its name with its first decision.
+        Of the review to go on with, or of a saved sample to review. By default a new review begins,
+        which gets its name with the first decision.
     count, options
-        Of the sample with which a new review begins.
+        Those of the sample that a new review begins with.
     observer
         Who decides; by default the user of this computer.
 
@@ -124,7 +124,7 @@ class Review:
 
     @property
     def db(self) -> str:
-        """The index, as it was named, without a password; empty where it is the usual one."""
+        """The index's name, without a password; empty for the default ``sdindex.db``."""
         return "" if self._store.db == DEFAULT_INDEX else str(self._store)
 
     def saved_names(self) -> set[str]:
@@ -133,14 +133,15 @@ class Review:
             return samples.names(session)
 
     def draw(self, count: int | str | Share, options: SampleOptions, by: str = "camera") -> Sheet:
-        """Draw a sample as the review has decided so far, in groups.
+        """Draw a sample, changed as the review has decided so far, in groups.
 
         Parameters
         ----------
         count, options
-            As for `sdindex.Index.select`, the options as `sdindex.SampleOptions`.
+            As for `sdindex.Index.select`, but the options as `sdindex.SampleOptions`.
         by
-            What makes the groups: ``"camera"``, for one.
+            What makes the groups: ``"camera"``, ``"bucket"``, ``"label"``, ``"day"`` or
+            ``"burst"``.
 
         Raises
         ------
@@ -176,12 +177,12 @@ class Review:
         within: int | None = None,
         why: str | None = None,
     ) -> None:
-        """Store a decision on an image, and what the review is of now.
+        """Store a decision on an image, by its id: ``"kept"``, ``"rejected"`` or ``"left"``.
 
         Parameters
         ----------
         within
-            Reject all images, too, that differ from it in at most so many bits.
+            Also reject all images whose hashes differ from this image's in at most this many bits.
         """
         row, reason = whole("image", image), optional(text, "why", why)
         choice("what", what, decisions.WHAT)
@@ -195,14 +196,14 @@ class Review:
             )
 
     def annotate(self, image: int, why: str, count: int, options: SampleOptions) -> None:
-        """Store a note on an image."""
+        """Store a note on an image, by its id."""
         row, reason = whole("image", image), text("why", why)
         with self._deciding(count, options) as (session, review):
             _require_images(session, [row])
             decisions.annotate(session, review, row, reason, observer=self.observer)
 
     def undo(self) -> int | None:
-        """Take back this observer's last decision; return its image."""
+        """Take back this observer's last decision; return the id of its image, None without one."""
         if self.name is None:
             return None
         with self._store.recording() as session:
@@ -219,7 +220,7 @@ class Review:
         Raises
         ------
         SampleError
-            When the name is taken, or is none.
+            When the name is taken, or cannot be a name.
         """
         named = text("name", name)
         ids, units, asked, again = self.sample(count, options)
@@ -230,7 +231,7 @@ class Review:
         return len(ids)
 
     def sample(self, count: int | str | Share, options: SampleOptions) -> _Drawn:
-        """Return the ids of the sample, of each one's unit, what was asked, and the options."""
+        """Return the sample's ids, the ids of their units, the count asked for, and the options."""
         wanted = sample_count(count)
         checked_options(options)
 
@@ -250,9 +251,9 @@ class Review:
         return self._ask(drawn)
 
     def images(self, ids: Sequence[int], *, told: bool = False) -> dict[int, SampledImage]:
-        """Return what is known of images, by their ids; those that are there.
+        """Return those of the images that are not missing, by their ids.
 
-        `told` finds the burst and the event of each, too.
+        With `told`, each has its burst and event, too.
         """
         wanted, is_told = wholes("ids", ids), flag("told", told)
         with self._store.reading() as session:
@@ -263,7 +264,7 @@ class Review:
             return dict(zip(rows, by_id(session, rows, leading, units), strict=True))
 
     def around(self, image: int) -> list[Near]:
-        """Return the burst of an image, and a few images before and after it."""
+        """Return the images of an image's burst, and a few before and after it."""
         row = whole("image", image)
 
         def found(session: Session) -> list[Near]:
@@ -277,9 +278,9 @@ class Review:
         return self._ask(found)
 
     def similar(self, image: int, options: SampleOptions, count: int) -> list[tuple[int, int]]:
-        """Return the ids of the images most like one, and in how many bits they differ.
+        """Return the ids of the images most like one, and in how many of 64 bits each differs.
 
-        Of those that pass the filters, one of each burst.
+        Only images that pass the filters, and one of each burst.
         """
         row, most = whole("image", image), whole("count", count, 1)
         checked_options(options)
@@ -303,7 +304,7 @@ class Review:
         return self._ask(found)
 
     def _ask(self, question: Callable[[Session], Answer]) -> Answer:
-        """Answer a question, once more with a new frame where the index has become another."""
+        """Answer a question; with the frame loaded anew where the index changed since."""
         with self._lock:
             try:
                 with self._store.reading() as session:
@@ -334,7 +335,7 @@ class Review:
     def _sample(
         self, session: Session, ways: _Ways, count: Count, known: Sequence[Known]
     ) -> tuple[int, Numbers, int]:
-        """Return how many images are asked for, the positions of a sample, and the least."""
+        """Return how many images are asked for, the sample's positions, and its least size."""
         found = ways.found
         asked = images_wanted(count, len(found))
         said = decisions_of(session, self.name) if known else None
@@ -352,7 +353,7 @@ class Review:
 
     @contextmanager
     def _deciding(self, count: int, options: SampleOptions) -> Iterator[tuple[Session, int]]:
-        """Give a session in which something is decided, and the id of the review."""
+        """Give a session for storing a decision, and the id of the review."""
         asked = whole("count", count, 1)
         checked_options(options)
         with self._store.recording() as session:
@@ -369,7 +370,7 @@ def _ways(session: Session, options: SampleOptions, held: Held) -> _Ways:
 
 
 def _begun(session: Session, name: str) -> tuple[int, SampleOptions]:
-    """Return what a review was last of; or what draws a saved sample again, and nothing else."""
+    """Return the count and options that a review last had, or that draw a saved sample again."""
     found = decisions.find(session, name)
     if found is not None:
         return found.asked, SampleOptions(**found.options)
@@ -394,6 +395,6 @@ def _by_ids(group: Group, ids: Numbers) -> tuple[str, int, list[int]]:
 
 
 def _user() -> str:
-    with suppress(OSError, KeyError, ImportError):  # a number without a name
+    with suppress(OSError, KeyError, ImportError):  # a user id without a name
         return getpass.getuser()
     return "somebody"

@@ -1,4 +1,4 @@
-"""A sample as a program or a notebook holds it: its images, and what is done with them next."""
+"""`Sample`: a list of images that becomes a file, a table, a page, or a sheet in a notebook."""
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class Sample(list[SampledImage]):
-    """The images of a sample, in natural order: a list that can be handed on.
+    """The images of a sample, in natural order: a list of `sdindex.SampledImage`.
 
-    A slice of it, and what comes back from a pickle, is a plain list of the images.
+    A slice or a pickled copy is a plain list of the images.
 
     Parameters
     ----------
     images
         As they were drawn.
     index
-        That they are of; it is asked again by `export`.
+        The index that they are of; `export` asks it again.
     options
-        By which they were drawn.
+        The options by which they were drawn.
     begin
-        Begins a review of them, by an observer.
+        Called with an observer, or None: returns a review of them.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Sample(list[SampledImage]):
     def to_pandas(self) -> Any:
         r"""Return a `pandas.DataFrame` with a row for each image.
 
-        Its columns are the attributes of `sdindex.SampledImage`; boxes, and what sources say, are
-        lists of dictionaries. A byte of a name that is no text is written ``\xff``.
+        Its columns are the attributes of `sdindex.SampledImage`; `boxes` and `said` are lists of
+        dictionaries. In a path, a byte that is no text is written ``\xff``.
 
         Raises
         ------
@@ -102,12 +102,12 @@ class Sample(list[SampledImage]):
         form
             The format's name, as ``--format`` has it.
         output
-            A path, of a folder for formats that are one; or a file that is open for bytes.
+            A path: that of a folder for formats that are folders; or a file open for writing bytes.
         source
-            Whose labels are written as MegaDetector's results; by default those that the sample
-            was drawn by, or everyone's.
+            Write only labels of these sources, in the format ``"megadetector-results"``; by default
+            the sources that the sample was drawn by, else all.
         how, **wishes
-            As for `sdindex.Index.export`, and so are the errors.
+            Those of `sdindex.Index.export`, as are the errors.
 
         Examples
         --------
@@ -135,11 +135,11 @@ class Sample(list[SampledImage]):
         read_only: bool = False,
         workers: int = DEFAULT_WORKERS,
     ) -> "ReviewPage":
-        """Open a page in the browser, in which this sample is looked at, kept and rejected.
+        """Open a page in the browser on which this sample is reviewed: images are kept or rejected.
 
-        It is the page of ``sdindex review``, served to this machine alone, in threads beside the
-        program: this returns at once. The sample is drawn anew, by the same options; a saved one is
-        reviewed as it was saved, whole.
+        It is the page of ``sdindex review``, served to this machine alone by threads of this
+        program: the call returns at once. The sample is drawn anew, by the same options; a saved
+        sample is reviewed whole, as it was saved.
 
         Parameters
         ----------
@@ -155,8 +155,9 @@ class Sample(list[SampledImage]):
         Returns
         -------
         ReviewPage
-            ``close()`` ends it, as does a ``with`` block; ``wait()`` waits for Ctrl-C, in a program
-            that would end otherwise; its ``review`` is what `sdindex.Index.review` returns.
+            Call ``close()`` to end the page, or use it in a ``with`` block. ``wait()`` waits for
+            Ctrl-C, so that a script does not end. ``review`` is what `sdindex.Index.review`
+            returns.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class Sample(list[SampledImage]):
         shown, only_shown = flag("browser", browser), flag("read_only", read_only)
         processes = whole("workers", workers, 1)
         require_installed()
-        from sdindex.web.page import ReviewPage  # the server, for this alone
+        from sdindex.web.page import ReviewPage  # the server, imported for this alone
 
         review = self._begin(optional(text, "observer", observer))
         page = ReviewPage(self._index, review, read_only=only_shown, workers=processes)
@@ -183,7 +184,7 @@ class Sample(list[SampledImage]):
         return page
 
     def _repr_html_(self) -> str:
-        """Return a small sheet of pictures, as notebooks show it."""
+        """Return a small sheet of pictures, which a notebook shows."""
         from sdindex.pages.notebook import sheet  # numpy and Pillow, for this alone
 
         return sheet(self)

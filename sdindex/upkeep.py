@@ -1,4 +1,4 @@
-"""Keeping an index in step with its archives: what is there, where, and from which camera."""
+"""The part of `Index` that follows the archives: update, merge, relocate, copy, prune."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -50,80 +50,84 @@ class Upkeep(Handover):
         shard: str | None = None,
         dask: str | None = None,
     ) -> "Summary":
-        """Bring the index up to date with folders of images, reading only what changed.
+        """Bring the index up to date with folders of images; only new and changed files are read.
 
-        Results are stored as they come, in batches of 256 files or 2 seconds. The workers
-        are processes of the program's own, which run nothing of the script that calls this.
+        Results are stored as they come, in batches of 256 files or 2 seconds. The workers are
+        processes of the library's own, which do not run the script that calls this.
 
         Parameters
         ----------
         folders
-            Folders of images: archives, new or known, or a folder inside a known archive: then
-            only that folder is brought up to date. Without any, so are all known archives that are
-            there; the others are in the summary's `away`.
+            Archives, new or known, or folders inside a known archive: then only these folders are
+            brought up to date. Without any, all known archives are; those that are not there are
+            named in the summary's `away`.
         workers
             Read this many files at once.
         method
-            ``"scaled"``, ``"exact"`` or ``"thumbnail"``; by default the archive's own, and
-            ``"scaled"`` for the first one.
+            How images are hashed: ``"scaled"``, ``"exact"`` or ``"thumbnail"``. By default the
+            archive's method; for a new archive that of the other archives, else ``"scaled"``.
         strict
-            Take a file for changed when its ctime or inode changed, too.
+            Also take a file as changed when its ctime or inode changed.
         camera_pattern
-            A regular expression that finds the camera in an archive-relative path, kept with
-            the archive; an empty one goes back to the folder above the card's numbering. See
-            `sdindex.archive.cameras.camera_pattern`.
+            A regular expression that finds the camera in an archive-relative path; stored with the
+            archive. An empty one goes back to the camera's folder, above the memory card's own
+            (``DCIM/100RECNX``). See `sdindex.archive.cameras.camera_pattern`.
         accept_shift
-            Take all files as unchanged, and store their times, where these are all later, or
-            all earlier, by exactly an hour: when daylight saving time changes, exFAT shows
-            them so. Not with `strict`.
+            When all files' times are later, or all earlier, by exactly an hour, store the new times
+            and read nothing: exFAT shows such times when daylight saving time changes. Not with
+            `strict`.
         accept_loss
-            Mark gone images as missing even where a folder lost all, or most and at least ten.
-            By default such a folder is reported and left unchanged. A folder that is itself
-            gone was deleted. Where a disk was mounted, `folders` must name that folder, or a
-            folder below it; it need not be there.
+            Mark gone images as missing even where a folder lost all its images, or most and at
+            least ten. By default such a folder is reported and left unchanged, as its disk may be
+            away. (A folder that is gone itself counts as deleted.) For a folder where a disk was
+            mounted, `folders` must name that folder, or one below it; it need not be there.
         timeout
-            Seconds after which reading a file is given up: it counts as unreadable, and is
+            Seconds after which reading a file is given up. The file counts as unreadable, and is
             tried again at the next update.
         progress
             Show bars on stderr: always, never, or (None) only on a terminal.
         executor
-            Has batches of files read wherever it runs them, each in a process of the program's
-            own there: a crash or a hang costs one file. Anything with the interface of
-            ``concurrent.futures.Executor``. `workers` says how many batches it reads at once,
-            unless it is of ``concurrent.futures`` itself. Its workers see the archive under the
-            same path, and do not look for modules in it.
+            Runs the reading, in batches of files: any object with the interface of
+            ``concurrent.futures.Executor``. Wherever it runs a batch, a process of the library's
+            own reads it: a crash or a hang costs one file. `workers` says how many batches run at
+            once, unless the executor is one of ``concurrent.futures`` itself. Its workers must see
+            the archive under the same path.
         verify
-            Read every file again, changed or not, and the whole of it, also where a thumbnail
-            is what is hashed: to find those that were damaged, or cut short, unseen. They are
-            named in the summary's `damaged`.
+            Read every file again, changed or not, and all of it even where only a thumbnail is
+            hashed: to find files that were damaged or cut short without a new size or time. They
+            are named in the summary's `damaged`.
         regrey
-            Read the images again that were indexed before their greys were kept, and no others
-            that did not change: for their motion, and whether they were taken at night. Until
-            then motion comes from their hashes.
+            Also read the unchanged images that an older version indexed without their greys: for
+            their motion, and whether they were taken at night. Until then motion comes from their
+            hashes.
         exclude
-            Globs of what is left out, relative to the folder and by the rules of .gitignore; kept
-            with the archive, instead of those before.
+            Globs of what to leave out, relative to the folder and by the rules of .gitignore.
+            Stored with the archive, in place of earlier ones.
         shard
-            Read only the files of one shard, such as ``"3/64"``, number 3 of 64; kept with the
-            archive. Each file is in one shard, whatever the order, and no shard needs to know of
-            another. Each has an index of its own; `merge` joins them.
+            Read only the files of one shard, such as ``"3/64"``, number 3 of 64; stored with the
+            archive. Each file is in exactly one shard, by its path. Give each shard an index of its
+            own; `merge` joins them.
         dask
-            The address of a Dask cluster that reads, such as ``"tcp://host:8786"``, or ``"local"``
-            for one of this machine. Its workers must see the archive under the same path.
+            Have a Dask cluster read: the address of its scheduler, such as ``"tcp://host:8786"``,
+            or ``"local"`` for one on this machine. Its workers must see the archive under the same
+            path.
 
         Raises
         ------
         UsageError
-            When an argument means nothing.
+            When an argument is wrong, or two exclude each other.
         ReadingError
-            When images cannot be read, whatever they are: the disk fails, or the machine, the
-            executor or the program. What was read before is stored.
+            When images cannot be read because the disk, the machine, the executor or the program
+            fails. What was read before is stored.
         ArchiveError
-            When a folder cannot be indexed. What was known of it is unchanged.
+            When a folder cannot be indexed; ArchiveUnavailableError when it is away. What was known
+            of it is unchanged.
         IndexUnusableError
             When the index cannot be written.
         """
-        from sdindex.indexing import update  # here and below: who draws a sample needs none of it
+        from sdindex.indexing import (
+            update,  # imported here and below, as drawing a sample needs none of it
+        )
 
         reading = _reading(workers, method, timeout, executor, progress, verify, regrey, dask)
         is_strict, is_shift = flag("strict", strict), flag("accept_shift", accept_shift)
@@ -159,9 +163,9 @@ class Upkeep(Handover):
     ) -> "Summary":
         """Bring the index up to date with single files, and look at no other.
 
-        A file that lies in no archive is kept in one whose root is that of the disk, until its
-        folder is indexed as an archive. Of a file that is not there what is known stays. The
-        other parameters are those of `update`.
+        A file that lies in no archive belongs to one whose root is that of the disk, until its
+        folder is indexed as an archive. What is known of a file that is not there stays. The other
+        parameters, and the errors, are those of `update`.
         """
         from sdindex.indexing import update
 
@@ -179,23 +183,23 @@ class Upkeep(Handover):
     ) -> "Summary":
         """Merge the indexes of all shards of an archive, or of several, into this one.
 
-        The result is that of one run over the archive, but for the times of indexing. What the
-        index knows and no shard has is missing from then on; to merge the same shards again
-        changes nothing. The archive itself is not looked at. Labels and saved samples of the
-        shards stay where they are.
+        The result is the same as that of one run over the archive, but for the times of indexing.
+        Images that the index knows and no shard has are missing from then on. Merging the same
+        shards again changes nothing. The archive itself is not looked at. Labels and saved samples
+        in the shards' indexes are not merged.
 
         Parameters
         ----------
         shards
-            The indexes that `update` made with its `shard`, all of them.
+            The indexes of all shards, which `update` made with `shard`: paths or URLs.
         accept_loss, progress
             As for `update`.
 
         Raises
         ------
         ArchiveError
-            When a shard is missing, was not read to its end, is older than this index, or does
-            not belong to the others. Nothing is changed.
+            When a shard is missing, was not read to its end, is older than this index, or does not
+            belong to the others. Then nothing is changed.
         IndexUnusableError
             When an index cannot be read, or this one cannot be written.
         """
@@ -212,7 +216,7 @@ class Upkeep(Handover):
         )
 
     def set_camera_pattern(self, pattern: str, archive: AnyPath | None = None) -> None:
-        """Find an archive's cameras by another pattern, as `update` does; the disk may be away.
+        """Find an archive's cameras by another pattern; no image is read, and the disk may be away.
 
         Parameters
         ----------
@@ -224,7 +228,7 @@ class Upkeep(Handover):
         Raises
         ------
         UsageError
-            When `pattern` is none.
+            When `pattern` is no such pattern.
         ArchiveError
             When `archive` is no archive's root, or it is not clear which one is meant.
         """
@@ -234,7 +238,7 @@ class Upkeep(Handover):
         cameras.set_pattern(self._store, root, text("pattern", pattern))
 
     def relocate(self, old: AnyPath, new: AnyPath) -> None:
-        """Tell the index that an archive is now in another folder; nothing is read again.
+        """Record that an archive is now in another folder; no image is read.
 
         Raises
         ------
@@ -267,9 +271,10 @@ class Upkeep(Handover):
             new.close()
 
     def prune(self, archive: AnyPath | None = None) -> int:
-        """Forget the images that are missing, or a whole archive; return how many images.
+        """Delete the missing images, or a whole archive, from the index; return how many images.
 
-        A missing image of a saved sample is kept.
+        Missing images stay that a saved sample has, or that a review decided on. Files are not
+        touched.
 
         Raises
         ------
@@ -295,7 +300,7 @@ def _reading(
     regrey: object = False,
     dask: object = None,
 ) -> "ReadingOptions":
-    """Return how images are to be read, as callers may ask for it."""
+    """Return how images are to be read, from checked arguments."""
     from sdindex.indexing.ingest import ReadingOptions
 
     return ReadingOptions(
@@ -313,6 +318,6 @@ def _reading(
 def _executor(given: object) -> Executor | None:
     is_class = isinstance(given, type)
     if given is None or (callable(getattr(given, "submit", None)) and not is_class):
-        return cast("Executor | None", given)  # others than those of concurrent.futures, too
+        return cast("Executor | None", given)  # other classes than those of concurrent.futures, too
     made = ": make one of the class" if is_class else ""
     raise UsageError(f"executor must have a submit, as those of concurrent.futures do{made}")

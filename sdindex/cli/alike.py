@@ -1,4 +1,4 @@
-"""Commands on images that look alike: similar, and duplicates."""
+"""Commands on images that look alike: similar and duplicates."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     default=HASH_BITS,
     show_default=True,
     metavar="BITS",
-    help="Only images whose hashes differ in at most so many bits.",
+    help="Only images whose hashes differ in at most this many bits.",
 )
 @click.option(
     "--all",
     "every",
     is_flag=True,
-    help="List several images of one burst, too, and those of the burst of FILE.",
+    help="List all images of a burst, and those of the burst of FILE, too.",
 )
 @format_option("table", "csv", "json")
 @with_index
@@ -44,8 +44,8 @@ def similar(
 ) -> None:
     """List the images that are most like FILE, the nearest first.
 
-    FILE may be any image: one that the index does not have is read. Of each burst one image is
-    listed, and none of the burst that FILE is in.
+    FILE may be any image file; one that the index does not have is read. Of each burst only one
+    image is listed, and none of the burst that FILE is in.
     """
     from sdindex.cli.terminal import write_rows
     from sdindex.exchange.output import STDOUT, writing
@@ -66,7 +66,7 @@ def similar(
     default=DEFAULT_WITHIN,
     show_default=True,
     metavar="BITS",
-    help="Group images whose hashes differ in at most so many bits from the one that leads the "
+    help="Group images whose hashes differ in at most this many bits from the one that leads the "
     "group; 0 for equal hashes.",
 )
 @progress_option
@@ -76,8 +76,8 @@ def similar(
     type=click.Choice(("table", "csv", "json", "paths")),
     default="table",
     show_default=True,
-    help="Write the groups for people, each image with its group (csv, json), or the paths of all "
-    "images but the one that leads each group, which select --exclude reads.",
+    help="Write a table of the groups; or each image with its group (csv, json); or, for select "
+    "--exclude, the paths of all images but the one that leads each group (paths).",
 )
 @with_index
 def duplicates(

@@ -1,4 +1,4 @@
-"""Commands on archives: index, relocate, prune."""
+"""Commands on archives: index, merge, relocate, prune and copy."""
 
 import logging
 import os
@@ -26,19 +26,18 @@ quiet_option = click.option(
 accept_loss_option = click.option(
     "--accept-loss",
     is_flag=True,
-    help="Take images that are gone as deleted, also where a folder lost most of them at once. "
-    "Without it such a folder is kept as it was, as its disk may be away.",
+    help="Take gone images as deleted even where a folder lost most of them at once. Without it "
+    "such a folder is kept as it was, as its disk may be away.",
 )
 
 
 def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
-    """Have the processes that read images start while the database is still imported here."""
+    """Start the processes that read images while the database is still imported here."""
 
     @click.pass_context
     def run(ctx: click.Context, /, *args: Any, **options: Any) -> None:
-        if (
-            options["paths"] and "://" not in ctx.obj and not os.path.exists(ctx.obj)
-        ):  # all is to be read
+        # A new index: every file is read.
+        if options["paths"] and "://" not in ctx.obj and not os.path.exists(ctx.obj):
             from sdindex.hashing.picture import PRELOAD
             from sdindex.workers import get_ready
 
@@ -56,26 +55,28 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(METHODS),
     help="Hash images decoded at a reduced size (scaled), exactly as imagehash does (exact), or "
     "by the thumbnail that the camera stored (thumbnail). "
-    "[default: the method of the archive; scaled for a new one]",
+    "[default: the archive's method; for a new archive that of the others, else scaled]",
 )
-@click.option("--strict", is_flag=True, help="Compare ctime and inode, too, to find changes.")
+@click.option(
+    "--strict", is_flag=True, help="Take a file as changed also when its ctime or inode is."
+)
 @click.option(
     "--verify",
     is_flag=True,
-    help="Read every file again, changed or not, and the whole of it; name the damaged ones, and "
-    "exit with 1 if there are any.",
+    help="Read the whole of every file again, changed or not; name the damaged ones, and exit with "
+    "1 if there are any.",
 )
 @click.option(
     "--regrey",
     is_flag=True,
-    help="Read the images again that an older sdindex indexed, which did not keep their greys, and "
-    "no others that did not change. Until then their motion comes from their hashes.",
+    help="Also read the unchanged images that an older sdindex indexed without their greys. Until "
+    "then their motion comes from their hashes.",
 )
 @click.option(
     "--accept-shift",
     is_flag=True,
-    help="If all times differ by exactly one hour, as on exFAT after daylight saving, store the "
-    "new times and read nothing.",
+    help="If all times differ by exactly one hour, as on exFAT when daylight saving time changes, "
+    "store the new times and read nothing.",
 )
 @accept_loss_option
 @click.option(
@@ -84,33 +85,34 @@ def with_readers_ahead(command: Callable[..., None]) -> Callable[..., None]:
     default=DEFAULT_TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help="Give up a file that takes longer to read; the next run tries it again.",
+    help="Give up reading a file after this time; the next run tries it again.",
 )
 @click.option(
     "--camera-pattern",
     metavar="REGEX",
     help="Find the camera in a path with this pattern: its only group, or the group named "
-    "camera. Stored with the archive. [default: the folder above the card's own numbering]",
+    "camera. Stored with the archive. [default: the camera's folder, above "
+    "DCIM and folders such as 100RECNX]",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="GLOB",
     help="Leave out what this glob matches, relative to PATH and by the rules of .gitignore, such "
-    "as 'test/', '/site1/setup' or '*_thumb.jpg'; repeatable. Stored with the archive, instead "
-    "of those before; '' leaves nothing out.",
+    "as 'test/', '/site1/setup' or '*_thumb.jpg'; repeatable. Stored with the archive, in place "
+    "of earlier ones; '' leaves nothing out.",
 )
 @click.option(
     "--shard",
     metavar="I/N",
     help="Read only the files of shard I of N, into an index of its own; join all with sdindex "
-    "merge. Which file is in which shard is told from its path alone.",
+    "merge. A file's path alone decides in which shard it is.",
 )
 @click.option(
     "--dask",
     metavar="ADDRESS|local",
-    help="Have a Dask cluster read, by the address of its scheduler, such as tcp://host:8786; or "
-    "one on this machine. Its workers must see PATH as it is here.",
+    help="Have a Dask cluster read: its scheduler's address, such as tcp://host:8786, or local for "
+    "a cluster on this machine. Its workers must see PATH as it is here.",
 )
 @progress_option
 @quiet_option
@@ -130,11 +132,11 @@ def index(
 ) -> None:
     """Read the new and changed images of each PATH into the index.
 
-    A PATH is the folder of an archive, or a folder inside a known archive: then only that
-    folder is brought up to date. Without a PATH, so are all known archives that are there; those
-    that are not are named at the end, with exit status 1. The first run makes the index.
+    A PATH is the folder of an archive, or a folder inside a known archive: then only that folder is
+    brought up to date. Without a PATH, all known archives are; those that are not there are named
+    at the end, with exit status 1. The first run makes the index.
     """
-    if options["dask"] is not None:  # it would say in many lines what is said in one
+    if options["dask"] is not None:  # the summary says in one line what the reasons say in many
         for name in ("distributed", "distributed.client", "tornado.application"):
             logging.getLogger(name).disabled = True
     with _reasons_on_stderr() if verbose else nullcontext():
@@ -164,16 +166,16 @@ def merge(
 ) -> None:
     """Join the indexes of all shards into this index.
 
-    Each SHARD was made by sdindex index --shard. The result is that of one run over the whole
-    archive, which is not looked at itself. The index may be new, or know the archive; to merge
-    again does no harm.
+    Each SHARD is an index made by sdindex index --shard. The result is that of one run over the
+    whole archive; the archive itself is not looked at. The index may be new, or know the archive.
+    Merging the same shards again changes nothing.
     """
     shown = False if quiet else progress
     _tell(index.merge(*shards, accept_loss=accept_loss, progress=shown), quiet=quiet)
 
 
 def _tell(summary: "Summary", *, quiet: bool) -> None:
-    """Say what was done, and what could not be."""
+    """Print what was done, and what could not be done."""
     if not quiet and (summary.found or not summary.away):
         click.echo(str(summary), err=True)
     for damaged in summary.damaged:
@@ -227,7 +229,7 @@ def copy(source: str, target: str, *, progress: bool | None) -> None:
 
 @contextmanager
 def _reasons_on_stderr() -> Iterator[None]:
-    """Show what the library logs, without breaking a progress bar."""
+    """Print what the library logs to stderr, without breaking a progress bar."""
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     log = logging.getLogger("sdindex")

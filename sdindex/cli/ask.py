@@ -46,7 +46,7 @@ def sql(index: "Index", *, query: str, seconds: float, form: "TableFormat") -> N
 
 
 def _in_time(rows: Iterator[tuple[Any, ...]], seconds: float) -> Iterator[tuple[Any, ...]]:
-    """Yield rows while this program works on them; to wait for who reads them takes no time."""
+    """Yield rows within `seconds`; the time in which stdout's reader is slow does not count."""
     from sdindex.store.query import stopped
 
     started = time.process_time()

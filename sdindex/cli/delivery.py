@@ -1,4 +1,4 @@
-"""Where a sample goes, and in which form: the options for it, and the delivery itself."""
+"""The options for where a sample is written and in which format; and the writing itself."""
 
 from collections.abc import Iterable, Sequence
 from functools import update_wrapper
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Delivery(NamedTuple):
-    """Where a sample goes, and in which form."""
+    """Where a sample is written, and in which format."""
 
     form: str
     wishes: "WishArguments"
@@ -31,7 +31,7 @@ class Delivery(NamedTuple):
     sources: Sequence[str] = ()  # of labels
 
     def deliver(self, sample: "Sequence[SampledImage]", index: "Index", name: str) -> None:
-        """Write the sample, or put its files in a folder; both, where both are asked for."""
+        """Write the sample, put its files in a folder, or both."""
         if FORMATS[self.form].is_folder:
             how, folder = self.folder or (None, self.output)
             self._export(sample, folder, index, name, how)
@@ -53,21 +53,21 @@ class Delivery(NamedTuple):
 
     @property
     def tells_bursts(self) -> bool:
-        """Whether what is written has the burst or the event of each image."""
+        """Whether the format has the burst or the event of each image."""
         return FORMATS[self.form].tells_bursts
 
     @property
     def is_of_paths(self) -> bool:
-        """Whether a list of paths is all that is asked for."""
+        """Whether only paths are to be written."""
         return self.folder is None and self.form in ("paths", "null")
 
     def write_missing(self, paths: Sequence[str], index: "Path | None") -> None:
-        """Write the paths of what is missing, each ended as is asked for.
+        """Write the paths of missing images, each ended by the format's newline or zero byte.
 
         Raises
         ------
         click.UsageError
-            When more than a list of paths is asked for.
+            When another format, or relative paths, are asked for.
         """
         if self.relative or not self.is_of_paths:
             raise click.UsageError(
@@ -77,12 +77,12 @@ class Delivery(NamedTuple):
         self.write_paths(paths, index)
 
     def write_paths(self, paths: Iterable[str], index: "Path | None") -> int:
-        """Write paths, each ended as is asked for, as they come; return how many."""
+        """Write paths as they come, each with the format's end; return how many."""
         from sdindex.exchange.formats.paths import write_paths
         from sdindex.exchange.output import writing
 
-        # What draws is loaded with the first path, before there is a draft: a library that finds
-        # too little memory ends the program at once.
+        # The first path is taken before a file is begun: it loads numpy, which ends the program at
+        # once where it finds too little memory.
         paths = iter(paths)
         drawn = chain([*islice(paths, 1)], paths)
         with writing(self.output, index=index) as file:
@@ -193,15 +193,15 @@ _DELIVERY = (
         for how, text in {
             "copy": "Copy the files into this folder, at their paths in the archive, with a "
             "manifest; a second run completes the first.",
-            "link": "Make hard links there instead of copies.",
-            "symlink": "Make symbolic links there instead of copies.",
+            "link": "The same, with hard links instead of copies.",
+            "symlink": "The same, with symbolic links instead of copies.",
         }.items()
     ),
 )
 
 
 def delivery_options(command: Command) -> Command:
-    """Give a command all options on where a sample goes, as one argument `delivery`."""
+    """Give a command the options on where a sample is written; it gets a `Delivery`."""
 
     def run(*args: Any, **given: Any) -> None:
         folders = {how: given.pop(f"{how}_to") for how in ("copy", "link", "symlink")}
@@ -212,7 +212,7 @@ def delivery_options(command: Command) -> Command:
         wishes = {name: given.pop(name) for name in _WISHES}
         if FORMATS[form].is_folder and named and output != "-":
             raise click.UsageError(f"{form} is written into the folder of the images, without -o")
-        # Before anything is drawn, and kept.
+        # Checked before anything is drawn and saved.
         folder = cast("tuple[How, str]", named[0]) if named else None
         delivery = Delivery(form, _checked(form, wishes), output, folder)
         if FORMATS[form].is_folder and not named:
@@ -223,7 +223,7 @@ def delivery_options(command: Command) -> Command:
 
 
 def _checked(form: str, wishes: dict[str, Any]) -> "WishArguments":
-    """Return what is wanted of a format, without what is not said."""
+    """Return the options of a format that were given, checked."""
     said = {name: value for name, value in wishes.items() if value is not None}
     wanted = cast("WishArguments", said)
     try:

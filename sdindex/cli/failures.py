@@ -1,4 +1,4 @@
-"""Failures outside the program, in words for people."""
+"""What a failure outside the program means, in a line for the user."""
 
 import errno
 
@@ -15,22 +15,22 @@ FAILURES = (
     ImportError,
 )
 
-# CPython's own words: it has no error of its own for these.
+# CPython's own texts: it has no exception class for these.
 _NO_THREAD = "can't start new thread"
 _OUT_OF_MEMORY = ("error return without exception set", "NULL without setting an exception")
 
 
 def explained(problem: Exception) -> str | None:
-    """Return one line for the user; None for what is a fault of the program."""
+    """Return one line for the user; None for a fault of the program."""
     match problem:
         case SdindexError():
             from sdindex.sampling.spelled import flag  # which most commands do without
 
             return problem.spelled(flag)
-        case UnicodeEncodeError():  # of an argument: no database stores such text
+        case UnicodeEncodeError():  # in an argument: no database stores such text
             return f"{printable(problem.object)} is no text in UTF-8"
         case OSError() if problem.errno != errno.EPIPE:
-            # The disk of the index, or the system: what is one file's alone was seen to below.
+            # Of the index's disk, or the system: errors of single images do not come here.
             return f"{printable(str(problem))}; what was stored before is kept"
         case MemoryError() | SystemError() if _is_of_memory(problem):
             return "there is too little memory; what was stored before is kept"

@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C and SIGTERM end a command in order, wherever they reach it."""
+"""Signals: Ctrl-C and SIGTERM end a command tidily, whenever they come."""
 
 import _thread
 import os
@@ -17,19 +17,19 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Have SIGTERM and Ctrl-C raise KeyboardInterrupt here, and be lost nowhere."""
+    """Have SIGTERM and Ctrl-C raise KeyboardInterrupt here, whatever is under way."""
     with _terminated_as_interrupted(), _interruptions_come_through():
         yield
 
 
 def exit_status(problem: KeyboardInterrupt) -> int:
-    """Return the exit status of a command that was ended so."""
+    """Return the exit status of a command that this exception ended."""
     return TERMINATED if isinstance(problem, Terminated) else INTERRUPTED
 
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Tidy everything up when this process receives a signal to end."""
+    """Have SIGTERM raise an exception, so that everything is tidied up."""
 
     def terminate(*_: object) -> None:
         raise Terminated
@@ -43,9 +43,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 @contextmanager
 def _interruptions_come_through() -> Iterator[None]:
-    """Have a signal come again where it could not be raised, as in the callbacks of an import.
+    """Send a signal again whose exception Python could only print, as in callbacks of an import.
 
-    Python would print it there, and go on as if there had been none.
+    Python goes on after that as if there had been no signal.
     """
     others = sys.unraisablehook
 
@@ -64,7 +64,7 @@ def _interruptions_come_through() -> Iterator[None]:
 
 
 def _send(number: signal.Signals) -> None:
-    if sys.platform == "win32":  # where os.kill would end the process
+    if sys.platform == "win32":  # on Windows, os.kill would end the process
         _thread.interrupt_main(number)
     else:
-        os.kill(os.getpid(), number)  # unlike the other, this one wakes who waits
+        os.kill(os.getpid(), number)  # unlike the other function, this one also ends a wait

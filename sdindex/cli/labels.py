@@ -37,8 +37,8 @@ def labels() -> None:
     type=click.FloatRange(0, 1),
     default=DEFAULT_CLASSIFICATION_THRESHOLD,
     show_default=True,
-    help="Label a detection with its likeliest species from this confidence on, else with the "
-    "detector's category.",
+    help="Label a detection with its likeliest species if its confidence is at least this; else "
+    "with the detector's category.",
 )
 @click.option(
     "--column", default=DEFAULT_COLUMN, show_default=True, help="Read labels from this CSV column."
@@ -51,7 +51,7 @@ def labels() -> None:
 @click.option(
     "--source-column",
     metavar="NAME",
-    help="Read the source of each label from this CSV column, such as who gave it.",
+    help="Read the source of each label, such as the person who gave it, from this CSV column.",
 )
 @click.option(
     "--relative-to",
@@ -63,29 +63,29 @@ def labels() -> None:
 @click.option(
     "--source",
     metavar="NAME",
-    help="Store the labels under this source, whoever FILE names, instead of what the same source "
-    "said of these images before; a machine's, where FILE tells, under 'NAME (machine)'. "
-    "[default: who FILE names, else the name of FILE]",
+    help="Store the labels under this source, in place of its earlier labels of these images; "
+    "labels that FILE says a machine gave under 'NAME (machine)'. [default: the source that FILE "
+    "names, else the name of FILE]",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(KINDS),
-    help="Read FILE as this. [default: told by its content]",
+    help="Read FILE in this format. [default: its content shows it]",
 )
 @progress_option
 @with_index
 def import_labels(index: "Index", *, file: str, **options: Any) -> None:
     """Store the labels of FILE: results, a table, or an export.
 
-    Results are those of MegaDetector, SpeciesNet (its own predictions, too), AddaxAI or Zamba.
-    Each detection becomes a label with its box: the likeliest species, or the detector's
-    category. An image without detections gets the label empty; a failure is stored, too.
+    Results are those of MegaDetector, SpeciesNet (its predictions.json, too), AddaxAI or Zamba.
+    Each detection becomes a label with its box: the likeliest species, or the detector's category.
+    An image without detections gets the label empty; a failure is stored, too.
 
-    A CSV file has a column of paths and a column of labels. Timelapse's CSV is read by its own
-    columns. Exports are those of Camtrap DP (the folder, or its observations.csv), COCO, Label
-    Studio (JSON), CVAT (CVAT for images, XML) and YOLO (the folder, or its data.yaml). People's
-    labels and a machine's become sources of their own.
+    A table is a CSV with a column of paths and a column of labels; Timelapse's CSV is read by its
+    own columns. Exports are those of Camtrap DP (the folder, or its observations.csv), COCO, Label
+    Studio (JSON), CVAT (CVAT for images, XML) and YOLO (the folder, or its data.yaml). Labels by
+    people and by a machine are stored as two sources.
     """
     click.echo(str(index.import_labels(file, **options)), err=True)
 
@@ -111,16 +111,16 @@ def list_labels(index: "Index", *, form: "TableFormat") -> None:
 @click.option(
     "--relative",
     is_flag=True,
-    help="Write relative paths also where there are several archives. [default: absolute there, "
-    "relative to its root where there is a single one]",
+    help="Write relative paths even when there are several archives. [default: relative for a "
+    "single archive, absolute for several]",
 )
 @output_option
 @with_index
 def export_labels(index: "Index", *, source: tuple[str, ...], relative: bool, output: str) -> None:
     """Write all labels and boxes as MegaDetector writes its results.
 
-    Imported results are written as they were, under the paths that the images have today. For
-    those of a sample: sdindex select --format megadetector-results
+    Imported results are written as they were, under the present paths of the images. To write those
+    of a sample: sdindex select --format megadetector-results
     """
     from sdindex.exchange.output import writing
 

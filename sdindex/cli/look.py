@@ -1,4 +1,4 @@
-"""Commands that look into an index: buckets, quality, cameras, and a report to look at."""
+"""Commands that show an index and samples of it: buckets, report, quality and cameras."""
 
 import os
 from importlib import import_module
@@ -104,7 +104,7 @@ def report(
     from sdindex.exchange.output import STDOUT, writing
     from sdindex.sampling.options import SampleOptions, sample_options
 
-    # Before there is a draft: a library that finds too little memory ends the program at once.
+    # Made before a file is begun: numpy ends the program at once where it finds too little memory.
     import_module("sdindex.pages.report")
     if name is not None and sample_options(**sampling) == SampleOptions():
         sampling = {}
@@ -135,14 +135,14 @@ def quality(
 ) -> None:
     """Measure how well a sample stands for its archive.
 
-    The sample is the saved sample NAME, or with -n the one that select would draw. Show how
-    many labels, rare labels, cameras, bursts, events and days it reaches, what part of it shares
-    a burst or event with another image, and how near it comes to every image, beside random
-    samples (the mean of 30) and a plain stride of its size.
+    The sample is the saved sample NAME, or with -n the one that select would draw. Show how many
+    labels, rare labels, cameras, bursts, events and days it reaches, which share of it has another
+    image of the same burst or event, and how far all images are from it; beside random samples (the
+    mean of 30) and a plain stride of its size.
 
-    How many labels smaller and larger samples reach is shown with -n alone: a saved sample
-    stands beside all images, whatever it was drawn from. sdindex report NAME draws that curve,
-    beside what the sample was drawn from.
+    With -n, how many labels smaller and larger samples reach is shown, too. A saved sample is
+    compared with all images, whatever it was drawn from; sdindex report NAME compares it with the
+    images that it was drawn from.
     """
     from sdindex.cli.terminal import write_quality
     from sdindex.exchange.output import STDOUT, writing
@@ -160,7 +160,7 @@ def quality(
     "--pattern",
     metavar="REGEX",
     help="First find the cameras of an archive with this pattern, as index --camera-pattern does; "
-    "an empty one goes back to folders. The disk may be away.",
+    "'' goes back to folders. The disk may be away.",
 )
 @click.option(
     "--archive",
@@ -175,7 +175,7 @@ def cameras(
 ) -> None:
     """List cameras with their image counts and first and last dates.
 
-    Show the pattern that is kept with an archive, too, or change it.
+    Also show the pattern that is stored with an archive, or change it.
     """
     from sdindex.cli.terminal import write_cameras
     from sdindex.exchange.output import STDOUT, writing

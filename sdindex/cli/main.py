@@ -1,4 +1,4 @@
-"""The command line's one entry: the group of all commands, and errors as lines for people."""
+"""The command line's entry: all commands, and every error as one line for the user."""
 
 from pkgutil import resolve_name
 from typing import Any
@@ -9,7 +9,7 @@ from sdindex.arguments import DEFAULT_INDEX
 from sdindex.cli.failures import FAILURES, explained
 from sdindex.cli.interrupts import exit_status, interruptible
 
-_COMMANDS = {  # in the order in which people come to need them
+_COMMANDS = {  # in the order in which people need them
     "index": "archives:index",
     "merge": "archives:merge",
     "select": "samples:select",
@@ -35,8 +35,8 @@ _COMMANDS = {  # in the order in which people come to need them
 class Commands(click.Group):
     """Turn every error into a line for the user and an exit status, here and nowhere else.
 
-    Of the commands only the one that is asked for is imported: making the options of all takes
-    as long as a sample.
+    Only the command that is run is imported: making the options of all commands takes as long as
+    drawing a sample.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

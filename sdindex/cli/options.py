@@ -15,7 +15,7 @@ from sdindex.sampling.count import sample_count
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
-# Whether a path can be read is found out where it matters, and said with the way out.
+# Whether a path can be read is found out later, where the error names the way out.
 PATH = click.Path(readable=False)
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -33,7 +33,7 @@ def with_index(command: Command) -> Command:
 
 
 def _end(why: str) -> None:
-    """End this program where nothing else stops what it does."""
+    """End this program: nothing else stops a function of SQLite."""
     click.echo(f"Error: {why}", err=True)
     os._exit(1)
 
@@ -87,7 +87,7 @@ class Number(click.ParamType[int]):
         """Read a whole number from 1 on."""
         try:
             return whole("count", int(value), 1)
-        except ValueError:  # so is that of an argument
+        except ValueError:  # a UsageError is one, too
             self.fail(f"{value!r} is no number of images from 1 on", param, ctx)
 
 

@@ -1,4 +1,4 @@
-"""The reference of every command, made from the commands themselves."""
+"""The text of the topic reference: the help of every command."""
 
 from collections.abc import Iterator
 

@@ -52,7 +52,7 @@ def review(
     """Look at a sample in a browser, keep and reject.
 
     The page is served to this machine alone, until Ctrl-C ends it. NAME is a review to go on with,
-    or a saved sample. What is rejected is replaced at once; what is decided is stored at once.
+    or a saved sample. A rejected image is replaced at once, and each decision is stored at once.
     """
     from sdindex.web import require_installed
 

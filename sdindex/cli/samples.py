@@ -1,4 +1,4 @@
-"""Commands on samples: select draws one; samples list, show and drop the saved ones."""
+"""Commands on samples: select, which draws one, and samples, for saved ones."""
 
 import sys
 from contextlib import closing
@@ -42,7 +42,7 @@ def select(
     """
     refuse_idle(sampling, sample_options(**sampling), told=delivery.tells_bursts or bool(save))
     say = _say if sys.stderr is not None and sys.stderr.isatty() else None
-    if delivery.is_of_paths:  # any number of them, as they are fetched
+    if delivery.is_of_paths:  # millions are written as they are fetched
         paths = index.paths(
             count, relative=delivery.relative, save=save, when_drawn=say, **sampling
         )
@@ -97,7 +97,7 @@ def list_samples(index: "Index", *, form: "TableFormat") -> None:
     type=click.Choice(("table", "csv", "json")),
     help="Write what people decided on its images instead, also of a review of that name.",
 )
-@click.option("--split", metavar="PART", help="Only this part of a sample that is split.")
+@click.option("--split", metavar="PART", help="Only the images of this part of a split sample.")
 @delivery_options
 @with_index
 def show_sample(
@@ -138,14 +138,14 @@ def _show_decisions(index: "Index", name: str, form: "TableFormat", delivery: De
 
 
 class Parts(click.ParamType[dict[str, float]]):
-    """Names of parts with their shares in percent."""
+    """Parts of a split, with their shares in percent."""
 
     name = "parts"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> dict[str, float]:
-        """Read such as ``train=80,val=20``; each name once."""
+        """Read text such as ``train=80,val=20``; each name once."""
         if isinstance(value, dict):
             return value
         pairs = [part.rpartition("=") for part in str(value).split(",")]
@@ -166,20 +166,20 @@ class Parts(click.ParamType[dict[str, float]]):
     metavar="PART=P,PART=P",
     default="train=80,val=10,test=10",
     show_default=True,
-    help="Make these parts, with these shares of the images in percent.",
+    help="Make these parts, each with its share of the images in percent.",
 )
 @click.option(
     "--by",
     metavar="camera|folder:K|event|none",
     default="camera",
     show_default=True,
-    help="Keep together what has a camera, the first K folders, or an event in common.",
+    help="Keep images of one camera, folder (the first K of the path) or event in one part.",
 )
 @click.option(
     "--within",
     type=click.IntRange(0, HASH_BITS),
     metavar="BITS",
-    help="Keep near-duplicates together, too: groups within so many of 64 bits.",
+    help="Keep near-duplicates in one part, too: groups within this many of 64 bits.",
 )
 @format_option("table", "csv", "json")
 @with_index
@@ -194,10 +194,10 @@ def split_sample(
 ) -> None:
     """Split the saved sample NAME into parts, such as train, val and test.
 
-    Groups stay whole. Within that, each part has its share of all images, and of each label, as
-    nearly as can be: the table says how nearly, and which label is farthest from its share. The
-    split is kept in the index, and the same on every run. Write a part with: sdindex samples
-    show NAME --split PART
+    No camera (see --by) is split between two parts. Within that, each part has its share of all
+    images, and of each label, as nearly as can be; the table shows each part's share, and the label
+    that is farthest from its own. The split is stored in the index, and is the same on every run.
+    Write a part with: sdindex samples show NAME --split PART
     """
     from sdindex.cli.terminal import write_records
     from sdindex.exchange.output import STDOUT, writing
@@ -221,10 +221,11 @@ def split_sample(
 @output_option
 @with_index
 def sample_card(index: "Index", *, name: str, form: str, output: str) -> None:
-    """Write what a paper says of the saved sample NAME.
+    """Write the card of the saved sample NAME, to cite in a paper.
 
-    Of what it was drawn, by which rule, options and version, how good it is, how it was split, and
-    the commands that draw and split it again.
+    The card says what a paper needs: the archives, cameras, period and labels of the images, the
+    rule, options and version by which they were drawn, the sample's quality and split, and the
+    commands that draw and split it again.
     """
     from sdindex.exchange.output import writing
 

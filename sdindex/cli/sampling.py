@@ -1,4 +1,4 @@
-"""The options of a sample, which select, report and quality share."""
+"""The options of a sample, which select, report, quality and review share."""
 
 from dataclasses import fields
 from datetime import date
@@ -31,12 +31,12 @@ from sdindex.sampling.stratum_kinds import KINDS
 
 
 class Time(click.ParamType[date]):
-    """A day, or a moment, of the cameras' clocks."""
+    """A date, or a time, of the cameras' clocks."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read ISO 8601; a day stays one, so that all of it is meant."""
+        """Read ISO 8601; a date stays a date, so that all of the day is meant."""
         try:
             return moment("a time", value)
         except UsageError as problem:
@@ -44,13 +44,13 @@ class Time(click.ParamType[date]):
 
 
 def _with_default(option: str, help_: str, **settings: Any) -> Decorator:
-    """Return an option whose default is that of `SampleOptions`; so it is known what was given."""
+    """Return an option that is None unless given; its help shows the default of `SampleOptions`."""
     usual = getattr(SampleOptions, option.removeprefix("--").replace("-", "_"))
     return click.option(option, default=None, help=f"{help_} [default: {usual}]", **settings)
 
 
 def _only_one(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
-    """Refuse an option that is given again: the first would be forgotten without a word."""
+    """Refuse an option that is given twice: the first value would be lost without a word."""
     if len(given) > 1:
         raise UsageError(
             f"--{option.name} is given once; write all of it in one, as label:deer=20%,fox=80%"
@@ -63,25 +63,26 @@ _SAMPLING = (
         "--for",
         "purpose",
         type=click.Choice([*PURPOSES]),
-        help="Draw what serves a purpose best. labelling: bursts, each shown by the image in which "
-        "most moved, by the centre of the picture, evenly over cameras, as far as no other "
-        "option says otherwise.",
+        help="Set the options that serve a purpose best, except those that you give. "
+        "labelling: --unit burst --show moved --order centre --balance camera.",
     ),
     bits_option,
     order_option,
     click.option(
         "--prefer",
         type=click.Choice(PREFERRED),
-        help="Of the images that each one stands for in its bucket, take the most moved.",
+        help="motion: at each step of the stride, draw the image with the most motion, not the "
+        "first.",
     ),
     _with_default(
         "--unit",
-        "Draw images; or one image of each burst, taken of one moment; or of each event, a visit.",
+        "Draw single images, or one image of each burst (one moment) or event (one visit).",
         type=click.Choice(UNITS),
     ),
     _with_default(
         "--show",
-        "Show a burst or event by the image in which most moved, or by its first, middle or last.",
+        "Draw this image of a burst or event: the one in which most moved, the first, middle or "
+        "last.",
         type=click.Choice(SHOWN),
     ),
     _with_default(
@@ -94,7 +95,7 @@ _SAMPLING = (
         "--burst-distance",
         type=click.IntRange(0, HASH_BITS),
         metavar="BITS",
-        help="End a burst also where an image differs from its first in more bits. "
+        help="End a burst also at an image whose hash differs from the first in more bits. "
         f"[default: only images without a time, at {DEFAULT_DISTANCE} bits]",
     ),
     _with_default(
@@ -107,21 +108,22 @@ _SAMPLING = (
         "--balance",
         multiple=True,
         metavar="|".join(KINDS),
-        help="Share the sample evenly among cameras, labels, the first K folders of the paths, and "
-        "so on; given again, among these within each; then among the buckets of each.",
+        help="Draw evenly from all cameras, labels, folders (the first K of the path), and so on. "
+        "Given again, draw evenly within each, too.",
     ),
     click.option(
         "--at-most",
         type=click.IntRange(min=1),
         metavar="K",
-        help="Take at most so many images, or units, of each innermost part of the balance.",
+        help="Draw at most so many images, or bursts or events, of each camera (or what else is "
+        "balanced); with several --balance, of each combination.",
     ),
     click.option(
         "--share",
         multiple=True,
         callback=_only_one,
         metavar="KIND:NAME=P%",
-        help="Make these a fixed part of the sample, such as label:deer=20%,fox=80%; what is not "
+        help="Fix these shares of the sample, such as label:deer=20%,fox=80%; all that is not "
         "named shares the rest.",
     ),
     under_option,
@@ -143,10 +145,11 @@ _SAMPLING = (
         "--label",
         "labels",
         multiple=True,
-        help="Only images with this label, or of this rank, such as family:canidae; repeatable.",
+        help="Only images with this label; family:canidae, or another rank, means all labels of "
+        "that family; repeatable.",
     ),
     click.option(
-        "--not-label", "not_labels", multiple=True, help="No images with this label; repeatable."
+        "--not-label", "not_labels", multiple=True, help="No image with this label; repeatable."
     ),
     click.option(
         "--source",
@@ -172,7 +175,7 @@ _SAMPLING = (
         multiple=True,
         type=PATH,
         metavar="NAME|FILE",
-        help="No images of this saved sample or list, or not this image; repeatable.",
+        help="No image of this saved sample or list, nor the image at this path; repeatable.",
     ),
     click.option(
         "--review",
@@ -188,7 +191,7 @@ _SAMPLING = (
 
 
 def sampling_options(command: Command) -> Command:
-    """Give a command all options of a sample, as one argument `sampling`: those that were given."""
+    """Give a command all options of a sample; it gets those that were given as `sampling`."""
     names = ["purpose", *(field.name for field in fields(SampleOptions))]
 
     def run(*args: Any, **given: Any) -> None:
@@ -202,7 +205,7 @@ def sampling_options(command: Command) -> Command:
 
 
 def _write_out(sampling: dict[str, Any]) -> None:
-    """Say what a purpose means, as options."""
+    """Print the options that a purpose sets."""
     purpose = sampling["purpose"]
     meant = for_purpose(purpose, sampling)
     said = [

@@ -1,4 +1,4 @@
-"""Results on a terminal: tables fit to it; CSV and JSON go on to where these are written."""
+"""Results as tables that fit a terminal; CSV and JSON are left to `exchange.tables`."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 TableFormat = Literal["table", "csv", "json"]
 
-# What a table has at most: it is laid out as a whole.
+# What a table shows at most, as it is laid out in memory.
 _TABLE_ROWS = 1000
 _TABLE_CHARACTERS = 1 << 20
 _CELL_CHARACTERS = 10_000
 _BAR_WIDTH = 24
-_UNITS = {3600: "h", 60: "min", 1: "s"}
+_TIME_UNITS = {3600: "h", 60: "min", 1: "s"}
 
 
 def write_rows(
@@ -35,7 +35,7 @@ def write_rows(
     form: TableFormat,
     output: IO[bytes],
 ) -> None:
-    """Write rows in the format that is asked for; a table goes to stdout."""
+    """Write rows in a format; a table goes to stdout, whatever `output` is."""
     if form == "table":
         print_table(columns, rows)
     else:
@@ -43,7 +43,7 @@ def write_rows(
 
 
 def write_records(kind: type, found: Iterable[Any], form: TableFormat, output: IO[bytes]) -> None:
-    """Write dataclass objects of one kind; the columns are their fields."""
+    """Write objects of one dataclass; the columns are its fields."""
     write_rows(*records.of_records(kind, found), form, output)
 
 
@@ -60,7 +60,7 @@ def write_unreadable(
 
 
 def write_cameras(cameras: "Sequence[Camera]", form: TableFormat, output: IO[bytes]) -> None:
-    """Write the cameras; people see a column that few archives need where it is needed."""
+    """Write the cameras; a table leaves out the columns pattern and timer where all are empty."""
     from sdindex.store.overview import Camera
 
     if form != "table":
@@ -80,20 +80,20 @@ def write_cameras(cameras: "Sequence[Camera]", form: TableFormat, output: IO[byt
 
 
 def _every(seconds: int | None) -> str:
-    """Return how often a timer took an image, in the largest unit that is whole."""
+    """Return a timer's interval in the largest unit of time in which it is a whole number."""
     if seconds is None:
         return ""
-    near = next((unit for unit in _UNITS if seconds >= unit and _is_near(seconds, unit)), 1)
-    return f"every {round(seconds / near):,} {_UNITS[near]}"
+    near = next((unit for unit in _TIME_UNITS if seconds >= unit and _is_near(seconds, unit)), 1)
+    return f"every {round(seconds / near):,} {_TIME_UNITS[near]}"
 
 
 def _is_near(seconds: int, unit: int) -> bool:
-    """Say whether so many seconds are a whole number of units, but for a second."""
+    """Say whether so many seconds are a whole number of units of time, give or take a second."""
     return (seconds + 1) % unit <= 2
 
 
 def write_buckets(buckets: "Sequence[Bucket]", form: TableFormat, output: IO[bytes]) -> None:
-    """Write the buckets: with a small bar, and the sums at the foot, where people read it."""
+    """Write the buckets; a table has a small bar for each, and the sums at its foot."""
     if form != "table":
         write_for_programs(*records.of_buckets(buckets), form, output)
         return
@@ -112,7 +112,7 @@ def write_buckets(buckets: "Sequence[Bucket]", form: TableFormat, output: IO[byt
 
 
 def write_quality(quality: "Quality", form: TableFormat, output: IO[bytes]) -> None:
-    """Write how good a sample is, a line for each measure; what was measured goes to stderr."""
+    """Write a sample's quality, a line for each measure; the note on it goes to stderr."""
     of_quality = records.quality_for_people if form == "table" else records.of_quality
     write_rows(*of_quality(quality), form, output)
     if quality.note:
@@ -122,10 +122,10 @@ def write_quality(quality: "Quality", form: TableFormat, output: IO[bytes]) -> N
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], foot: Sequence[object] = ()
 ) -> None:
-    """Print an aligned table on stdout, fit to the terminal; numbers are set to the right.
+    """Print a table on stdout that fits the terminal; numbers are aligned to the right.
 
-    At most 1,000 rows, fewer where these are long: who wants more wants a file. `foot` is a last
-    row, of sums.
+    At most 1,000 rows, fewer where these are long: more belong into a file. `foot` is a last row of
+    sums.
     """
     from rich.console import Console
     from rich.table import Table
@@ -148,7 +148,7 @@ def print_table(
         )
     for row in first:
         table.add_row(*(Text(text) for text, _ in row))
-    # Into a pipe goes every row on one line, however long.
+    # In a pipe, each row is one line, however long.
     Console(width=None if sys.stdout.isatty() else 100_000).print(table)
     if next(remaining, None) is not None:
         click.echo(f"the first {len(first):,} rows; all of them: --format csv", err=True)

@@ -1,4 +1,4 @@
-"""The command help: topics that lie beside the program, and the help of each command."""
+"""The command help: it shows a topic of sdindex/help, or the help of a command."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def _listed() -> str:
 
 
 def _help_of(ctx: click.Context, words: tuple[str, ...]) -> str:
-    """Return what ``--help`` shows of a command that is named by one word, or by two."""
+    """Return the help of a command, which is named by one word or by two."""
     for word in words:
         group = ctx.command
         found = group.get_command(ctx, word) if isinstance(group, click.Group) else None

@@ -164,9 +164,7 @@ def whole_image(
 
     Where the format has no such mode, it is in colour.
     """
-    options = (
-        {"compression": "tiff_lzw"} if is_packed else {}
-    )  # libtiff decodes it, as all compressed TIFF
+    options = {"compression": "tiff_lzw"} if is_packed else {}  # which libtiff decodes
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = TAKEN
     content = BytesIO()

@@ -37,17 +37,17 @@ Order = Literal["top", "centre", "even"]
 ORDERS: tuple[Order, ...] = ("top", "centre", "even")
 PREFERRED = ("motion",)
 
-# What is meant by what a sample is for, as far as it is not said otherwise.
+# The options that a purpose sets, unless they are given.
 PURPOSES: dict[str, dict[str, Any]] = {
     "labelling": {"unit": "burst", "show": "moved", "order": "centre", "balance": ("camera",)}
 }
 
-_LISTED = 20  # a longer list is recorded by its length
+_LISTED = 20  # paths; of a longer list only the length is recorded
 _LONGEST = 100_000_000  # seconds in a burst, or minutes in an event: years
 
 
 class Clock(NamedTuple):
-    """How bursts and events are told: see `SampleOptions`."""
+    """Where bursts and events end: `burst_seconds`, `burst_distance`, `event_minutes`."""
 
     seconds: int = DEFAULT_PAUSE
     distance: int | None = None
@@ -63,64 +63,71 @@ class SampleOptions:
     Attributes
     ----------
     bits
-        Leading bits of the hash that make a bucket, 0 to 64; 0 is an even stride of all.
+        How many leading bits of the hash make a bucket, 0 to 64; 0 draws an even stride of all
+        images.
     order
-        Which bits lead: ``"top"``, from the upper left corner on; ``"centre"``, from the
-        picture's centre on; ``"even"``, those that split the archive most evenly and differ most;
-        or their numbers, of which 0 is row 0, column 0, and 63 row 7, column 7.
+        Which bits lead: ``"top"``, from the upper left corner on; ``"centre"``, from the picture's
+        centre on; ``"even"``, the bits that split the archive most evenly and differ most; or the
+        numbers of bits, from 0 (row 0, column 0) to 63 (row 7, column 7).
     prefer
-        ``"motion"`` takes the most moved image of each step of the stride, not its first.
+        ``"motion"``: at each step of the stride, draw the image with the most motion, not the
+        first.
     unit
-        ``"image"``; ``"burst"``, what a camera took of one moment; or ``"event"``, a visit.
+        What is drawn: ``"image"``, ``"burst"`` (what a camera took of one moment) or ``"event"`` (a
+        visit). Of a burst or event one image is drawn.
     show
-        Which image stands for a burst or event: ``"moved"``, the one with the greatest motion;
+        Which image of a burst or event is drawn: ``"moved"``, the one with the greatest motion;
         ``"first"``, ``"middle"`` or ``"last"``.
     burst_seconds
-        The longest gap within a burst.
+        The longest gap between two images of a burst, in seconds.
     burst_distance
-        Let a burst also end where an image is more than so many bits from its first. Without
-        it, looks count only where the clock says nothing: at 10 bits.
+        End a burst also at an image whose hash differs in more than this many bits, 0 to 64, from
+        the burst's first. By default hashes decide only where the clock says nothing, at 10 bits.
     event_minutes
-        The longest gap within an event.
+        The longest gap between two bursts of an event, in minutes.
     balance
-        What the sample is shared evenly among, the outermost first: ``"camera"``, ``"label"``,
-        ``"label:RANK"``, ``"folder:K"`` for the first K folders of a path, ``"day"``,
-        ``"month"``, ``"hour"``, ``"night"``, ``"motion"`` (in quarters). Images without it are
-        one part.
+        The kinds of strata that the sample is drawn evenly from, the outermost first: ``"camera"``,
+        ``"label"``, ``"label:RANK"``, ``"folder:K"`` (the first K folders of a path), ``"day"``,
+        ``"month"``, ``"hour"``, ``"night"``, ``"motion"`` (in quarters). Images without such a
+        thing (no label, no time) are one stratum.
     at_most
-        So many images, or units, of each part at most: of the innermost of `balance`.
+        The most images, or bursts or events, that are drawn of each stratum: the innermost ones of
+        `balance`.
     share
-        Fixed parts of the sample, such as ``"label:deer=20%,fox=80%"``; what is not named
+        Fixed shares of the sample, such as ``"label:deer=20%,fox=80%"``; all that is not named
         shares the rest.
     under
-        Folders, inside an archive or around several.
+        Only images below these folders, inside an archive or around several.
     since, until
-        EXIF times, both inclusive; a date means all of that day. Images without a time are
-        left out.
+        Only images from, and up to, these EXIF times, both inclusive; a date means all of the day.
+        Images without a time are left out.
     files
-        The images of a list: paths, or a file of them (see `sdindex.exchange.lists`).
+        Only the images of a list: paths, or the path of a file that lists them (see
+        `sdindex.exchange.lists`).
     where
-        An SQL expression on the columns of ``image``, which may only read, for 10 seconds.
+        Only images for which this SQL expression on the columns of ``image`` is true; it may only
+        read, for 10 seconds.
     labels, not_labels
-        Images that have one of these labels, or labels of a rank such as ``"family:canidae"``;
-        that have none of them. Where `sdindex.Index`
-        takes options, `label` and `not_label` mean the same.
+        Only images with one of these labels; no image with one of these labels. A name at a rank,
+        such as ``"family:canidae"``, means all labels of that family. Methods of `sdindex.Index`
+        also take `label`, `not_label` and `source`.
     sources, min_confidence
-        Listen to labels of these sources alone, and of at least this confidence, 0 to 1; one
-        without a confidence is as sure as 1.
+        Count only labels of these sources, and of at least this confidence, 0 to 1; a label without
+        a confidence counts as 1.
     within
         Draw only from the saved sample of this name.
     extend
         Keep all images of the saved sample of this name.
     include
-        Images to be in it in any case: a list, as `files`.
+        Keep all images of a list, given as `files` is.
     exclude
-        Names of saved samples, files of paths, or paths of images, which are not to be in it.
+        Draw none of these images: names of saved samples, paths of files that list images, or paths
+        of images.
     review
-        As the review of this name decided: what it kept is in the sample, and what it rejected is
-        replaced.
+        Apply the decisions of the review of this name: images that it kept are in the sample, and
+        images that it rejected are replaced.
     rejected_by
-        Only images that this observer rejected, in whichever review.
+        Only images that this observer rejected, in any review.
     """
 
     bits: int = DEFAULT_BITS
@@ -184,17 +191,17 @@ class SampleOptions:
 
     @property
     def clock(self) -> Clock:
-        """How bursts and events are told."""
+        """Where bursts and events end."""
         return Clock(self.burst_seconds, self.burst_distance, self.event_minutes)
 
     @property
     def quotas(self) -> Quotas | None:
-        """What is shared in fixed parts, if anything."""
+        """The fixed shares, or None."""
         return None if self.share is None else quotas_of(self.share)
 
     @property
     def strata(self) -> tuple[Kind, ...]:
-        """What is balanced, the outermost first; what has fixed shares is."""
+        """The kinds of strata, the outermost first; a kind with fixed shares is the outermost."""
         balanced = tuple(kind_of("balance", text) for text in self.balance)
         quotas = self.quotas
         if quotas is None or balanced[:1] == (quotas.kind,):
@@ -203,7 +210,7 @@ class SampleOptions:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is the plain rule on all there is, at the default number of bits."""
+        """Whether it draws by the plain rule, from all images, with the default bits."""
         return self == SampleOptions(
             show=self.show,
             burst_seconds=self.burst_seconds,
@@ -212,7 +219,7 @@ class SampleOptions:
         )
 
     def to_json(self) -> str:
-        """Return the options that are not at their defaults, for the record."""
+        """Return the options that are not at their defaults as JSON, to be stored."""
         ours, usual = asdict(self), asdict(SampleOptions())
         return json.dumps(
             {name: _plain(value) for name, value in ours.items() if value != usual[name]}
@@ -225,7 +232,7 @@ def checked_options(value: object) -> SampleOptions:
     Raises
     ------
     SampleError
-        When they are none.
+        When the value is no SampleOptions.
     """
     if isinstance(value, SampleOptions):
         return value
@@ -251,7 +258,7 @@ def _share(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text {QUOTAS}, not {shown(value)}")
     share = text(name, value)
-    quotas_of(share)  # refuses what is none
+    quotas_of(share)  # raises where it is wrong
     return share
 
 
@@ -353,12 +360,12 @@ class SampleArguments(TypedDict, total=False):
     rejected_by: str | None
 
 
-# As the command line has them.
+# Other names, which are those of the command line.
 _SPELLINGS = {"label": "labels", "not_label": "not_labels", "source": "sources"}
 
 
 def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:
-    """Return the options of a sample from what a caller gave.
+    """Return the options that a caller gave, checked.
 
     Raises
     ------
@@ -379,7 +386,7 @@ def sample_options(**given: Unpack[SampleArguments]) -> SampleOptions:
 
 
 def for_purpose(purpose: object, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given, and what the purpose of a sample says of others.
+    """Return the given options, with the options that the purpose sets.
 
     Raises
     ------

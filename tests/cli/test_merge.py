@@ -27,7 +27,7 @@ def test_shards_are_made_shown_and_merged(archive: Path, db: Path, tmp_path: Pat
     ("words", "status", "why"),
     [
         (["index", "--shard", "3/2", "."], 1, "Error: '3/2' is no shard: write its number, from"),
-        (["index", "--shard", "1/2"], 1, "shard and accept_loss are meant for one archive"),
+        (["index", "--shard", "1/2"], 1, "--shard and --accept-loss are meant for one archive"),
         (["merge"], 2, "Missing argument 'SHARD...'"),
         (["merge", "absent.db"], 1, "no index at absent.db"),
     ],
