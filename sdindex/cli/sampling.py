@@ -38,7 +38,7 @@ class Time(click.ParamType[date]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read ISO 8601; a date stays a date, so that all of the day is meant."""
         try:
-            return moment("a time", value)
+            return moment("it", value)
         except UsageError as problem:
             self.fail(str(problem), param, ctx)
 
