@@ -52,7 +52,7 @@ def one_line(words: str) -> Iterator[None]:
 def test_a_connection_that_is_lost_in_a_select_is_one_line(
     server: Server, url: str, filled: Index
 ) -> None:
-    with one_line("the server closed the connection .*run it again"), Store(url).reading() as few:
+    with one_line("the connection was lost .*run it again"), Store(url).reading() as few:
         rows = few.rows(sa.select(image.c.id), chunk=1)
         next(rows)
         server.close_all(url)
@@ -83,7 +83,7 @@ def test_a_connection_that_is_lost_in_an_upgrade_is_one_line_and_takes_all_back(
     failed: list[str] = []
 
     def upgrade() -> None:
-        with one_line("closed the connection .*run it again"):
+        with one_line("connection was lost .*run it again"):
             Index(old).update(archive, executor=threads)
         failed.append("as it should")
 
