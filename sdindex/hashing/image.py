@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import imagehash
 import numpy as np
@@ -41,6 +41,9 @@ _LARGEST_THUMBNAIL = 1 << 22  # pixels: a header may claim gigabytes, and no cam
 _DARK = 24  # of 255: a dark bar that JPEG has blurred is still darker
 
 _DATE_TIME_ORIGINAL = 0x9003
+_BY_A_QUARTER = (5, 6, 7, 8)  # orientations
+
+_Read = TypeVar("_Read")
 
 
 def read_image(root: Files, path: str, method: Method, *, whole: bool = False) -> ImageRead:
@@ -94,7 +97,8 @@ def _picture_of_all(file: BinaryIO, *, reduced: bool) -> Picture:
         refuse_if_huge(image, drafted=reduced)
         picture = _decoded(image, reduced=reduced)
         colour = None if reduced and _is_in_rgb(image) else colour_of(picture)
-        return Picture(*_grey_of(picture), colour, width, height, _taken_at(image))
+        shown = (height, width) if _is_turned(image) else (width, height)
+        return Picture(*_grey_of(picture), colour, *shown, _taken_at(image))
 
 
 def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
@@ -106,7 +110,8 @@ def _picture_from_thumbnail(file: BinaryIO) -> Picture | None:
             if small is None:
                 return None
             seen = *_grey_of(small), colour_of(small)
-            return Picture(*seen, *image.size, _taken_at(image))
+            shown = image.size[::-1] if _is_turned(image) else image.size
+            return Picture(*seen, *shown, _taken_at(image))
     except (OSError, ValueError, TypeError, SyntaxError, KeyError, struct.error) as problem:
         raise_if_ours(problem, partial(_of_whole_image, exif_thumbnail))
         return None  # only decoding the whole file tells what is wrong
@@ -228,14 +233,31 @@ def dhash(grey: Image.Image) -> int:
 
 def _taken_at(image: Image.Image) -> datetime | None:
     """Return EXIF DateTimeOriginal, naive; None when it is absent, blank or broken."""
+    return _from_exif(image, _date_written)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Say whether EXIF has the picture shown turned by a quarter, as every program shows it.
+
+    Of a TIFF, Pillow gives the size of the turned picture.
+    """
+    return image.format != "TIFF" and _from_exif(image, _orientation) in _BY_A_QUARTER
+
+
+def _from_exif(image: Image.Image, read: Callable[[Image.Image], _Read]) -> _Read | None:
+    """Return what a function reads in EXIF; None when that is broken."""
     try:
-        return _date_written(image)
+        return read(image)
     except MemoryError:
         raise
     except Exception as problem:  # noqa: BLE001  (broken EXIF is no reason to lose a picture
         # that decodes)
-        raise_if_ours(problem, partial(_of_whole_image, _date_written))
+        raise_if_ours(problem, partial(_of_whole_image, read))
         return None
+
+
+def _orientation(image: Image.Image) -> object:
+    return image.getexif().get(ExifTags.Base.Orientation)
 
 
 def _date_written(image: Image.Image) -> datetime | None:

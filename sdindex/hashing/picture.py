@@ -14,9 +14,10 @@ class Picture(NamedTuple):
     `dhash` is a signed 64-bit integer; `brightness` the mean of the hashed grey picture, 0 to 255;
     `grey` the 72 bytes, row by row, of the 9 x 8 greys that a dHash compares; `colour` the mean
     distance of the colours (Cb, Cr) from their mean, 0 for a grey picture, None where it is not
-    known, as of a JPEG stored in RGB. `width` and `height` are the image's, in pixels; `taken_at`
-    is the camera's local time, or None. `without_thumbnail` says that the method hashes the EXIF
-    thumbnail, and had to hash the whole image.
+    known, as of a JPEG stored in RGB. `width` and `height` are those of the picture as it is
+    shown, in pixels: turned as EXIF says; `taken_at` is the camera's local time, or None.
+    `without_thumbnail` says that the method hashes the EXIF thumbnail, and had to hash the whole
+    image.
     """
 
     dhash: int

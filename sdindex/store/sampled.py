@@ -81,7 +81,7 @@ class SampledImage:
     taken_at
         EXIF DateTimeOriginal, the camera's local time.
     width, height
-        In pixels.
+        In pixels, of the picture as it is shown: turned as EXIF says.
     brightness
         Mean of the grey picture, 0 to 255.
     motion

@@ -8,8 +8,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pyarrow.parquet as pq
 import pytest
+from PIL import ImageOps
 
 from sdindex import Index, OutputError, UsageError
 from sdindex.exchange.folders import new_folder
@@ -18,6 +21,7 @@ from sdindex.store.sampled import Box, SampledImage
 from tests.conftest import make_image
 from tests.support.commands import run
 from tests.support.sampled import Image
+from tests.support.turned import patch_shown, turned_image
 
 BOXES = (Box("red fox", 0.25, 0.5, 0.5, 0.1), Box("hare", -0.1, 0.9, 0.3, 0.2))
 SAMPLE = [
@@ -43,6 +47,55 @@ def test_cvat_is_given_the_sizes(tmp_path: Path) -> None:
         {"name": "cam 1/b", "extension": ".JPG", "width": 640, "height": 480},
         {"name": "top", "extension": ".webp", "width": 640, "height": 480},
     ]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def test_sizes_and_boxes_are_those_of_the_picture_as_it_is_shown(
+    tmp_path: Path, index: Index
+) -> None:
+    """CVAT, Label Studio, MegaDetector and the others turn what EXIF has them turn."""
+    archive, shown = tmp_path / "turned", {}
+    archive.mkdir()
+    for orientation in range(1, 9):
+        path = turned_image(archive / f"{orientation}.jpg", orientation)
+        with PIL.Image.open(path) as image:
+            shown[path.name] = ImageOps.exif_transpose(image).convert("L")
+    results = {
+        "detection_categories": {"1": "patch"},
+        "images": [
+            {"file": f"{number}.jpg", "detections": [{"category": "1", "conf": 1, "bbox": at}]}
+            for number in range(1, 9)
+            for at in [list(patch_shown(number)[1:])]
+        ],
+    }
+    (tmp_path / "md.json").write_text(json.dumps(results))
+    index.update(archive)
+    index.import_labels(tmp_path / "md.json")
+    sample = index.select(8)
+    index.export(sample, tmp_path / "hf", "huggingface", how="copy")
+    told = [json.loads(line) for line in _lines(tmp_path / "hf/train/metadata.jsonl")]
+    boxes = {Path(each["original"]).name: each["objects"]["bbox"][0] for each in told}
+    for form in ("coco", "cvat", "label-studio"):
+        with (tmp_path / form).open("wb") as file:
+            index.export(sample, file, form)
+    coco = json.loads((tmp_path / "coco").read_text())
+    manifest = [json.loads(line) for line in _lines(tmp_path / "cvat")][2:]
+    tasks = json.loads((tmp_path / "label-studio").read_text())
+    for image, found, line, task in zip(
+        coco["images"], coco["annotations"], manifest, tasks, strict=True
+    ):
+        upright = shown[image["file_name"]]
+        assert (image["width"], image["height"]) == upright.size
+        assert (line["width"], line["height"]) == upright.size
+        region = task["predictions"][0]["result"][0]
+        assert (region["original_width"], region["original_height"]) == upright.size
+        for x, y, width, height in (found["bbox"], boxes[image["file_name"]]):
+            patch = upright.crop((round(x), round(y), round(x + width), round(y + height)))
+            assert patch.size in ((80, 40), (40, 80))
+            assert np.asarray(patch).min() > 200
 
 
 def test_label_studio_is_given_tasks() -> None:

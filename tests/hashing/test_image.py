@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sdindex.hashing.blame import explain
 from sdindex.hashing.image import SCALED_SIZE, dhash
-from sdindex.hashing.methods import Method
+from sdindex.hashing.methods import METHODS, Method
 from sdindex.hashing.picture import PRELOAD, get_ready
 from sdindex.workers import Workers
 from tests.conftest import LONG_AGO, make_image
 from tests.support.examples import examples
 from tests.support.reading import imported_to_get_ready, read
+from tests.support.turned import turned_image
 
 
 def signed(reference: imagehash.ImageHash) -> int:
@@ -60,6 +61,32 @@ def test_exact_is_imagehash_bit_for_bit(tmp_path: Path, mode: str, suffix: str) 
     assert result.picture is not None
     assert result.picture.dhash == exact_reference(path)
     assert (result.picture.width, result.picture.height) == (120, 90)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", range(10))  # 1 to 8 have a meaning
+def test_width_and_height_are_those_of_the_picture_as_it_is_shown(
+    orientation: int, suffix: str, tmp_path: Path
+) -> None:
+    path = turned_image(tmp_path / f"image{suffix}", orientation)
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image).size
+    assert upright == ((240, 320) if orientation in (5, 6, 7, 8) else (320, 240))
+    for method in METHODS:
+        picture = read(path, method).picture
+        assert picture is not None
+        assert (picture.width, picture.height) == upright
+        assert picture.without_thumbnail == (method == "thumbnail" and suffix != ".jpg")
+
+
+def test_a_broken_exif_turns_no_image(tmp_path: Path) -> None:
+    path = turned_image(tmp_path / "image.jpg", 6)
+    content = path.read_bytes()
+    assert b"II*" in content
+    path.write_bytes(content.replace(b"II*", b"II?"))
+    picture = read(path, "scaled").picture
+    assert picture is not None
+    assert (picture.width, picture.height) == (320, 240)
 
 
 def test_scaled_is_decoded_at_no_less_than_16_times_the_grid(tmp_path: Path) -> None:
