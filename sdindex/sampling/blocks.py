@@ -1,7 +1,7 @@
 """The sampling frame as it is stored: blocks of consecutive images, each a few packed columns.
 
-The images alone decide where a block begins, not how they came: so a frame that was
-kept true through any number of changes is, byte for byte, the one that is made from nothing.
+The images alone decide where a block begins, not the order of changes: a frame that was kept true
+through many changes is, byte for byte, the same as one made from nothing.
 """
 
 import json
@@ -14,18 +14,18 @@ from typing import NamedTuple
 
 from sdindex.hashing.bits import buckets
 
-FRAME_VERSION = 3  # rises when the same images would make another frame
-MOTION_RULE = 3  # rises when the same images would have another motion: see `motion`
-MEAN_IMAGES = 1 << 14  # of a block: small enough to be made anew at once, and few enough to list
-BUCKET_BITS = 4  # of the buckets whose images are counted, and listed, in each block
-NO_TIME = -(1 << 63)  # what no time in seconds is
-MOTIONS = 10_000  # by which a motion, from 0 to 1, is multiplied
+FRAME_VERSION = 3  # raise it when the same images would make another frame
+MOTION_RULE = 3  # raise it when the same images would have another motion: see `motion`
+MEAN_IMAGES = 1 << 14  # images of a block on average: quickly made anew, and few blocks to list
+BUCKET_BITS = 4  # bits of the buckets whose images are counted and listed in each block
+NO_TIME = -(1 << 63)  # stands for no time; no time in seconds is this
+MOTIONS = 10_000  # a motion, from 0 to 1, is stored times this
 NO_MOTION = (1 << 16) - 1
 NIGHT, DAY, NEITHER_KNOWN = "night", "day", ""
-INFRARED_COLOUR = 1.5  # infrared pictures have less, 0.2 to 0.6; others 3.6 and more
+INFRARED_COLOUR = 1.5  # colour; infrared pictures have 0.2 to 0.6, others 3.6 and more
 DARK = 20  # brightness, of 255
 
-# Multiplied by it, numbers that follow each other spread evenly (Knuth's Fibonacci hashing).
+# Consecutive numbers times this spread evenly (Knuth's Fibonacci hashing).
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
 _WORD = (1 << 64) - 1  # of an id
 
@@ -33,9 +33,9 @@ _WORD = (1 << 64) - 1  # of an id
 class FrameColumns(NamedTuple):
     """Images of the frame as the index stores them.
 
-    `hashes` are signed, `paths` and `cameras` in stored form, `seconds` are the cameras' local
-    time since 1970 (None without a time), `methods` the hashes' methods and versions, `motions`,
-    `brightnesses` and `colours` as the index has them (None where it does not).
+    `hashes` are signed; `paths` and `cameras` in stored form; `seconds` since 1970 by the cameras'
+    clocks, or None; `methods` such as ``scaled-1``; `motions` (0 to 1), `brightnesses` (0 to 255)
+    and `colours`, or None.
     """
 
     ids: Sequence[int]
@@ -51,14 +51,14 @@ class FrameColumns(NamedTuple):
 
 
 class SaidLabel(NamedTuple):
-    """A label that a source gives an image, with the highest confidence that it has there."""
+    """A label of an image from one source, with its highest confidence."""
 
     name: str
     confidence: float
     source: str
 
 
-# The labels of an image, the one that counts for balancing first.
+# The labels of an image by its id; the first is the one that balancing counts.
 Labels = dict[int, list[SaidLabel]]
 
 
@@ -78,7 +78,7 @@ class Block(NamedTuple):
     buckets
         For each bucket that has images here: how many, and the id of the first.
     columns
-        Packed: see `COLUMNS` and `ids_column`.
+        The packed columns by name: see `COLUMNS` and `ids_column`.
     """
 
     id: int
@@ -90,17 +90,17 @@ class Block(NamedTuple):
 
 
 def ids_column(bucket: int) -> str:
-    """Return the name of the column that lists a bucket's images, in natural order."""
+    """Return the name of the column with the ids of a bucket's images, in natural order."""
     return f"ids-{bucket}"
 
 
 def blocks(
     images: Iterable[FrameColumns], labels_of: Callable[[Sequence[int]], Labels]
 ) -> Iterator[Block]:
-    """Yield the blocks of images in natural order, all of one archive, given some at a time.
+    """Yield the blocks of one archive's images, which come in natural order, some at a time.
 
     Wherever it stands, one image in `MEAN_IMAGES` begins a block, and so does the first.
-    `labels_of` is asked for the labels of one block's images at a time.
+    `labels_of` returns the labels of the images with these ids; it is called for each block.
     """
     below = (_WORD + 1) // MEAN_IMAGES
     current: list[FrameColumns] = []
@@ -141,10 +141,10 @@ def block(found: FrameColumns, labels_of: Callable[[Sequence[int]], Labels]) -> 
 
 
 def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
-    """Return which source gives which of the images which label, and how sure it is.
+    """Return the packed column of labels of a block's images.
 
-    Behind their number come positions in the block, numbers of labels, confidences, numbers of
-    sources, and the names of both.
+    First their number; then positions in the block, numbers of labels, confidences and numbers of
+    sources, an array each; then the names of labels and of sources.
     """
     names: dict[str, int] = {}
     sources: dict[str, int] = {}
@@ -194,9 +194,9 @@ def _nights(found: FrameColumns) -> bytes:
 
 
 def night_of(brightness: float | None, colour: float | None) -> str:
-    """Return whether an image was taken at night: in infrared, which has no colour, or dark.
+    """Return ``"night"`` (infrared, or dark) or ``"day"``; empty text where neither is known.
 
-    Night pictures with a white flash are like those by day.
+    Pictures by white flash at night count as day.
     """
     if brightness is None:
         return NEITHER_KNOWN
@@ -218,7 +218,7 @@ COLUMNS: dict[str, Callable[[FrameColumns], bytes]] = {
 
 
 def _runs(values: Sequence[str]) -> bytes:
-    """Return values, many equal in a row, as runs: each run's length, and its value."""
+    """Return values as runs of equal ones: each run's length, and its value."""
     turns = compress(range(1, len(values)), map(ne, values, islice(values, 1, None)))
     starts = [0, *turns]
     lengths = array("q", [end - start for start, end in pairwise([*starts, len(values)])])
@@ -230,7 +230,7 @@ def _runs(values: Sequence[str]) -> bytes:
 
 
 def _with_names(numbers: dict[str, int], first: "array[int]", second: "array[int]") -> bytes:
-    """Return two arrays of one length, behind that length, and the names that they speak of."""
+    """Return two arrays of one length, packed: the length, the arrays, and the numbered names."""
     return (
         _packed(array("q", [len(first)]))
         + _packed(first)
@@ -256,7 +256,7 @@ def with_labels(data: bytes) -> tuple[list[memoryview], list[str], list[str]]:
 
 
 def id_at(ids: bytes, rank: int) -> int:
-    """Return the id that stands at a rank in a column of ids."""
+    """Return the id at a rank (from 0) of a column of ids."""
     return int.from_bytes(ids[8 * rank : 8 * rank + 8], "little")
 
 

@@ -1,4 +1,4 @@
-"""Bursts: what a camera took of one moment, by its clock, and by looks where that says nothing."""
+"""Bursts: what a camera took of one moment, by its clock, or by hashes where the clock fails."""
 
 from collections.abc import Sequence
 
@@ -8,36 +8,37 @@ from numpy.typing import NDArray
 from sdindex.arguments import DEFAULT_DISTANCE
 from sdindex.sampling.blocks import NO_TIME
 
-# The version of the rule, kept beside the bursts of a saved sample: whoever changes which bursts
-# the same images have raises it.
+# The version of the rule, stored with the bursts of a saved sample. Raise it when the same images
+# would have other bursts.
 BURST_RULE = 2
 
-# What stands for the gap before an image, where that is no number of seconds.
+# Values of a gap before an image that stand for no number of seconds.
 ELSEWHERE = (1 << 31) - 1  # the image before is of another folder or camera, or there is none
 UNTIMED = -(1 << 31)  # one of the two has no time
-_FAR = (1 << 30) - 1  # seconds, either way; a longer gap is taken for so long
+_FAR = (1 << 30) - 1  # seconds, forward or back; a longer gap counts as this
 
-_WINDOW, _WIDEST = 4, 256  # images looked at for the end of a burst, at first and at most
+_WINDOW, _WIDEST = 4, 256  # images searched at once for the end of a burst, at first and at most
 _SIDE_BY_SIDE = 1 << 17  # stretches
 _PIECE = 1 << 20  # images
-_FEW = 64  # stretches, beyond which a step of numpy for all at once is worth its price
+_FEW = 64  # stretches; for fewer, a step of numpy costs more than a loop
 
 Gaps = NDArray[np.int32]
 
 
 def gaps_of(times: NDArray[np.int64], *apart: NDArray[np.signedinteger]) -> Gaps:
-    """Return the seconds from the image before to each image, in natural order.
+    """Return the gap before each image, in seconds; images are in natural order.
 
     Parameters
     ----------
     times
-        In seconds; `NO_TIME` without one.
+        Of the images, in seconds; `NO_TIME` where there is none.
     *apart
-        Columns of numbers, such as of folders: where one differs, a gap is `ELSEWHERE`.
+        Numbers of, for example, folders: where one differs from the image before, the gap is
+        `ELSEWHERE`.
     """
     gaps = np.empty(len(times), np.int32)
     gaps[:1] = ELSEWHERE
-    for at in range(1, len(times), _PIECE):  # so that no second column is in memory
+    for at in range(1, len(times), _PIECE):  # in place, so that memory holds one such column
         now = slice(at, min(at + _PIECE, len(times)))
         before = slice(now.start - 1, now.stop - 1)
         seconds = np.clip(times[now] - times[before], -_FAR, _FAR).astype(np.int32)
@@ -58,21 +59,21 @@ def burst_starts(
 ) -> NDArray[np.int64]:
     """Return the positions at which bursts begin.
 
-    A burst ends at a gap, or a step back, of more than so many seconds. A smaller step back
-    (images are out of order), and an image of which there is no gap, go by looks: the burst goes
-    on where the image is at most `DEFAULT_DISTANCE` bits from the burst's first. With a distance
-    given, looks end a burst everywhere.
+    A burst ends at a gap, forward or back, of more than `seconds`. At a smaller gap back (images
+    out of order), or where a time is missing, the hashes decide: the burst goes on if the image
+    differs in at most `DEFAULT_DISTANCE` bits from the burst's first. With a `distance`, hashes end
+    a burst everywhere.
 
     Parameters
     ----------
     hashes, gaps
-        Of images in natural order.
+        Of the images, in natural order: unsigned hashes, and what `gaps_of` returns.
     alone
-        Images that are each a burst by itself: a timer's.
+        Whether each image is a burst by itself, as a timer's are.
     seconds
         The longest gap within a burst.
     distance
-        In bits, 0 to 64.
+        In bits, 0 to 64; None for the rule above.
     """
     is_start = alone.copy()
     is_start[1:] |= alone[:-1]
@@ -92,13 +93,13 @@ def _by_looks(
     asked: NDArray[np.signedinteger],
     distance: int,
 ) -> None:
-    """Find the starts among these positions that are not known: too far from their burst's first.
+    """Mark the starts among the positions `asked`: images too far from their burst's first.
 
-    The images between them go on with the burst that they are in. All known starts are asked, too.
+    Images that are not asked continue their burst. All known starts are asked, too.
 
-    Two that follow each other here and differ in more than twice the distance cannot both be
-    near one first image: there a burst begins, whatever the first image is. This cuts the
-    images into stretches, most of them one burst, that are gone through side by side.
+    Two consecutive asked images that differ in more than twice the distance cannot both be near one
+    first image, so a burst begins at the second. This cuts the images into stretches, most of them
+    one burst, which are searched side by side.
     """
     if len(asked) == np.count_nonzero(is_start):
         return
@@ -113,7 +114,7 @@ def _by_looks(
 
 
 def _divide(hashes: NDArray[np.uint64], is_start: NDArray[np.bool_], distance: int) -> None:
-    """Find the bursts in each stretch of images that begins with a start that is known."""
+    """Mark the starts in each stretch of images; a stretch begins with a known start."""
     first = np.flatnonzero(is_start)
     end = np.append(first[1:], len(hashes))
     longer = np.flatnonzero(end - first > 1)
@@ -129,9 +130,9 @@ def _divide_some(
     end: NDArray[np.int64],
     distance: int,
 ) -> None:
-    """Find the bursts of stretches side by side; the last few one after the other.
+    """Mark the starts in stretches side by side; in the last few, one after the other.
 
-    In each round every stretch looks at some images, twice as many where it found no start.
+    In each round some images of every stretch are searched, twice as many where none was a start.
     """
     at, width = first + 1, np.full(len(first), _WINDOW)
     while len(first) > _FEW:
@@ -155,7 +156,7 @@ def _divide_some(
 def _divide_stretch(
     hashes: Sequence[int], is_start: NDArray[np.bool_], begin: int, distance: int
 ) -> None:
-    """Find the bursts of one stretch, image by image from `begin` on."""
+    """Mark the starts in one stretch, image by image from `begin` on."""
     head = hashes[0]
     for position in range(begin, len(hashes)):
         if (head ^ hashes[position]).bit_count() > distance:

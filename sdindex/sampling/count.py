@@ -14,7 +14,7 @@ class Share(NamedTuple):
     percent: float
 
     def of(self, images: int) -> int:
-        """Return how many images that is, and at least one."""
+        """Return how many of so many images that is: rounded, and at least one."""
         return max(1, round(images * self.percent / 100))
 
 
@@ -22,7 +22,7 @@ Count = int | Share
 
 
 def sample_count(count: object) -> Count:
-    """Return how many images a sample is to have: so many, or a share such as ``"10%"``.
+    """Return a sample's size, checked: a number, or a `Share` such as ``"10%"``.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def sample_count(count: object) -> Count:
 
 
 def images_wanted(count: Count, images: int) -> int:
-    """Return how many of so many images a count asks for; it may be more than there are."""
+    """Return how many images a count asks for, of `images` that there are; it may be more."""
     return count.of(images) if isinstance(count, Share) else count
 
 

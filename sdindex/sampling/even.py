@@ -8,7 +8,7 @@ from sdindex.sampling.frame import Hashes
 from sdindex.sampling.options import SampleOptions
 from sdindex.sampling.order import known_bits, top_bits
 
-_ASKED = 1 << 16  # images from which it is told how evenly bits split an archive
+_ASKED = 1 << 16  # images, an even subset, on which the split by a bit is measured
 
 
 def leading_bits(options: SampleOptions, hashes: Hashes) -> tuple[int, ...]:
@@ -17,25 +17,25 @@ def leading_bits(options: SampleOptions, hashes: Hashes) -> tuple[int, ...]:
     Parameters
     ----------
     hashes
-        Of all images that there are, in natural order.
+        Of all images of the index, in natural order.
     """
     known = known_bits(options)
     return even_bits(hashes, options.bits) if known is None else known
 
 
 def even_bits(hashes: Hashes, bits: int) -> tuple[int, ...]:
-    """Return so many bits that split these images evenly, and differ from each other.
+    """Return `bits` bits that split these images evenly and differ most from each other.
 
-    The first is the one nearest to half ones. Each next has the greatest
-    ``(1 - |2p - 1|) * (1 - max |phi|)``: p is its part of ones, phi its correlation with
-    each bit taken before. The lowest number counts among equals.
+    The first is set in nearest to half of the images. Each next has the greatest ``(1 - |2p - 1|) *
+    (1 - max |phi|)``: p is the share of images in which it is set, phi its correlation with each
+    bit taken before. Of equals, the lowest number is taken.
     """
     images = min(len(hashes), _ASKED)
     if not images:
         return top_bits(bits)
     some = hashes[np.arange(images) * len(hashes) // images]
     ones = np.unpackbits(some.astype(">u8").view(np.uint8).reshape(images, 8), axis=1)
-    counted = ones.astype(np.float32)  # whole numbers that it has exactly
+    counted = ones.astype(np.float32)  # a float holds these whole numbers exactly
     both = (counted.T @ counted).astype(np.float64)
     single = both.diagonal()
     spread = np.sqrt(single * (images - single))

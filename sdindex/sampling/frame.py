@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.blocks import LABELS, NO_TIME, with_labels, with_names
 
-NONE = -1  # the number of what an image does not have
-_FEW_BITS = 20  # buckets at which an array has room for all there may be
+NONE = -1  # the number for an image without a value
+_FEW_BITS = 20  # bits; up to these, an array has a place for every bucket
 _DAY = 86_400  # seconds
 
 Numbers = NDArray[np.int64]
@@ -23,9 +23,9 @@ Column = TypeVar("Column")
 
 
 class Coded(NamedTuple):
-    """The group of each image, such as its camera, as a number; and the groups' names.
+    """A column of names, such as cameras: each image's number, and the name of each number.
 
-    A name is what the images of one archive call it: with the archive's id before it.
+    A name is a pair: the archive's id, and the name within that archive.
     """
 
     numbers: NDArray[np.signedinteger[Any]]
@@ -33,18 +33,18 @@ class Coded(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """What sources say: labels by the position of their image in the frame, in that order.
+    """Labels, each with the position of its image; in the order of positions.
 
-    Of the labels of one image the first is the one that counts when labels are balanced.
+    The first label of an image is the one that balancing counts.
 
     Attributes
     ----------
     positions, numbers
-        Of the image in the frame, and of the label in `names`.
+        The position of the image in the frame, and the number of the label in `names`.
     confidences
-        0 to 1; 1 where none is given.
+        0 to 1; 1 where none was given.
     sources
-        The number of who says so, in `source_names`.
+        The number of the label's source in `source_names`.
     """
 
     positions: Numbers
@@ -55,7 +55,7 @@ class Labelled(NamedTuple):
     source_names: list[str]
 
     def only(self, kept: Mask) -> "Labelled":
-        """Return these of the labels."""
+        """Return the labels that are kept."""
         return self._replace(
             positions=self.positions[kept],
             numbers=self.numbers[kept],
@@ -64,7 +64,7 @@ class Labelled(NamedTuple):
         )
 
     def said_by(self, sources: Collection[str], confidence: float) -> "Labelled":
-        """Return what some sources say, or all where none is given, at that confidence or more."""
+        """Return the labels of these sources (all, if none) with at least this confidence."""
         kept: Mask = self.confidences >= confidence
         if sources:
             wanted = np.array([name in sources for name in self.source_names], bool)
@@ -72,7 +72,7 @@ class Labelled(NamedTuple):
         return self.only(kept)
 
 
-# The names under which columns are stored, and asked for, and what they are called here.
+# The names of columns as they are asked for: the names in the index, and in `Frame`.
 _FIELDS: dict[str, Any] = {
     "time": "times",
     "folder": "folders",
@@ -86,24 +86,24 @@ _FIELDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Frame:
-    """Images in natural order; a column has a number for each, or is None when it was not read.
+    """The sampling frame: a column has a value for each image, or is None if it was not loaded.
 
     Attributes
     ----------
     ids
-        Of the rows of ``image``.
+        Ids of the rows of ``image``.
     hashes
         Unsigned 64-bit integers.
     times
-        The camera's local time, in seconds since 1970; `NO_TIME` without one.
+        Seconds since 1970 by the camera's clock; `NO_TIME` without a time.
     folders, cameras, methods
-        The folder of the image, its camera, and how it was hashed.
+        Each image's folder, camera, and method with version.
     labels
-        Which images have which labels.
+        The labels of the images.
     motions
-        From 0 to `MOTIONS`; `NO_MOTION` without one.
+        `MOTIONS` times the motion; `NO_MOTION` without a motion.
     nights
-        ``"night"``, ``"day"``, or empty text where neither is known.
+        ``"night"``, ``"day"``, or empty where unknown.
     """
 
     ids: Numbers
@@ -120,14 +120,14 @@ class Frame:
         return len(self.ids)
 
     def only(self, columns: Collection[str]) -> "Frame":
-        """Return the frame with no columns but these, ids and hashes, so that memory is let go."""
+        """Return the frame with ids, hashes and only these columns, to free memory."""
         dropped: dict[str, Any] = {
             field: None for name, field in _FIELDS.items() if name not in columns
         }
         return replace(self, **dropped)
 
     def take(self, chosen: Mask) -> "Frame":
-        """Return the frame of those images alone."""
+        """Return the frame of the chosen images alone."""
         if chosen.all():
             return self
         taken: dict[str, Any] = {}
@@ -153,15 +153,15 @@ class Frame:
         return replace(self, **cut)
 
     def positions_of(self, ids: Iterable[int]) -> Numbers:
-        """Return the positions of those of the images that are here, in order."""
+        """Return the positions of those of the ids that are in the frame, in order."""
         return np.flatnonzero(self.among(ids))
 
     def position_of(self, row: int) -> int | None:
-        """Return the position of an image by its id; None where it is not here."""
+        """Return the position of an image by its id; None where it is not in the frame."""
         return next(iter(np.flatnonzero(self.ids == row).tolist()), None)
 
     def among(self, ids: Iterable[int]) -> Mask:
-        """Say of each image whether it is one of those."""
+        """Say of each image whether its id is among these."""
         return np.isin(self.ids, np.fromiter(ids, np.int64))
 
     def buckets(self, leading: Sequence[int]) -> Buckets:
@@ -169,7 +169,7 @@ class Frame:
         return buckets_of(self.hashes, leading)
 
     def bucket_sizes(self, leading: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
-        """Return the images of each bucket, and the id of its first, by the bucket's number."""
+        """Return, by bucket: how many images it has, and the id of its first image."""
         buckets, bits = self.buckets(leading), len(leading)
         if bits <= _FEW_BITS:  # counted in one pass, without sorting
             counts = np.bincount(buckets, minlength=1 << bits)
@@ -185,7 +185,7 @@ class Frame:
 
 
 def buckets_of(hashes: Hashes, leading: Sequence[int]) -> Buckets:
-    """Return the bits of each hash that lead, the first one highest, in as few bytes as fit.
+    """Return each hash's bucket: its `leading` bits, the first one highest, in as few bytes as fit.
 
     Bit 0 is the highest of a hash.
     """
@@ -203,7 +203,7 @@ def buckets_of(hashes: Hashes, leading: Sequence[int]) -> Buckets:
 
 
 def _runs_of(leading: Sequence[int]) -> list[tuple[int, int]]:
-    """Return bits as runs that follow each other in a hash: the first bit, and how many."""
+    """Return bits as runs of consecutive ones: the first bit, and how many."""
     runs: list[tuple[int, int]] = []
     for bit in leading:
         if runs and sum(runs[-1]) == bit:
@@ -220,26 +220,26 @@ def _taken_labels(labels: Labelled, chosen: Mask) -> Labelled:
 
 
 def needed(column: Column | None) -> Column:
-    """Return a column that the caller has asked for, and that was therefore read."""
+    """Return a column that must have been loaded; LookupError where it was not."""
     if column is None:
         raise LookupError("a column of the frame that was not read")
     return column
 
 
 def turns(numbers: NDArray[Any]) -> Mask:
-    """Say of each number whether it differs from the number before; the first does."""
+    """Say of each number whether it differs from the one before; the first one does."""
     differs = np.ones(len(numbers), bool)
     np.not_equal(numbers[1:], numbers[:-1], out=differs[1:])
     return differs
 
 
 def within(lengths: Numbers) -> Numbers:
-    """Return 0, 1, .. up to each length in turn."""
+    """Return 0, 1, .. up to (not with) each length in turn."""
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def first_greatest(values: NDArray[Any], starts: Numbers) -> Numbers:
-    """Return where the greatest value is, the first of several, of each part that starts there."""
+    """Return where the greatest value of each stretch is, the first of several."""
     if not len(starts):
         return starts
     greatest = np.maximum.reduceat(values, starts)
@@ -249,19 +249,19 @@ def first_greatest(values: NDArray[Any], starts: Numbers) -> Numbers:
 
 
 def moved(motions: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Return motions as numbers to compare: an image without one has moved the least."""
+    """Return motions as numbers to compare: an image without a motion comes last."""
     return motions + np.uint16(1)  # `NO_MOTION` becomes 0
 
 
 def main_labels(labels: Labelled, images: int) -> Numbers:
-    """Return the number of the label that counts for each image, or `NONE`."""
+    """Return the number of each image's first label, or `NONE`."""
     main = np.full(images, NONE, np.int64)
     main[labels.positions[::-1]] = labels.numbers[::-1]  # the first of an image is written last
     return main
 
 
 def days(times: Numbers) -> Numbers:
-    """Return the day on which each image was taken, in days since 1970, or `NONE`'s own number.
+    """Return the day on which each image was taken, in days since 1970.
 
     Images without a time have `NO_TIME`.
     """
@@ -274,10 +274,10 @@ def as_date(day: int) -> date:
 
 
 def in_order(keys: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the positions sorted by the first key, then the next, then as they are.
+    """Return positions sorted by the first key, then the next; equal ones stay in order.
 
-    The keys are not negative. Sixteen bits at a time, from the last on, which numpy sorts without
-    comparing: in a third of the time of sorting whole numbers.
+    Keys must not be negative. Sorting 16 bits at a time, from the lowest on, numpy compares
+    nothing, and takes a third of the time of sorting whole numbers.
     """
     small = position_type(len(keys[0]))
     order: NDArray[Any] | None = None
@@ -293,18 +293,18 @@ def in_order(keys: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def position_type(images: int) -> Any:
-    """Return the type of number that has room for so many positions, or ids."""
+    """Return the smallest of two integer types that holds so many positions, or ids."""
     return np.int32 if images < 1 << 31 else np.int64
 
 
 def distinct(numbers: NDArray[Any]) -> int:
-    """Return how many different numbers there are; sorted, as numpy's own counting is slow."""
+    """Return how many different numbers there are; by sorting, as numpy's own way is slower."""
     ordered = np.sort(numbers)
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
 
 
 def by_appearance(numbers: NDArray[Any], kinds: int) -> Buckets:
-    """Return numbers from 0 to `kinds` - 1 as others, in the order in which they first appear."""
+    """Return numbers from 0 to `kinds` - 1 renumbered in the order in which they first appear."""
     images = len(numbers)
     first = np.full(kinds, images, np.int64)
     first[numbers[::-1]] = np.arange(images - 1, -1, -1, dtype=position_type(images))
@@ -315,7 +315,7 @@ def by_appearance(numbers: NDArray[Any], kinds: int) -> Buckets:
 
 
 def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
-    """Return a column of runs, from the packed columns of blocks, each with its archive's id."""
+    """Return a column of names from the packed columns of blocks, each with its archive's id."""
     names: dict[tuple[int, str], int] = {}
     lengths, numbers = [], []
     for archive_id, data in blocks:
@@ -330,7 +330,7 @@ def coded(blocks: Sequence[tuple[int, bytes]]) -> Coded:
 
 
 def labelled(blocks: Sequence[tuple[int, bytes]]) -> Labelled:
-    """Return the labels of the images, from the packed labels of blocks, each with its start."""
+    """Return the labels of the images, from the blocks' packed labels and first positions."""
     names: dict[str, int] = {}
     sources: dict[str, int] = {}
     positions, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -353,7 +353,7 @@ def labelled(blocks: Sequence[tuple[int, bytes]]) -> Labelled:
 
 
 def _renumbered(packed: memoryview, local: Sequence[str], names: dict[str, int]) -> Numbers:
-    """Return the numbers that the names of a block have among all names."""
+    """Return the numbers of a block's names among all names; new names are added."""
     known = np.array([names.setdefault(name, len(names)) for name in local], np.int64)
     numbers: Numbers = known[np.frombuffer(packed, "<i8")]
     return numbers

@@ -1,4 +1,4 @@
-"""Options of a sample that mean nothing for the unit that is drawn."""
+"""Options that have no effect on the unit that is drawn: found, and refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sdindex.errors import Option, SampleError
 from sdindex.sampling.options import SampleOptions, Unit
 
-# The units for which an option means something.
+# The units for which an option has an effect.
 _OF_UNITS: dict[str, tuple[Unit, ...]] = {
     **dict.fromkeys(("show", "burst_seconds", "burst_distance"), ("burst", "event")),
     "event_minutes": ("event",),
@@ -14,12 +14,13 @@ _OF_UNITS: dict[str, tuple[Unit, ...]] = {
 
 
 def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool = False) -> None:
-    """Refuse an option that was given, and changes nothing: it was meant for another unit.
+    """Refuse an option that was given and has no effect: it is for another unit.
 
     Parameters
     ----------
     told
-        Whether bursts and events are told of the images, or kept, whatever is drawn.
+        Whether bursts and events are written or stored with the images, whatever is drawn; then
+        their limits have an effect.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool 
 
 
 def idle(options: SampleOptions, *, told: bool) -> list[str]:
-    """Return the options that mean nothing for the unit that is drawn; `told` as before."""
+    """Return the options that have no effect; `told` as for `refuse_idle`."""
     return [
         name
         for name, units in _OF_UNITS.items()

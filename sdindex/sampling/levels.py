@@ -1,7 +1,7 @@
-"""Nested groups, trimmed from the top one within the other, and an even stride in the last.
+"""The trim over nested groups: strata, one within the other, then buckets; in these, a stride.
 
-The levels of a sample are its strata, the outermost first, then its buckets. Each group shares
-what it gets among the groups within it, so that only the largest are cut.
+The levels of a sample are its kinds of strata, the outermost first, then its buckets. Each group
+shares its images out among the groups within it, so that only the largest are cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,18 @@ Order = NDArray[np.signedinteger[Any]]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked of a sample beside its levels.
+    """Limits and fixed shares of a sample, and whether motion chooses within a stride.
 
     Attributes
     ----------
     at_most
-        What each innermost stratum gives at most.
+        The most items drawn of each innermost stratum.
     quotas
-        What groups of the outermost level get, by their numbers; the others share the rest.
+        The fixed number of items of groups of the outermost level, by group; the others share the
+        rest.
     moved
-        Motions, as `sdindex.sampling.frame.moved` has them: of each step of a stride the most
-        moved is taken.
+        Motions, from `sdindex.sampling.frame.moved`: at each step of a stride the item with the
+        most is taken. None for the first one.
     """
 
     at_most: int | None = None
@@ -44,11 +45,11 @@ class Tree:
     Attributes
     ----------
     order
-        The positions of the items, group by group, in natural order in each.
+        The positions of the items, group by group; in each in natural order.
     starts
-        Where the groups of each level begin in it; the first level is all, as one group.
+        For each level, where its groups begin in `order`; the first level is one group of all.
     is_fixed
-        Whether each item, in that order, is taken in any case.
+        Whether each item, in the same order, is taken in any case.
     """
 
     order: Order
@@ -60,22 +61,22 @@ class Tree:
         return np.diff(self.starts[level], append=len(self.order))
 
     def fixed(self, level: int) -> Numbers:
-        """Return how many items are fixed in each group."""
+        """Return how many items of each group of a level are fixed."""
         found = np.add.reduceat(self.is_fixed, self.starts[level], dtype=np.int64)
         return np.asarray(found)
 
     def within(self, level: int) -> Numbers:
-        """Return the groups of the next level with which those of this one begin."""
+        """Return, for each group of a level, the number of its first group in the next level."""
         return np.searchsorted(self.starts[level + 1], self.starts[level])
 
 
 def drawn(keys: Sequence[Key], fixed: Numbers, count: int, wishes: Wishes) -> Numbers:
-    """Return the positions of so many items, or of as many as there are, in order.
+    """Return the positions of `count` items (all, where there are fewer), in order.
 
     Parameters
     ----------
     keys
-        The number of each item's group, level by level, the outermost first: at least one.
+        For each level, the outermost first, each item's group; at least one level.
     fixed
         The positions of items that are taken in any case.
     """
@@ -100,7 +101,7 @@ def drawn(keys: Sequence[Key], fixed: Numbers, count: int, wishes: Wishes) -> Nu
 
 
 def tree(keys: Sequence[Key], fixed: Numbers) -> Tree:
-    """Return the groups of items, given the number of each one's group level by level."""
+    """Return the nested groups of items; `keys` has each item's group for each level."""
     order = in_order(keys)
     begins = turns(np.zeros(len(order), bool))
     starts = [np.flatnonzero(begins)]
@@ -115,7 +116,7 @@ def tree(keys: Sequence[Key], fixed: Numbers) -> Tree:
 def _by_quotas(
     sizes: Numbers, fixed: Numbers, numbers: Key, count: int, quotas: Mapping[int, int]
 ) -> Numbers:
-    """Return how many each group keeps where some get what they are to have, if they have it."""
+    """Return how many items each group keeps when some have a fixed number, as far as they can."""
     keeps, is_free = np.zeros_like(sizes), np.ones(len(sizes), bool)
     for at, number in enumerate(numbers.tolist()):
         if number in quotas:
@@ -128,22 +129,22 @@ def _by_quotas(
 
 
 def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) -> Numbers:
-    """Return how many images of each group a sample keeps: the trim in each stratum.
+    """Return how many images each group keeps: the trim, done in each stratum.
 
-    What `sdindex.sampling.trim.trim` says of one stratum, for all of them at once.
+    The same as `sdindex.sampling.trim.trim`, for all strata at once.
 
     Parameters
     ----------
     sizes, fixed
-        Of the groups, in the order of their numbers, stratum by stratum.
+        Images of each group, and how many are fixed; groups are in order, stratum by stratum.
     strata
-        The groups with which the strata begin.
+        The first group of each stratum.
     counts
-        The images that are wanted of each stratum.
+        The images wanted of each stratum.
     """
     groups = np.diff(strata, append=len(sizes))
     low, high = np.zeros(len(strata), np.int64), np.full(len(strata), sizes.max())
-    while (low < high).any():  # the greatest level at which not too many are kept
+    while (low < high).any():  # search the greatest level at which not too many are kept
         level = (low + high + 1) // 2
         kept = np.maximum(fixed, np.minimum(sizes, np.repeat(level, groups)))
         fits = np.add.reduceat(kept, strata) <= counts
@@ -162,9 +163,10 @@ def trim_each(sizes: Numbers, fixed: Numbers, strata: Numbers, counts: Numbers) 
 
 @dataclass(frozen=True)
 class _Stretches:
-    """Items that follow each other in a group, and how many of them to take.
+    """Stretches of consecutive items, and how many to take of each.
 
-    `is_gap` says of each whether it lies between fixed ones: then the ends are not first.
+    `is_gap` says of each stretch whether it lies between fixed items: then its first item is not
+    the first to be taken.
     """
 
     starts: Numbers
@@ -173,7 +175,7 @@ class _Stretches:
     is_gap: NDArray[np.bool_]
 
     def even(self) -> Numbers:
-        """Return the items taken, even along natural order."""
+        """Return the items to take, evenly along natural order."""
         of, rank = np.repeat(np.arange(len(self.counts)), self.counts), within(self.counts)
         size, count = self.sizes[of], self.counts[of]
         at_steps = rank * size // count
@@ -181,7 +183,7 @@ class _Stretches:
         return self.starts[of] + np.where(self.is_gap[of], between, at_steps)
 
     def most_moved(self, moved: NDArray[np.uint16], order: Order) -> Numbers:
-        """Return of each step the item that moved most."""
+        """Return the item of each step that has the most motion."""
         of, rank = np.repeat(np.arange(len(self.counts)), self.counts), within(self.counts)
         size, count = self.sizes[of], self.counts[of]
         first, end = rank * size // count, (rank + 1) * size // count
@@ -191,7 +193,7 @@ class _Stretches:
 
 
 def _even(tree: Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Order:
-    """Return the positions that are kept of each group, even along natural order."""
+    """Return the positions that each group keeps, evenly along natural order."""
     starts, sizes, fixed = tree.starts[-1], tree.sizes(-1), tree.fixed(-1)
     is_whole = keeps == sizes
     free, some = (fixed == 0) & (keeps > 0) & ~is_whole, (fixed > 0) & (keeps > fixed) & ~is_whole
@@ -209,10 +211,10 @@ def _even(tree: Tree, keeps: Numbers, moved: NDArray[np.uint16] | None) -> Order
 
 
 def _gaps(tree: Tree, groups: Numbers, new: Numbers) -> _Stretches:
-    """Return what fixed items leave between them in groups, and how many new ones go where.
+    """Return the stretches that fixed items leave in groups, and how many new items go into each.
 
-    These go one by one where they leave the widest gaps: a gap of so many items with s new ones
-    in it has a width of so many by s + 1.
+    Each new item goes where gaps are widest: a stretch of m items with s new ones has gaps of the
+    width m / (s + 1).
     """
     starts, gaps = tree.starts[-1][groups], tree.fixed(-1)[groups] + 1
     ends, new = starts + tree.sizes(-1)[groups], new[groups]

@@ -1,8 +1,8 @@
 """Images that look alike: the nearest to one hash, and groups of near-duplicates.
 
-Hashes within so many bits of each other are found by the bits that they then share: cut into a
-few pieces, two hashes that differ in d bits differ in d pieces at most, and have all the others
-in common (Manku, Jain, Das Sarma: Detecting near-duplicates for web crawling, 2007).
+Two hashes that differ in d bits, cut into pieces, differ in at most d pieces and share all others:
+so only hashes with a common piece are compared (Manku, Jain, Das Sarma: Detecting near-duplicates
+for web crawling, 2007).
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _PIECE = 1 << 20  # images
 
 
 def distances(hashes: Hashes, dhash: int) -> NDArray[np.uint8]:
-    """Return in how many bits each hash differs from an unsigned one."""
+    """Return in how many bits each unsigned hash differs from `dhash`, also unsigned."""
     apart = np.empty(len(hashes), np.uint8)
     for at in range(0, len(hashes), _PIECE):
         np.bitwise_count(hashes[at : at + _PIECE] ^ np.uint64(dhash), out=apart[at : at + _PIECE])
@@ -38,19 +38,19 @@ def distances(hashes: Hashes, dhash: int) -> NDArray[np.uint8]:
 def nearest(
     frame: Frame, dhash: int, count: int, *, within: int, of_bursts: Clock | None, own: int | None
 ) -> list[tuple[int, int]]:
-    """Return the positions of the images most like a hash, and how many bits they differ.
+    """Return the positions of the images nearest to a hash, and in how many bits each differs.
 
     Parameters
     ----------
     frame
-        With the columns that tell bursts apart, where they are told apart.
+        With `UNIT_COLUMNS` where `of_bursts` is given.
     within
-        Images that differ in more bits are none.
+        Leave out images that differ in more bits.
     of_bursts
-        How bursts are told, of each of which there is one image at most; any image when it is
-        None.
+        The limits of bursts: at most one image of each burst is returned. None returns any image.
     own
-        The position of the image itself, which is not among them, and neither is its burst.
+        The position of the image itself, if it is in the frame: neither it nor its burst is
+        returned.
     """
     apart = distances(frame.hashes, dhash)
     seen = set() if own is None else {own}
@@ -69,7 +69,7 @@ def nearest(
 
 
 class _Bursts:
-    """The bursts of the folders that are asked about, and of no others."""
+    """The bursts of images, found only for the folders that are asked about."""
 
     def __init__(self, frame: Frame, clock: Clock) -> None:
         self._frame, self._clock = frame, clock
@@ -77,7 +77,7 @@ class _Bursts:
         self._found: dict[int, Numbers] = {}
 
     def __call__(self, position: int) -> int:
-        """Return where the burst of an image begins."""
+        """Return the position at which the burst of an image begins."""
         folder = int(np.searchsorted(self._folders, position, side="right")) - 1
         start = int(self._folders[folder])
         if folder not in self._found:
@@ -88,16 +88,16 @@ class _Bursts:
 
 
 def leaders(hashes: Hashes, within: int, counted: Callable[[], object] = lambda: None) -> Numbers:
-    """Return for each image the position of the one that leads its group of near-duplicates.
+    """Return, for each image, the position of the image that leads its group of near-duplicates.
 
-    Each image is at most `within` bits from its leader, and leaders lead themselves, so that
-    groups do not chain. An image without a group is farther from all other such images, and
-    from all leaders. Of equal hashes the first leads.
+    Each image is at most `within` bits from its leader, and a leader leads itself: so groups do not
+    chain. An image that leads nobody else is farther than that from all leaders. Of equal hashes
+    the first leads.
 
     Parameters
     ----------
     counted
-        Called as each of the `steps` is done.
+        Called after each of the `steps`.
     """
     order = in_order([hashes])
     ordered = hashes[order]
@@ -118,7 +118,7 @@ def leaders(hashes: Hashes, within: int, counted: Callable[[], object] = lambda:
 
 
 def steps(within: int) -> int:
-    """Return into how many steps the search for groups is divided."""
+    """Return how many steps the search for groups has."""
     return 1 + (len(list(combinations(range(_pieces(within)), _shared(within)))) if within else 0)
 
 
@@ -127,12 +127,12 @@ def _pieces(within: int) -> int:
 
 
 def _shared(within: int) -> int:
-    """Return how many pieces two hashes have in common: two, in which few others have them."""
+    """Return how many pieces a key is made of: two, as few hashes share both by chance."""
     return 2 if within < HASH_BITS - 1 else 0
 
 
 def _keys(hashes: Hashes, within: int) -> Iterator[Hashes]:
-    """Yield keys: any two hashes so near to each other have the same in at least one of them."""
+    """Yield a key of each hash, in several ways: near hashes have an equal key in at least one."""
     if not within:
         return
     cuts = [HASH_BITS * piece // _pieces(within) for piece in range(_pieces(within) + 1)]
@@ -146,18 +146,18 @@ def _keys(hashes: Hashes, within: int) -> Iterator[Hashes]:
 
 
 class _Leads:
-    """Which of some different hashes leads which, as it becomes known."""
+    """Which of these distinct hashes leads which, as far as it is known."""
 
     def __init__(self, hashes: Hashes) -> None:
         self.hashes = hashes
         self.leader = np.arange(len(hashes))
-        self._is_free = np.ones(len(hashes), bool)  # it neither leads nor is led
+        self._is_free = np.ones(len(hashes), bool)  # neither a leader nor led
 
     def join(self, key: Hashes, within: int) -> None:
-        """Join what is near and has the same key: the first in each run leads what is free.
+        """In each run of equal keys, let the first hash lead the free ones near to it.
 
-        Run by run, side by side, until each one that is not led has been the first: those that
-        lead already before those that are free.
+        All runs side by side, until each hash that is not led has been first: leaders before free
+        ones.
         """
         waiting = in_order([key, self._is_free.astype(np.uint8)])
         waiting = waiting[self.leader[waiting] == waiting]
@@ -179,7 +179,7 @@ class _Leads:
 
 
 def _shared_runs(ordered: NDArray[Any]) -> Numbers:
-    """Return the number of the run of equal numbers that each is in; -1 where it is alone."""
+    """Return the number of each one's run of equal numbers; -1 where it is alone."""
     begins = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
     number = np.cumsum(begins) - 1

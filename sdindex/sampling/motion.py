@@ -1,4 +1,4 @@
-"""Motion: how much of a picture is not what it was in those beside it, from 9 x 8 greys.
+"""Motion: how much of a picture differs from the pictures before and after it, by 9 x 8 greys.
 
 The smaller of an image's differences from the image before it and the one after it in its
 folder: an animal that is in one of three pictures makes that one differ from both. The first and
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from sdindex.sampling.blocks import MOTIONS, NO_MOTION, NO_TIME
 
-GREY_BYTES = 72  # of the small grey picture, row by row
-NEAR_SECONDS = 60  # apart, at most, are images of one burst
-BESIDE = 5  # images of other bursts with which an end of a burst is compared: most have no more
+GREY_BYTES = 72  # bytes of the small grey picture, row by row
+NEAR_SECONDS = 60  # seconds: images farther apart are not compared as neighbours
+BESIDE = 5  # images of other bursts with which the end of a burst is compared; most have no more
 
 _ROWS, _COLUMNS = 8, 9
-_SCALE = 36  # the least that 4, 6 and 9 divide: of as many cells a mean is taken
-_BITS_ALIKE = 8.0  # bits of the hashes that count as a difference of one spread
+_SCALE = 36  # the least number that 4, 6 and 9 divide: means are of so many cells
+_BITS_ALIKE = 8.0  # bits of difference between hashes that count as one spread
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.intp]
@@ -68,7 +68,7 @@ def motions(
 
 
 def _compared(times: Numbers, folders: Numbers) -> Iterator[tuple[Places, Places]]:
-    """Yield places of images, each once at most, and of those that they are compared with."""
+    """Yield places of images, each at most once, with the places that they are compared with."""
     images = np.arange(len(times))
     at, other = _inside(images, images + 1, len(images))
     has_after, has_before = np.zeros(len(images), bool), np.zeros(len(images), bool)
@@ -87,7 +87,7 @@ def _compared(times: Numbers, folders: Numbers) -> Iterator[tuple[Places, Places
 
 
 def _inside(at: Places, other: Places, images: int) -> tuple[Places, Places]:
-    """Leave out the pairs whose other image there is not."""
+    """Leave out pairs whose other image is beyond the ends."""
     there = (other >= 0) & (other < images)
     return at[there], other[there]
 
@@ -100,7 +100,7 @@ def _near(times: Numbers, folders: Numbers, at: Places, other: Places) -> NDArra
 
 
 class _Pictures:
-    """What images are compared by."""
+    """The pictures, prepared for comparing."""
 
     def __init__(
         self, greys: NDArray[np.uint8], known: NDArray[np.bool_], hashes: NDArray[np.uint64]
@@ -111,7 +111,7 @@ class _Pictures:
         self._hashes = hashes
 
     def apart(self, at: Places, other: Places) -> NDArray[np.uint16]:
-        """Return `MOTIONS` times the differences of images from others."""
+        """Return `MOTIONS` times the difference between the images of each pair."""
         most: NDArray[np.float64] = (
             np.abs(self._scaled[at] - self._scaled[other]).max(axis=1, initial=0).astype(np.float64)
         )
@@ -141,7 +141,7 @@ def _details(greys: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def _shares() -> NDArray[np.int16]:
-    """Return for each cell what a sum of the cells around it is multiplied by."""
+    """Return, for each cell, the factor that makes its sum of the cells around it a mean."""
     rows = np.array([2, *[3] * (_ROWS - 2), 2])
     columns = np.array([2, *[3] * (_COLUMNS - 2), 2])
     shares: NDArray[np.int16] = (_SCALE // (rows[:, None] * columns)).astype(np.int16)

@@ -1,7 +1,6 @@
 """Which bits of a hash lead: those that make a bucket.
 
-Bit 0 is that of row 0, column 0 of the 8 x 8 that a dHash compares, and the highest; bit 63
-is that of row 7, column 7.
+Bit 0, the highest, is at row 0, column 0 of a dHash's 8 x 8 comparisons; bit 63 at row 7, column 7.
 """
 
 from sdindex.hashing.bits import HASH_BITS
@@ -11,7 +10,7 @@ _SIDE = 8  # rows, and columns
 
 
 def known_bits(options: SampleOptions) -> tuple[int, ...] | None:
-    """Return the bits that make a bucket, the first one first; None where the images say which."""
+    """Return the bits that make a bucket, the first one first; None for `even`."""
     if not isinstance(options.order, str):
         return tuple(options.order[: options.bits])
     if options.order == "top" or not options.bits:
@@ -20,12 +19,12 @@ def known_bits(options: SampleOptions) -> tuple[int, ...] | None:
 
 
 def top_bits(bits: int) -> tuple[int, ...]:
-    """Return so many bits from the upper left corner on, row by row."""
+    """Return the first `bits` bits, row by row from the upper left corner."""
     return tuple(range(bits))
 
 
 def centre_bits(bits: int) -> tuple[int, ...]:
-    """Return so many bits from the centre of the picture on."""
+    """Return the `bits` bits nearest to the picture's centre, the nearest first."""
     middle = (_SIDE - 1) / 2
 
     def key(bit: int) -> tuple[float, int]:

@@ -1,8 +1,9 @@
-"""How well a sample serves: what it reaches, what is in it twice, and how near it comes to all.
+"""How good a sample is: what it reaches, which images are alike, how near it is to all images.
 
-Distances are counted, not looked up: a pass over the images for each sampled one. For 20,000
-images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits takes 26 ms, that of
-usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64 dimensions.
+Distances are computed by a pass over all images for each sampled one, without a search index. For
+20,000 images and 1,000 sampled ones that takes 12 ms; faiss's exact search on bits takes 26 ms,
+that of usearch 370 ms, and trees (scikit-learn's 0.6 s, SciPy's 1.9 s) prune nothing in 64
+dimensions.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,13 +23,13 @@ from sdindex.sampling.reached import Grouping, is_rare, labels_reached, reached
 from sdindex.sampling.sample import Candidates
 from sdindex.sampling.trim import stride
 
-DRAWS = 30  # random samples, with whose mean a sample is compared
-MOST = 20_000  # images, and sampled ones, between which distances are measured
+DRAWS = 30  # random samples, whose mean a sample is compared with
+MOST = 20_000  # images, and sampled images, at most, for measuring distances
 SEED = 1
-# Of the frame, and of its units.
+# Columns of the frame that are needed, and units.
 QUALITY_COLUMNS = ("time", "camera", LABELS, "night", "burst", "event")
 
-Figure = Callable[[Numbers], float]  # of a sample, whose positions are in order
+Figure = Callable[[Numbers], float]  # a figure of a sample, given its positions in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,18 @@ class Measure:
     Attributes
     ----------
     measure
-        The name of the figure. How many labels, rare labels (which fewer than 3% of the labelled
-        images have), cameras, bursts, events, days and buckets have an image in the sample; how
-        many labels a sample of another size has. How many of its images were taken by day, and
-        by night. The evenness over cameras, from 0 to 1, where each gives as many images: Pielou's,
-        the entropy of the cameras' parts of the sample by the greatest that its size allows. The
-        share of the sample, 0 to 1, that is of one burst, or event, with another one in it. The
-        mean and the greatest distance from an image to the nearest sampled one; and
-        near-duplicates, the share of the sample that another one in it looks like.
+        The name of the figure. Counts: labels, rare labels (which fewer than 3% of the labelled
+        images have), cameras, bursts, events, days and buckets with an image in the sample; labels
+        in samples of other sizes; images by day and by night. Evenness over cameras, 0 to 1, which
+        is 1 where all give as many images: Pielou's, the entropy of the cameras' shares divided by
+        the greatest that the sample's size allows. The shares of the sample, 0 to 1, that have
+        another sampled image of the same burst, or event. The mean and the greatest distance, in
+        bits, from an image to the nearest sampled one; and near-duplicates, the share of the sample
+        with another sampled image near to it.
     of
-        How many there are; None where that has no meaning.
+        How many there are in all images; None where that has no meaning.
     sample, stride
-        Of the sample, and of an even stride through all images in natural order.
+        The figure of the sample, and of an even stride through all images in natural order.
     random
         The mean of 30 random samples.
     """
@@ -68,19 +69,19 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a sample stands for what it was drawn from.
+    """How well a sample represents the images that it was drawn from.
 
     Attributes
     ----------
     images
-        How many images the sample stands for, itself among them.
+        How many images there are to draw from, the sample's among them.
     sampled
         How many images it has.
     measured_images, measured_sampled
-        From how many of the images distances were measured, and to how many of the sampled
-        ones: all of them, or an even subset of 20,000.
+        Distances were measured from so many of the images to so many of the sampled ones: from all,
+        or an even subset of 20,000.
     distance
-        Images at most so many bits apart are near-duplicates.
+        Images at most this many bits apart count as near-duplicates.
     measures
         The figures. A day is a calendar day, of whatever camera; images without a time have
         none.
@@ -116,7 +117,7 @@ def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes:
     Parameters
     ----------
     found
-        The images that it stands for, with all `QUALITY_COLUMNS`.
+        The images to draw from, with all `QUALITY_COLUMNS`.
     sampled
         The positions of its images, in order.
     distance
@@ -172,7 +173,7 @@ def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes:
 
 
 def _figures(found: Candidates) -> tuple[dict[str, int], dict[str, Figure]]:
-    """Return how many there are of what is counted; and all figures but the distances."""
+    """Return, by name, how many there are of what is counted, and all figures but the distances."""
     groupings, nights = _groupings(found), _nights(found.frame)
     totals = {name: distinct(one.numbers) for name, one in groupings.items()}
     totals |= {name: int(np.count_nonzero(taken)) for name, taken in nights.items()}
@@ -186,7 +187,7 @@ def _figures(found: Candidates) -> tuple[dict[str, int], dict[str, Figure]]:
 
 
 def _groupings(found: Candidates) -> dict[str, Grouping]:
-    """Return what a sample may reach."""
+    """Return the groupings of images whose groups a sample may reach, by name."""
     frame = found.frame
     times, labels = needed(frame.times), needed(frame.labels)
     dated = np.flatnonzero(times != NO_TIME)
@@ -203,7 +204,7 @@ def _groupings(found: Candidates) -> dict[str, Grouping]:
 
 
 def _nights(frame: Frame) -> dict[str, Mask]:
-    """Say of each image whether it was taken by day, and by night."""
+    """Say of each image whether it was taken by day, and whether by night."""
     if frame.nights is None:
         return {}
     names = [name for _, name in frame.nights.names]
@@ -218,10 +219,11 @@ def _counted(taken: Mask, chosen: Numbers) -> int:
 
 
 def evenness(cameras: NDArray[Any], of: int, chosen: Numbers) -> float:
-    """Return how evenly a sample is spread over so many cameras, 0 to 1.
+    """Return how evenly a sample is spread over `of` cameras, 0 to 1.
 
-    Pielou's evenness, where a camera that gives no image counts: the entropy of the parts by that
-    of equal parts. A sample smaller than the cameras are many has equal parts at one image each.
+    Pielou's evenness: the entropy of the cameras' shares, divided by that of equal shares. A camera
+    without a sampled image counts; a sample smaller than the number of cameras is even with one
+    image each.
     """
     most = min(of, len(chosen))
     if most < 2:
@@ -253,7 +255,7 @@ def _labels_at(found: Candidates, count: int) -> Iterator[Measure]:
 
 
 def nearest(images: Hashes, sample: Hashes) -> NDArray[np.uint8]:
-    """Return the bits from each image to the nearest of a sample, which has at least one."""
+    """Return the bits from each image to the nearest of a sample, which is not empty."""
     least = np.full(len(images), HASH_BITS, np.uint8)
     for sampled in sample:
         np.minimum(least, np.bitwise_count(images ^ sampled), out=least)
@@ -261,12 +263,12 @@ def nearest(images: Hashes, sample: Hashes) -> NDArray[np.uint8]:
 
 
 def near_duplicates(sample: Hashes, distance: int) -> float:
-    """Return the share of a sample's images that have another at most so many bits away."""
+    """Return the share of a sample's images with another one at most `distance` bits away."""
     has_near = np.zeros(len(sample), bool)
     for position, sampled in enumerate(sample):
         if not has_near[position]:
             near = np.bitwise_count(sample ^ sampled) <= distance
-            if np.count_nonzero(near) > 1:  # itself, and another
+            if np.count_nonzero(near) > 1:  # itself and another one
                 has_near |= near
     return float(has_near.mean())
 
@@ -276,9 +278,9 @@ def _even(images: int, count: int) -> Numbers:
 
 
 def _spread_at_random(images: int, random: np.random.Generator) -> Numbers:
-    """Return the positions to measure distances from: all, or one in each of as many equal parts.
+    """Return the positions to measure distances from: all, or one at random in each equal stretch.
 
-    Which is left to chance: at even steps they would be those of the plain stride.
+    At random, as at even steps they would be those of the plain stride.
     """
     if images <= MOST:
         return np.arange(images)

@@ -1,4 +1,4 @@
-"""What a sample reaches of what there is: labels, cameras, bursts; and labels by its size."""
+"""How many labels, cameras, bursts and so on a sample reaches; and labels by sample size."""
 
 from collections.abc import Iterable
 from math import exp, lgamma
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sdindex.sampling.frame import Labelled, Mask, Numbers, distinct, needed, within
 from sdindex.sampling.sample import Candidates, draw
 
-RARE = 0.03  # a label that fewer of the labelled images have is rare
+RARE = 0.03  # a label is rare when a smaller share of the labelled images has it
 
 
 class Grouping(NamedTuple):
@@ -34,20 +34,20 @@ def reached(grouping: Grouping, sample: Numbers) -> int:
 
 
 def images_by_label(labels: Labelled) -> Numbers:
-    """Return how many images have each label, by its number: one twice from two sources once."""
+    """Return how many images have each label, by its number; from two sources it counts once."""
     kinds = max(len(labels.names), 1)
     pairs = np.unique(labels.positions * kinds + labels.numbers)
     return np.bincount(pairs % kinds, minlength=kinds)
 
 
 def is_rare(labels: Labelled) -> Mask:
-    """Say of each label, by its number, whether it is one that few of the images have."""
+    """Say of each label, by its number, whether it is rare."""
     rare: Mask = images_by_label(labels) < RARE * distinct(labels.positions)
     return rare
 
 
 class LabelsReached(NamedTuple):
-    """How many labels a sample of so many images reaches, and a random one on average."""
+    """How many labels a sample of `images` images reaches, and a random one on average."""
 
     images: int
     sample: int
@@ -57,7 +57,7 @@ class LabelsReached(NamedTuple):
 def labels_reached(found: Candidates, counts: Iterable[int]) -> list[LabelsReached]:
     """Draw samples of several sizes, and return how many labels each reaches.
 
-    A size is left out where there are fewer images, or more are fixed or kept.
+    A size is left out when there are fewer images, or more are fixed or kept.
     """
     labels, images = needed(found.frame.labels), len(found)
     by_label = images_by_label(labels)
@@ -73,7 +73,7 @@ def labels_reached(found: Candidates, counts: Iterable[int]) -> list[LabelsReach
 
 
 def _chance_of_none(images: int, size: int, count: int) -> float:
-    """Return how likely a random sample has none of so many of the images."""
+    """Return the probability that a random sample has none of so many of the images."""
     if size + count > images:
         return 0.0
     less = lgamma(images - size + 1) - lgamma(images - size - count + 1)

@@ -1,8 +1,8 @@
 """What a review makes of a sample: what is rejected is replaced, and what is kept stays. Pure.
 
-A rejected image gives way to the next best that is not in the sample and was not rejected: of
-its burst, else of its bucket, else of its innermost stratum, and so on outward. So a decision on
-an image of a sample changes that image alone.
+A rejected image is replaced by the next best that is not in the sample and was not rejected: of its
+burst, else of its bucket, else of its innermost stratum, and so on outward. So a decision on an
+image changes only that image of the sample.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Decided(NamedTuple):
     Attributes
     ----------
     rejected
-        In the order of the decisions: what each rejects, which is an image, or many alike.
+        For each rejection, in order: the image, or the many alike, that it rejects.
     kept
         The images that stay, in the order of the decisions.
     """
@@ -34,7 +34,7 @@ class Decided(NamedTuple):
 
 
 class Kin:
-    """Which images are near to each other, by what a sample is drawn by.
+    """Which images may replace each other: of one burst, bucket or stratum.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ class Kin:
     groups
         For each image the number of its burst, or event.
     show
-        Which image of those that are left of a burst stands for it; where single images are
-        drawn it is None, and it is the one that is nearest.
+        Which image is shown of those left of a burst. None where single images are drawn: then the
+        nearest one is.
     moved
-        Motions, where of several images the most moved is taken.
+        Motions, where the image with the most motion is preferred; else None.
     outermost
-        How many strata a replacement shares with what it replaces, at least.
+        How many levels of strata a replacement must have in common with the replaced image.
     """
 
     def __init__(
@@ -79,27 +79,27 @@ class Kin:
         return rank
 
     def mates(self, image: int) -> NDArray[Any]:
-        """Return the images of one's burst, or event, in order."""
+        """Return the images of an image's burst, or event, in order."""
         unit = self.units.unit_of[image]
         end = self.units.starts[unit + 1] if unit + 1 < len(self.units) else None
         return self.units.order[self.units.starts[unit] : end]
 
     def within(self, image: int, level: int) -> NDArray[Any]:
-        """Return the images that share one's first strata; its bucket, with all levels."""
+        """Return the images that share an image's first `level` keys; with all, its bucket."""
         starts, rank = self._tree.starts[level], self._rank[image]
         group = int(np.searchsorted(starts, rank, side="right")) - 1
         end = starts[group + 1] if group + 1 < len(starts) else None
         return self._tree.order[starts[group] : end]
 
     def may_replace(self, images: NDArray[Any], image: int) -> Mask:
-        """Say of images whether they share the strata with one that they must share with it."""
+        """Say of images whether they have the required strata in common with an image."""
         shared = np.ones(len(images), bool)
         for key in self.keys[: self.outermost]:
             shared &= key[images] == key[image]
         return shared
 
     def best(self, images: NDArray[Any], image: int) -> int:
-        """Return the image that is shown of what is left of a burst: in order, at least one."""
+        """Return which of these images of a burst is shown; they are in order, at least one."""
         if self.moved is not None:
             return int(images[first_greatest(self.moved[images], np.zeros(1, np.int64))[0]])
         if self.show is None:
@@ -109,22 +109,22 @@ class Kin:
 
 
 def nearest(images: NDArray[Any], image: int) -> int:
-    """Return the image that is nearest to one in natural order, the earlier of two."""
+    """Return which of these images is nearest to an image in natural order; of two, the earlier."""
     apart = images.astype(np.int64) - image
     return int(images[np.argmin(2 * np.abs(apart) + (apart > 0))])
 
 
 def reviewed(sample: Numbers, decided: Decided, kin: Kin, count: int, fixed: Numbers) -> Numbers:
-    """Return what a review makes of a sample, as positions in order.
+    """Return a sample after the decisions of a review, as positions in order.
 
     Parameters
     ----------
     sample
-        As it is drawn: positions in order.
+        Positions in order, as it is drawn without the review.
     count
-        How many images are wanted; what is kept fits.
+        How many images are wanted: no fewer than are kept.
     fixed
-        What the sample was to have in any case: it gives way to what is kept last of all.
+        Positions that the sample has in any case; they give way to kept images last of all.
     """
     state = _State(sample, kin)
     for images in decided.rejected:
@@ -164,7 +164,7 @@ class _State:
         self._shown[self.kin.units.unit_of[image]] += change
 
     def reject(self, images: Numbers) -> None:
-        """Take images out, all at once, and put the next best in the place of each."""
+        """Take images out, all at once, and replace each by the next best."""
         self.is_free[images] = False
         gone = images[self.is_sampled[images]].tolist()
         for image in gone:
@@ -181,7 +181,7 @@ class _State:
         if len(mates):
             return kin.best(mates, image)
         levels = range(len(kin.keys), kin.outermost - 1, -1)
-        if kin.show is not None:  # one of a burst that nothing shows yet
+        if kin.show is not None:  # an image of a burst that has none in the sample yet
             for level in levels:
                 images = self._free(kin.within(image, level))
                 images = images[self._shown[kin.units.unit_of[images]] == 0]
@@ -195,7 +195,7 @@ class _State:
         return None
 
     def _left_of(self, image: int) -> NDArray[Any]:
-        """Return what may come into the sample of an image's burst."""
+        """Return the images of an image's burst that may come into the sample."""
         return self._free(self.kin.mates(image))
 
     def _free(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -203,7 +203,7 @@ class _State:
         return free
 
     def let_go_for(self, image: int, stays: Mask, is_fixed: Mask) -> None:
-        """Take out the image that is nearest to one in its burst, else in its bucket, and so on."""
+        """Take out, for a kept image, the nearest of its burst, else of its bucket, and so on."""
         kin = self.kin
         for may_go in (self.is_sampled & ~stays & ~is_fixed, self.is_sampled & ~stays):
             around = [kin.mates(image)]

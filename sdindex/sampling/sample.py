@@ -1,8 +1,8 @@
 """Which images a sample takes: pure, from columns of numbers, in natural order.
 
-From the top: over the strata that are to be balanced (cameras, folders, labels), one within
-the other, then over the buckets, then evenly along natural order in each bucket. What is drawn
-is images, or bursts or events, each shown by one of its images.
+The sample is shared out over the strata (cameras, folders, labels), one within the other, then over
+the buckets; in each bucket images are drawn evenly along natural order. Drawn are single images, or
+bursts or events, of which one image each is shown.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ from sdindex.sampling.strata import Strata
 from sdindex.sampling.stratum_kinds import Quotas
 from sdindex.sampling.units import Units, units_of
 
-# When a unit is drawn: each of these after all before it.
+# When a unit is drawn: units of a later value only after all earlier ones.
 USUAL, COMPANION, EXCLUDED = range(3)
 
 
@@ -43,28 +43,28 @@ class Candidates:
     leading
         The bits of a hash that make a bucket.
     strata
-        What is to be balanced, the outermost first.
+        The strata of each level, the outermost first.
     fixed
         The positions, in order, of the images that the sample takes in any case.
     groups
-        Units by name: for each image the position, among all images there are, of the first of
-        its burst or event.
+        For ``"burst"`` and ``"event"``: for each image, the position (among all images there are)
+        of the first image of its burst or event.
     unit
         The unit that is drawn, or ``"image"``.
     all_ids
-        Of all images there are; None where these are all.
+        The ids of all images there are; None where these are the images of the frame.
     later
-        When each image's unit is drawn: `USUAL`, or later.
+        When each image's unit is drawn: `USUAL` or later; None for all `USUAL`.
     show
-        Which image stands for a unit.
+        Which image of a unit is shown.
     prefers_motion
-        Whether of each step of the stride the most moved is taken.
+        Whether the image with the most motion is taken at each step of the stride.
     at_most
-        What each innermost stratum gives at most.
+        The most images drawn of each innermost stratum.
     quotas
-        Fixed shares of the outermost strata, and the numbers of these by name.
+        Fixed shares of the outermost strata, and these strata's numbers by name.
     decided
-        What a review decided, where there is one; then `groups` have the bursts.
+        The decisions of a review, if any; then `groups` has the bursts.
     """
 
     frame: Frame
@@ -86,13 +86,13 @@ class Candidates:
 
     @property
     def least(self) -> int:
-        """How many images every sample has: those that are fixed, or that a review keeps."""
+        """The least size of a sample: how many images are fixed, or kept by a review."""
         kept = () if self.decided is None else self.decided.kept
         return max(len(self.fixed), len(kept))
 
     @cached_property
     def kin(self) -> Kin:
-        """By what a review finds the next best of an image."""
+        """How a review finds the next best image."""
         by_unit = self.unit != "image"
         by_motion = self.show == "moved" if by_unit else self.prefers_motion
         motions = self.frame.motions if by_motion else None
@@ -111,7 +111,7 @@ class Candidates:
         return [strata.numbers for strata in self.strata]
 
     def wishes(self, count: int, positions: NDArray[Any] | slice = slice(None)) -> Wishes:
-        """Return what is asked of a sample of so many of the images at these positions."""
+        """Return the limits, fixed shares and motions of a sample of `count` of these images."""
         motions = self.frame.motions if self.prefers_motion else None
         quotas = None
         if self.quotas is not None:
@@ -121,7 +121,7 @@ class Candidates:
 
 
 class Drawn(NamedTuple):
-    """A sample: positions among the candidates, in order, and of each the id of its unit's first.
+    """A sample: positions among the candidates, in order, and the ids of its units.
 
     Where single images are drawn there are no units.
     """
@@ -136,7 +136,7 @@ def draw(candidates: Candidates, count: int) -> Drawn:
     Raises
     ------
     SampleError
-        When more images are fixed than are wanted, or a share cannot be had.
+        When more images are fixed than are wanted, or there are too few images for a fixed share.
     """
     kept = () if candidates.decided is None else candidates.decided.kept
     require_room(len(candidates.fixed), len(kept), count)
@@ -151,7 +151,7 @@ def draw(candidates: Candidates, count: int) -> Drawn:
 
 
 def require_room(fixed: int, kept: int, count: int) -> None:
-    """Refuse a sample that is smaller than what is fixed in it, or what a review keeps.
+    """Refuse a sample that is smaller than its fixed images, or those that a review keeps.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def require_room(fixed: int, kept: int, count: int) -> None:
 
 
 def _drawn(candidates: Candidates, count: int) -> NDArray[Any]:
-    """Return the positions of a sample as it is without a review."""
+    """Return the positions of a sample, before a review."""
     if candidates.unit == "image":
         keys = [*candidates.keys, candidates.frame.buckets(candidates.leading)]
         positions = levels.drawn(keys, candidates.fixed, count, candidates.wishes(count))
@@ -185,10 +185,10 @@ def _drawn(candidates: Candidates, count: int) -> NDArray[Any]:
 def _draw_units(
     candidates: Candidates, units: Units, shown: NDArray[Any], count: int
 ) -> NDArray[Any]:
-    """Return the positions of the images that show units; where all fit, of more images.
+    """Return the positions of images, one of each unit; where all units fit, of more images.
 
-    A unit with a fixed image is taken by it. While not all units can be taken, units are
-    balanced and trimmed; then, with an image of each unit taken, images.
+    A unit with a fixed image counts as taken. Where not all units fit, units are balanced and
+    trimmed. Where they do, one image of each is taken, and then more images.
     """
     fixed = candidates.fixed
     taken = _in_order(len(units), units.unit_of[fixed])
@@ -213,10 +213,10 @@ def _draw_units(
 def _in_turn(
     candidates: Candidates, shown: NDArray[Any], taken: NDArray[Any], room: int
 ) -> NDArray[Any]:
-    """Return the numbers of so many units, those that are taken already among them.
+    """Return the numbers of `room` units, those taken already among them.
 
-    They are in the order of the images that show them. A unit that is to be drawn later is
-    offered when all others are drawn.
+    They come in the order of the images that show them. A unit that is to be drawn later is only
+    drawn when all others are.
     """
     in_order = np.argsort(shown, kind="stable")  # events of two folders may overlap
     later = np.zeros(len(shown), np.uint8)
@@ -240,12 +240,12 @@ def _in_turn(
 
 
 def _require_shares(candidates: Candidates, keys: Sequence[Key], count: int, things: str) -> None:
-    """Refuse a sample in which what has a fixed share did not get it.
+    """Refuse a sample in which a stratum did not get its fixed share.
 
     Raises
     ------
     SampleError
-        When there are too few of it, or too many are fixed.
+        When it has too few images, or too many fixed ones.
     """
     if candidates.quotas is None:
         return
@@ -270,7 +270,7 @@ def _require_shares(candidates: Candidates, keys: Sequence[Key], count: int, thi
 
 
 def _in_order(size: int, *positions: NDArray[Any]) -> Numbers:
-    """Return positions below a size in order, each once."""
+    """Return positions, all below `size`, in order and each once."""
     is_there = np.zeros(size, bool)
     for some in positions:
         is_there[some] = True

@@ -1,4 +1,4 @@
-"""A sample in groups, as a contact sheet shows it, and in figures."""
+"""A sample in groups, as a contact sheet shows it, and its figures."""
 
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ from sdindex.sampling.stratum_kinds import kind_of
 
 GROUPINGS = ("camera", "bucket", "label", "day", "burst")
 _COUNTED = {"camera": "cameras", "bucket": "buckets", "label": "labels", "day": "days"}
-_NEIGHBOURS = 4  # before and after a burst
-_MOST_FRAMES = 60  # of a burst that are shown
+_NEIGHBOURS = 4  # images before and after a burst that are shown
+_MOST_FRAMES = 60  # images of a burst that are shown, at most
 SHEET_COLUMNS = ("camera", "folder", "time", "label", "burst")  # of candidates
 
 
@@ -37,7 +37,7 @@ class Group(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """What a sample has of something, and of how many."""
+    """How many of something a sample has, and how many there are."""
 
     number: int
     of: int
@@ -52,14 +52,14 @@ class _Grouped(NamedTuple):
 
 
 class Sheets:
-    """What samples of the same candidates are grouped by; found once."""
+    """The groupings for samples of the same candidates; each is made once."""
 
     def __init__(self, found: Candidates) -> None:
         self.found = found
         self._grouped: dict[str, _Grouped] = {}
 
     def groups(self, sample: Numbers, by: str) -> list[Group]:
-        """Return the groups of a sample that have one of its images."""
+        """Return the groups that have an image of a sample, with all their sampled images."""
         grouped = self._by(by)
         numbers = grouped.numbers[sample]
         order = np.argsort(numbers, kind="stable")
@@ -74,7 +74,7 @@ class Sheets:
         ]
 
     def figures(self, sample: Numbers) -> list[Figure]:
-        """Return what a sample has of the images, cameras, buckets, labels and days."""
+        """Return how many of the images, cameras, buckets, labels and days a sample has."""
         found = [Figure(len(sample), len(self.found), "images")]
         for by, what in _COUNTED.items():
             grouped = self._by(by)
@@ -114,7 +114,7 @@ class Sheets:
 
 
 def around(starts: Numbers, position: int, images: int) -> tuple[range, range]:
-    """Return the positions of the burst of an image, and of it with a few before and after it.
+    """Return the positions of an image's burst; and of the burst with a few images on both sides.
 
     Parameters
     ----------

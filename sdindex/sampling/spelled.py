@@ -1,4 +1,4 @@
-"""Options of a sample as the command line that draws it."""
+"""Options spelled for the command line: one option, or the whole command that draws a sample."""
 
 import shlex
 import subprocess
@@ -27,7 +27,7 @@ def flag(option: str) -> str:
 
 
 def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
-    """Return the command line that draws a sample, quoted for this system; `db` may be usual."""
+    """Return the command line that draws a sample, quoted for this system; no `db`, no ``--db``."""
     index = ["--db", db] if db else []
     words = spelled(options, but=idle(options, told="--save" in more))
     return quoted(["sdindex", *index, "select", "-n", str(count), *words, *more])
@@ -39,9 +39,9 @@ def quoted(words: Sequence[str]) -> str:
 
 
 def spelled(options: SampleOptions, *, but: Collection[str] = ()) -> list[str]:
-    """Return the words of a command line that mean these options, as far as they are not usual.
+    """Return the words of a command line for the options that are not at their defaults.
 
-    `but` names those that are left out.
+    `but` names options to leave out.
     """
     return [
         word
@@ -54,7 +54,7 @@ def spelled(options: SampleOptions, *, but: Collection[str] = ()) -> list[str]:
 
 
 def _given(name: str, value: Any) -> Iterator[str]:
-    """Yield what is given for an option, once for each time that it is given."""
+    """Yield the values of an option, one for each time that it is given."""
     if isinstance(value, date):
         yield value.isoformat()
     elif isinstance(value, tuple) and name == "order":

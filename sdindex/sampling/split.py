@@ -1,4 +1,4 @@
-"""A sample into parts, such as train and val: groups stay whole, labels as even as that allows."""
+"""Splitting a sample into parts: groups stay whole, labels are as even as that allows."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 
 from sdindex.sampling.frame import NONE, Numbers, by_appearance
 
-# The version of the rule, kept beside a split: whoever changes what the same images and options
-# give raises it.
+# The version of the rule, stored with a split. Raise it when the same images and options would be
+# split in another way.
 SPLIT_RULE = 1
 
-_ROUNDS = 20  # in which groups are moved
+_ROUNDS = 20  # rounds of moving groups, at most
 _MOVED = 20_000  # groups; of more, none matters
 _EXCHANGED = 200  # groups: of each two
 _LEAST = 1e-9  # gain of a move
 
-_Counts = tuple[tuple[int, int], ...]  # numbers of labels, each with how many images have it
+_Counts = tuple[tuple[int, int], ...]  # how many images have each label, by the label's number
 Parts = NDArray[np.int16]
 
 
 class _Alike(NamedTuple):
-    """Groups with the same labels, as often each; the first number stands for all images."""
+    """Groups with the same labels, equally often; the first number counts all images."""
 
     counts: _Counts
     groups: list[int]
 
 
 def joined(groups: NDArray[Any], others: NDArray[Any]) -> Numbers:
-    """Return groups in which both what shares a group, and what shares another, is together.
+    """Return groups that join images with a common group, or a common group among `others`.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def joined(groups: NDArray[Any], others: NDArray[Any]) -> Numbers:
     """
     roots = np.arange(int(groups.max(initial=-1)) + 1)
     first = np.full(int(others.max(initial=-1)) + 1, -1, np.int64)
-    first[others[::-1]] = groups[::-1]  # of each of the others, the group of its first image
+    first[others[::-1]] = groups[::-1]  # for each other group, the group of its first image
     edges = np.unique(np.stack([groups.astype(np.int64), first[others]]), axis=1)
     while True:
         one, two = roots[edges]
@@ -55,12 +55,12 @@ def joined(groups: NDArray[Any], others: NDArray[Any]) -> Numbers:
 
 
 def split(groups: NDArray[Any], labels: Numbers, shares: Sequence[float]) -> Parts:
-    """Return the number of the part that each image comes into.
+    """Return the part, by number, that each image comes into.
 
-    Each group goes, the largest first, to where its images and its labels are missed most; then
+    Each group, the largest first, goes to the part that most lacks its images and labels. Then
     groups are moved as long as that brings the parts nearer to their shares, of all images and of
-    each label; those with the same labels, as often each, are spread evenly and stay. No part is
-    empty, and nothing is left to chance.
+    each label. Groups that have the same labels equally often are spread evenly, and stay. No part
+    is empty, and nothing is random.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def split(groups: NDArray[Any], labels: Numbers, shares: Sequence[float]) -> Par
 
 
 def _alike(numbers: Numbers, labels: Numbers, groups: int) -> tuple[list[_Alike], list[int]]:
-    """Return the groups by what they have, the largest and rarest first; and how many have what."""
+    """Return the groups by their labels, the largest and rarest first; and the labels' counts."""
     sizes = np.bincount(numbers, minlength=groups)
     has_label = labels != NONE
     width = int(labels.max(initial=NONE)) + 2
@@ -121,10 +121,10 @@ def _alike(numbers: Numbers, labels: Numbers, groups: int) -> tuple[list[_Alike]
 
 
 class _Filling:
-    """The parts as they are filled: what of each label, and of all images, is missing in each.
+    """The parts while they are filled: how much of each label, and of all images, each still lacks.
 
-    How good they are is the sum of the squares of what is missing, over what is wanted. A group's
-    score in a part is by how much it makes this better there.
+    Parts are rated by the sum of the squares of what is lacking, divided by what is wanted. A
+    group's score in a part is how much it lowers this.
     """
 
     def __init__(self, totals: Sequence[int], shares: Sequence[float]) -> None:
@@ -134,7 +134,7 @@ class _Filling:
         self._groups = [0] * len(shares)
 
     def add(self, some: _Alike) -> NDArray[np.int16]:
-        """Take in groups that are alike, and return the part of each, evenly in their order."""
+        """Put groups that are alike into parts; return the part of each, in their order."""
         scores = [self._score(part, some.counts) for part in range(len(self._shares))]
         step = 2 * sum(images * images * self._weights[label] for label, images in some.counts)
         counts = _filled(scores, [step / share for share in self._shares], len(some.groups))
@@ -209,12 +209,12 @@ class _Filling:
 
 
 def _best(scores: Sequence[float]) -> int:
-    """Return where the highest score is, the first of several."""
+    """Return the index of the highest score; of several, the first."""
     return max(range(len(scores)), key=scores.__getitem__)
 
 
 def _filled(scores: Sequence[float], steps: Sequence[float], groups: int) -> list[int]:
-    """Return how many of equal groups each part gets: each goes to where the score is highest.
+    """Return how many of some equal groups each part gets: each goes where the score is highest.
 
     A group that is taken lowers the score of its part by the part's step.
     """
@@ -232,7 +232,7 @@ def _filled(scores: Sequence[float], steps: Sequence[float], groups: int) -> lis
 
 
 def _level(scores: Sequence[float], steps: Sequence[float], groups: int) -> float:
-    """Return the level to which so many groups bring down the highest scores."""
+    """Return the level down to which `groups` groups bring the highest scores."""
     ordered = sorted(zip(scores, steps, strict=True), reverse=True)
     held, width = 0.0, 0.0
     for at, (score, step) in enumerate(ordered, 1):
@@ -244,7 +244,7 @@ def _level(scores: Sequence[float], steps: Sequence[float], groups: int) -> floa
 
 
 def _evenly(counts: Sequence[int]) -> NDArray[np.int16]:
-    """Return the number of each part as often as it is counted, each spread evenly."""
+    """Return the numbers of parts, each as often as `counts` says, spread evenly."""
     parts = np.repeat(np.arange(len(counts), dtype=np.int16), counts)
     at = np.concatenate([(np.arange(each) + 0.5) / each if each else [] for each in counts])
     return parts[np.argsort(at, kind="stable")]

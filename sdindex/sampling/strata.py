@@ -1,4 +1,4 @@
-"""What images are told apart by: a number for each image, and the names the numbers stand for."""
+"""`Strata`: the number of each image's stratum, such as its camera, and the names."""
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date, timedelta
@@ -24,7 +24,7 @@ from sdindex.sampling.frame import (
 from sdindex.sampling.stratum_kinds import Kind, Quotas
 
 _HOUR, _DAY = 3_600, 24  # seconds, hours
-_NAMED = 10  # names that an error lists at most
+_NAMED = 10  # names that an error lists, at most
 _QUARTERS = 4
 _COLUMNS = {"folder": "folder", "camera": "camera", "label": LABELS, "motion": "motion",
             "night": "night", "day": "time", "month": "time", "hour": "time"}  # fmt: skip
@@ -33,7 +33,8 @@ _COLUMNS = {"folder": "folder", "camera": "camera", "label": LABELS, "motion": "
 class Strata(NamedTuple):
     """The number of each image's stratum, and the names of the strata, by number.
 
-    Numbers are in the order in which strata appear. What has none of it has an empty name.
+    Strata are numbered in the order in which they appear. The stratum of images without such a
+    thing (no label, no time) has an empty name.
     """
 
     numbers: Buckets
@@ -41,22 +42,22 @@ class Strata(NamedTuple):
 
 
 def column_of(kind: Kind) -> str:
-    """Return the column of the frame that tells images apart."""
+    """Return the column of the frame that a kind of stratum needs."""
     return _COLUMNS[kind.name]
 
 
 def strata(frame: Frame, kind: Kind, ranks: Mapping[str, str] | None = None) -> Strata:
-    """Return what tells the images of a frame apart.
+    """Return the strata of a frame's images by a kind.
 
     Parameters
     ----------
     ranks
-        For labels of a rank: the name at that rank, by label.
+        For ``label:RANK``: the name at that rank, by label.
 
     Raises
     ------
     SampleError
-        When no image has a label, and labels are meant.
+        When the kind is of labels, and no image has one.
     """
     if kind.name in _TIMES:
         return _by_time(needed(frame.times), *_TIMES[kind.name])
@@ -75,14 +76,14 @@ def strata(frame: Frame, kind: Kind, ranks: Mapping[str, str] | None = None) -> 
 
 
 def shared(found: Strata, quotas: Quotas, images: str) -> tuple[Strata, dict[str, int]]:
-    """Return strata in which each name that has a quota is one, and the number of each such name.
+    """Return strata in which each name with a fixed share is one, and their numbers by name.
 
-    Cameras, or folders, of one name in several archives are one there.
+    So cameras, or folders, of the same name in several archives become one.
 
     Raises
     ------
     SampleError
-        When no image has one of the names; `images` says which are meant.
+        When no image has one of the names; `images` says, for the error, which images.
     """
     numbers: dict[str, int] = {}
     of_stratum = []
@@ -103,8 +104,8 @@ def shared(found: Strata, quotas: Quotas, images: str) -> tuple[Strata, dict[str
 def _coded(
     frame: Frame, column: Coded | None, key: Callable[[tuple[int, str]], tuple[Any, ...]]
 ) -> Strata:
-    """Return the strata of a column, whose names have a key; the last of it is their own name."""
-    if column is None:  # such as nights, in a frame that has none
+    """Return the strata of a column by a key of its names, whose last item is the name."""
+    if column is None:  # such as nights of an older index
         return Strata(np.zeros(len(frame), np.uint8), [""])
     numbers: dict[Hashable, int] = {}
     of_name = [numbers.setdefault(key(name), len(numbers)) for name in column.names]
@@ -138,7 +139,7 @@ def _by_motion(frame: Frame) -> Strata:
 def _by_time(
     times: Numbers, part: Callable[[Numbers], Numbers], name: Callable[[int], str]
 ) -> Strata:
-    """Return strata by a part of the time; 0 is that of images without one."""
+    """Return strata by a part of the time, as `part` gives it; `name` names it."""
     is_dated = times != NO_TIME
     parts = part(times)
     least = int(parts[is_dated].min()) - 1 if is_dated.any() else 0

@@ -1,4 +1,4 @@
-"""What a sample may be balanced by, and shared among: read from text, and checked."""
+"""The kinds of strata that `balance` and `share` name, such as ``folder:2``: read from text."""
 
 import re
 from fractions import Fraction
@@ -17,9 +17,9 @@ QUOTAS = "such as label:deer=20%,fox=80%"
 
 
 class Kind(NamedTuple):
-    """What images are told apart by.
+    """A kind of stratum: what images are told apart by, such as their cameras.
 
-    `detail` is how many leading folders, or the rank of a label's taxonomy; else it is empty.
+    `detail` is the number of folders of ``folder:K``, or the rank of ``label:RANK``; else empty.
     """
 
     name: str
@@ -35,15 +35,15 @@ class Kind(NamedTuple):
 
 
 class Quotas(NamedTuple):
-    """Which part of a sample, in percent, is to be of which: what is not named shares the rest."""
+    """Fixed shares of a sample: the percent of each named stratum; all others share the rest."""
 
     kind: Kind
     percent: dict[str, Fraction]
 
     def counts(self, count: int) -> dict[str, int]:
-        """Return how many of so many images each name gets, by the largest remainders.
+        """Return how many of `count` images each name gets, by the largest remainders.
 
-        Among equal remainders the first name counts, and what is not named comes last.
+        Of equal remainders, the first name comes first, and what is not named last.
         """
         rest = 100 - sum(self.percent.values())
         parts = [count * percent / 100 for percent in [*self.percent.values(), rest]]
@@ -54,7 +54,7 @@ class Quotas(NamedTuple):
         return dict(zip(self.percent, counts, strict=False))
 
     def most(self, name: str, images: int) -> int:
-        """Return of how many images a sample is possible, where so many have the name."""
+        """Return how large a sample can be when only so many images have the name."""
         return int(images * 100 / self.percent[name])
 
 
@@ -64,7 +64,7 @@ def kind_of(name: str, text: str) -> Kind:
     Raises
     ------
     SampleError
-        When it names none.
+        When the text names no kind; `name` is the option.
     """
     found = _KIND.fullmatch(text)
     if found is None:
@@ -77,7 +77,7 @@ def kind_of(name: str, text: str) -> Kind:
 
 
 def quotas_of(text: str) -> Quotas:
-    """Return the quotas that a text gives, such as ``label:deer=20%,fox=80%``.
+    """Return the fixed shares that a text gives, such as ``label:deer=20%,fox=80%``.
 
     Raises
     ------

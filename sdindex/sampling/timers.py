@@ -1,4 +1,4 @@
-"""Timers: images that a camera took at even intervals, whether anything was there or not."""
+"""Timers: images that a camera took at even intervals, whether or not anything moved."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from sdindex.sampling.blocks import NO_TIME
 from sdindex.sampling.bursts import ELSEWHERE, UNTIMED, Gaps
 from sdindex.sampling.frame import first_greatest, in_order, turns
 
-TIMER_IMAGES = 10  # the fewest of a series
-TIMER_SECONDS = 600  # from the first to the last, at least
+TIMER_IMAGES = 10  # images of a series, at least
+TIMER_SECONDS = 600  # seconds from the first to the last image of a series, at least
 INTERVALS = 3, 100_000  # seconds: the shortest and the longest of a timer
-_CLOSE = 10  # seconds, or half an interval, in which an image next to another is not alone
-_UNEVEN = 1.5  # seconds from an even spacing, at most
+_CLOSE = 10  # seconds (or half an interval): an image nearer to its neighbour is not alone
+_UNEVEN = 1.5  # seconds that an image may be off an even spacing
 _MOST_STEPS = 3  # intervals from one image of a series to the next: an image may be broken
 
 Numbers = NDArray[np.int64]
@@ -23,12 +23,11 @@ Mask = NDArray[np.bool_]
 def timer_images(times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Mask:
     """Say of each image whether it is one of a series that a timer took.
 
-    A camera's interval is that gap between images next to each other which covers the most time,
-    of those that occur nine times. A series is of images that are alone: none next to them is
-    closer than ten seconds, or half the interval. Each comes an interval after the one before, to
-    within a second, whatever was taken between them; up to two in a row may be missing. It has
-    at least ten images, over at least ten minutes, each within 1.5 seconds of an even spacing
-    from the first to the last.
+    A camera's interval is the gap between neighbours that covers the most time, among gaps that
+    occur at least nine times. A series has only images without a neighbour within ten seconds, or
+    half the interval. Each comes an interval after the one before, to within a second, whatever was
+    taken in between; up to two in a row may be missing. A series has at least ten images, over at
+    least ten minutes, each within 1.5 seconds of an even spacing from the first to the last.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def _intervals(gaps: Gaps, places: NDArray[np.signedinteger[Any]]) -> Numbers:
 def _alone(
     times: Numbers, gaps: Gaps, places: NDArray[np.signedinteger[Any]], intervals: Numbers
 ) -> Numbers:
-    """Return the positions of the images that are alone, of cameras with an interval."""
+    """Return the positions of images without a near neighbour, of cameras with an interval."""
     found = np.flatnonzero((intervals[places] > 0) & (times != NO_TIME))
     close = np.minimum(_CLOSE, intervals / 2)[places[found]]
     for after in (0, 1):  # the gap before an image, and the one after it
@@ -83,7 +82,7 @@ def _alone(
 
 
 def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
-    """Return the number of the chain that each image is of, given times in order."""
+    """Return the number of the chain that each image is in, given times in order."""
     chains = np.arange(len(begins))
     open_ended = np.arange(len(begins))
     ended = np.append(begins, begins[-1] + 2 * _MOST_STEPS * INTERVALS[1])
@@ -92,7 +91,7 @@ def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
         following = np.searchsorted(begins, expected - 1)
         reaches = ended[following] <= expected + 1
         after, first = np.unique(following[reaches], return_index=True)
-        before = open_ended[reaches][first]  # of two that one may follow, it follows the first
+        before = open_ended[reaches][first]  # of two, it follows the first
         is_free = chains[after] == after
         chains[after[is_free]] = before[is_free]
         open_ended = open_ended[~reaches]
@@ -104,7 +103,7 @@ def _chains(begins: Numbers, intervals: Numbers) -> Numbers:
 
 
 def _even(begins: Numbers, intervals: Numbers, starts: Numbers) -> tuple[Mask, Numbers]:
-    """Return which chains are a timer's series, and how many images each chain has."""
+    """Say which chains are series of a timer; return that and each chain's number of images."""
     lengths = np.diff(starts, append=len(begins))
     lasts = starts + lengths - 1
     lasted = begins[lasts] - begins[starts]
@@ -135,9 +134,9 @@ def timer_intervals(is_timer: Mask, gaps: Gaps, cameras: Numbers) -> dict[int, i
 
 
 def companions(is_timer: Mask, cameras: Numbers) -> Mask:
-    """Say of each image whether a timer took it beside what its camera took otherwise.
+    """Say of each image whether a timer took it, of a camera that also takes images otherwise.
 
-    A camera with nothing but a timer's images is a time-lapse camera: they are what it is for.
+    A camera with only a timer's images is a time-lapse camera: these are what it is for.
     """
     has_others = np.bincount(cameras[~is_timer], minlength=cameras.max(initial=0) + 1) > 0
     beside: Mask = is_timer & has_others[cameras]

@@ -1,4 +1,4 @@
-"""The rule that trims the largest buckets: which ones a sample keeps whole, and which it cuts."""
+"""The trim: how many images of each bucket a sample keeps; and the even stride."""
 
 from collections.abc import Mapping
 from typing import TypeVar

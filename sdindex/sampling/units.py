@@ -1,4 +1,4 @@
-"""Units: what is drawn beside single images, bursts and events; and the image that shows each."""
+"""Units: the bursts and events of a frame, and which image shows each."""
 
 from typing import Any, NamedTuple
 
@@ -21,12 +21,12 @@ from sdindex.sampling.frame import (
 from sdindex.sampling.options import Clock, Show
 from sdindex.sampling.timers import companions, timer_images
 
-# The columns of the frame by which bursts and events are told.
+# The columns of the frame by which bursts and events are found.
 UNIT_COLUMNS = ("time", "folder", "camera")
 
 
 class Taken(NamedTuple):
-    """What the cameras took, as bursts: found among all images, before any filter.
+    """The bursts of all images, before any filter.
 
     Attributes
     ----------
@@ -40,17 +40,17 @@ class Taken(NamedTuple):
     is_timer: Mask
 
     def bursts(self) -> NDArray[Any]:
-        """Return for each image the position of the first of its burst."""
+        """Return, for each image, the position of the first image of its burst."""
         images = len(self.is_timer)
         starts = self.starts.astype(position_type(images))
         return np.repeat(starts, np.diff(self.starts, append=images))
 
     def events(self, frame: Frame, clock: Clock) -> NDArray[Any]:
-        """Return for each image the position of the first of its event.
+        """Return, for each image, the position of the first image of its event.
 
-        An event is bursts of one camera in the order of time, each beginning at most so many
-        minutes after the end of all before it. A burst without a time, and each image of a
-        timer, is an event of its own.
+        An event is a series of bursts of one camera, by time, each beginning at most
+        `clock.minutes` after the end of all before it. A burst without a time, and each image of a
+        timer, is an event by itself.
         """
         times, first = needed(frame.times), self.starts.astype(position_type(len(frame)))
         if not len(first):
@@ -73,7 +73,7 @@ class Taken(NamedTuple):
 
 
 def taken(frame: Frame, clock: Clock) -> Taken:
-    """Return the bursts of a frame, whose `UNIT_COLUMNS` were read."""
+    """Return the bursts of a frame, whose `UNIT_COLUMNS` must be loaded."""
     times, cameras = needed(frame.times), needed(frame.cameras).numbers
     gaps = gaps_of(times, needed(frame.folders).numbers, cameras)
     is_timer = timer_images(times, gaps, cameras)
@@ -86,10 +86,10 @@ def taken(frame: Frame, clock: Clock) -> Taken:
 def _joined(
     cameras: Numbers, begins: Numbers, ends: Numbers, longest: int
 ) -> tuple[NDArray[Any], Numbers]:
-    """Return bursts by camera and in the order of time, and where among these events begin."""
+    """Return bursts in the order of camera and time, and where among these events begin."""
     begins, ends = begins - begins.min(), ends - begins.min()
     order = in_order([cameras, begins])
-    # Each camera's times lie behind all of the camera before, and farther than an event goes on.
+    # Each camera's times are moved behind those of the camera before, farther than an event lasts.
     behind = cameras[order] * (ends.max() + longest + 1)
     latest = np.maximum.accumulate(ends[order] + behind)
     is_start = np.ones(len(order), bool)
@@ -98,16 +98,16 @@ def _joined(
 
 
 class Units(NamedTuple):
-    """Images by unit.
+    """Images grouped by unit.
 
     Attributes
     ----------
     order
-        The positions of the images, unit by unit, in natural order in each.
+        The positions of the images, unit by unit; in each in natural order.
     starts
-        Where a unit begins among these.
+        Where each unit begins in `order`.
     unit_of
-        The number of the unit of each image.
+        The number of each image's unit.
     """
 
     order: NDArray[Any]
@@ -118,7 +118,7 @@ class Units(NamedTuple):
         return len(self.starts)
 
     def shown_by(self, show: Show, motions: NDArray[np.uint16] | None) -> NDArray[Any]:
-        """Return the position of the image that stands for each unit.
+        """Return the position of the image that shows each unit.
 
         `moved` is the one with the greatest motion, the first of several; without motion, the
         first.
@@ -136,7 +136,7 @@ class Units(NamedTuple):
 
 
 def units_of(numbers: NDArray[Any]) -> Units:
-    """Return the units of images that each have the number of their unit, in no order."""
+    """Return the units of images, given the number of each image's unit."""
     in_turn = bool((numbers[1:] >= numbers[:-1]).all())
     order = np.arange(len(numbers), dtype=position_type(len(numbers)))
     order = order if in_turn else in_order([numbers])
