@@ -1,6 +1,6 @@
-"""Whether what an index has in several places is the same: rows have no checksums, as columns have.
+"""Whether what an index stores twice agrees: so damage shows in rows, which have no checksums.
 
-Whoever only reads a large index has not all of its pages checked.
+Of a large index, not all pages are checked when it is only read.
 """
 
 from collections.abc import Collection
@@ -13,16 +13,16 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import WrongValueError, archive, frame_block, frame_bucket, image
 
-_MOST = 10_000  # images: each costs 2 microseconds
+_MOST = 10_000  # images, at most, whose rows are compared: each costs 2 microseconds
 
 
 def require_counts(session: Session, counted: int | None = None) -> None:
-    """Refuse a frame whose blocks have not as many images as its buckets: as were `counted`.
+    """Refuse a frame whose blocks and buckets do not have the same number of images.
 
     Raises
     ------
     WrongValueError
-        When they have not, or the archive of a block is not there.
+        When they differ (`counted` is the number by buckets), or a block's archive is not there.
     """
     in_blocks = sa.select(sa.func.sum(frame_block.c.images)).join(
         archive, archive.c.id == frame_block.c.archive_id
@@ -34,18 +34,17 @@ def require_counts(session: Session, counted: int | None = None) -> None:
 
 
 def natural_order(session: Session, ids: Collection[int]) -> list[int]:
-    """Return ids, each once, in the natural order of their images.
+    """Return ids, each once, in the natural order of their images, and check their rows.
 
-    Refuses rows that are not of these images, unless there are more than 10,000. What a row says
-    of where its image is stands in the index twice more: the unique index of paths has it with
-    the row's id, and the sort key ends with it.
+    Of up to 10,000 images each path is compared with two other places: the unique index of paths,
+    which has it with the row's id, and the sort key, which ends with it.
 
     Raises
     ------
     WrongValueError
-        When one of the three says something else, or there is no such row.
+        When the three differ, or there is no such row.
     """
-    # Joined there, a server that takes the drawn images for few pairs each with every archive.
+    # Not joined in SQL: a server that expects few drawn images would pair each with every archive.
     of_archives = sa.select(archive.c.id, archive.c.sort_key, archive.c.sort_rule)
     archives = {row[0]: row[1:] for row in session.rows(of_archives)}
     statement = sa.select(image.c.archive_id, image.c.sort_key, image.c.id, image.c.path)

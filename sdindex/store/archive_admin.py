@@ -1,4 +1,4 @@
-"""Changes to the archives of an index: adding one, moving one, telling its cameras, forgetting."""
+"""Changing the archives of an index: adding, moving and deleting one, and its stored rules."""
 
 import json
 import shlex
@@ -36,19 +36,18 @@ from sdindex.store.database import Session
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image, sample, sample_image, utc_now
 
-_PROBES = 50  # known files looked for when a folder may be an archive that moved
+_PROBES = 50  # known files that are looked for when a folder may be an archive that moved
 
 
 def add(session: Session, folder: str, method: Method | None) -> Archive:
     """Record a folder as a new archive.
 
-    Without a `method` it gets the one of the index's other archives, so that a sample can
-    be drawn from all of them.
+    Without a `method` it gets that of the other archives, so that they can be sampled together.
 
     Raises
     ------
     ArchiveError
-        When an archive of this index is in the folder, or the folder is one that was moved.
+        When an archive of this index lies in the folder, or the folder is an archive that moved.
     """
     root = root_at(folder).location()
     session.lock_archives()
@@ -69,15 +68,15 @@ def add(session: Session, folder: str, method: Method | None) -> Archive:
 def relocate(session: Session, old: str, new: str) -> None:
     """Give an archive its new root; no image is read.
 
-    What is stored of its images changes where their camera is the root's own, and that has
-    another name now; and between a disk and a store, which tell in other ways what changed:
-    there, the files of the names and sizes that are known are taken for those that were read.
+    Cameras named after the root get their new name. Between a disk and an object store, which
+    compare other fields of a state, files with the known names and sizes are taken as those that
+    were read, and their states are stored.
 
     Raises
     ------
     ArchiveError
-        When `old` is no archive's root, or `new` is not a folder that holds its images: most
-        of those looked for, of the size and the time that are known.
+        When `old` is no archive's root, or `new` does not hold its images: most of those looked for
+        must be there with the known size and time.
     """
     moved = held(session, _by_root(old, all_archives(session)))
     session.lock_archives()
@@ -108,7 +107,7 @@ def relocate(session: Session, old: str, new: str) -> None:
 
 
 def set_method(session: Session, archive: Archive, method: Method) -> Archive:
-    """Keep another way to hash an archive's images."""
+    """Store another method for an archive."""
     session.execute(
         archive_table.update().where(archive_table.c.id == archive.id).values(method=method)
     )
@@ -125,7 +124,7 @@ def stamp(session: Session, archive: Archive, when: datetime | None = None) -> N
 
 
 def stamped(session: Session, archive: Archive) -> datetime | None:
-    """Return when an archive was brought up to date; None where that never ended."""
+    """Return when an archive was last brought up to date; None if no update ever ended."""
     stamp: datetime | None = session.scalar(
         sa.select(archive_table.c.updated_at).where(archive_table.c.id == archive.id)
     )
@@ -133,10 +132,10 @@ def stamped(session: Session, archive: Archive) -> datetime | None:
 
 
 def set_camera_rule(session: Session, archive: Archive, pattern: str | None) -> Archive:
-    """Find an archive's cameras by a pattern, or, where it is None, by their folders alone.
+    """Store an archive's camera pattern; None finds cameras by their folders alone.
 
-    Those of its images are found anew where the pattern, or this program's rule, is another
-    than they were found by.
+    The cameras of its images are found anew when the pattern or this program's rule differs from
+    the stored one.
     """
     changed = archive._replace(camera_pattern=pattern, camera_rule=CAMERA_RULE)
     if changed == archive:
@@ -151,7 +150,7 @@ def set_camera_rule(session: Session, archive: Archive, pattern: str | None) -> 
 
 
 def set_sort_rule(session: Session, archive: Archive) -> Archive:
-    """Make an archive's sort keys anew where they were made by another rule than this program's."""
+    """Make an archive's sort keys anew if another rule than this program's made them."""
     if archive.sort_rule == SORT_RULE:
         return archive
     session.execute(
@@ -164,7 +163,7 @@ def set_sort_rule(session: Session, archive: Archive) -> Archive:
 
 
 def set_excluded(session: Session, archive: Archive, globs: tuple[str, ...]) -> Archive:
-    """Keep what of an archive is left out from now on."""
+    """Store the globs of what an archive leaves out."""
     session.execute(
         archive_table.update()
         .where(archive_table.c.id == archive.id)
@@ -179,7 +178,7 @@ def set_shard(session: Session, archive: Archive, shard: Shard) -> Archive:
     Raises
     ------
     ArchiveError
-        When it has all of it, or another shard.
+        When the index has the whole archive, or another shard.
     """
     if archive.shard == shard:
         return archive
@@ -196,12 +195,12 @@ def set_shard(session: Session, archive: Archive, shard: Shard) -> Archive:
 
 
 def set_whole(session: Session, archive: Archive) -> Archive:
-    """Record that an archive is all that lies below its root, and not single files.
+    """Record that an archive has all files below its root, not single ones.
 
     Raises
     ------
     ArchiveError
-        When another archive is in it.
+        When another archive lies in it.
     """
     others = [known for known in all_archives(session) if known.id != archive.id]
     _refuse_overlap(archive.root, others)
@@ -212,7 +211,7 @@ def set_whole(session: Session, archive: Archive) -> Archive:
 
 
 def names_no_camera(session: Session, archive: Archive, pattern: str) -> bool:
-    """Say whether a camera pattern finds nothing in any path of what is in an archive."""
+    """Say whether a camera pattern finds nothing in any path of an archive."""
     paths = session.rows(
         sa.select(image.c.path).where(
             image.c.archive_id == archive.id, image.c.missing_since.is_(None)
@@ -228,7 +227,7 @@ def named_or_only(session: Session, root: str | None) -> Archive:
     Raises
     ------
     ArchiveError
-        When no archive has that root, or it is not clear which one is meant.
+        When no archive has that root, or none is named and there are several.
     """
     archives = all_archives(session)
     if root is not None:
@@ -275,7 +274,7 @@ def forget(session: Session, root: str) -> int:
 
 
 def require_folder(path: str) -> None:
-    """Refuse a path that is not there, before anything else is done.
+    """Refuse a path that is no existing folder, before anything else is done.
 
     Raises
     ------
@@ -321,7 +320,7 @@ def _by_root(root: str, archives: Sequence[Archive]) -> Archive:
 def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
     real = real_root(root_of(root))
     for archive in archives:
-        if archive.listed:  # an image of it that lies in another's folder is the other's
+        if archive.listed:  # an image in another archive's folder belongs to that one
             continue
         other = real_root(root_of(archive.root))
         if (real.within(other.location()), other.within(real.location())) != (None, None):
@@ -335,13 +334,14 @@ def _refuse_overlap(root: str, archives: Sequence[Archive]) -> None:
 def _probe(session: Session, archive: Archive, root: str) -> tuple[int, int]:
     """Look for some of an archive's images, evenly chosen, below another root.
 
-    Return how many are there, the same files, and how many were looked for.
+    Return how many are there with the known size and time, and how many were looked for.
     """
     known = {
         file.path: (file.size, file.mtime_ns) for file in images.spread(session, archive, _PROBES)
     }
     there = root_of(root)
-    by_time = not there.is_far and not root_of(archive.root).is_far  # a copy there has its own
+    # A copy in an object store has a time of its own.
+    by_time = not there.is_far and not root_of(archive.root).is_far
     return same_files(there.look_at(known), known, by_time=by_time), len(known)
 
 

@@ -23,10 +23,9 @@ from sdindex.store.tables import archive as archive_table
 class Archive(NamedTuple):
     """An indexed root folder; `root` is its location, as ``os`` functions take it, or a URL.
 
-    `camera_pattern` and `camera_rule`, a version, are what the stored cameras were found by, and
-    `sort_rule`, a version, is what the stored sort keys were made by. `excluded` are globs of
-    what is left out; `listed` says that it is made of single files. Where the index has a `shard`
-    of it alone, that is which.
+    The stored cameras were found by `camera_pattern` and the version `camera_rule` of the rule, the
+    stored sort keys made by the version `sort_rule`. `excluded` are globs; `listed` says that it is
+    made of single files. `shard` is the only shard that the index has, or None for the whole.
     """
 
     id: int
@@ -40,13 +39,13 @@ class Archive(NamedTuple):
     shard: Shard | None = None
 
     def camera_of(self, path: str) -> str:
-        """Return the camera of one of its images, by the path in stored form."""
+        """Return the camera of one of its images, given the path in stored form."""
         pattern = self.camera_pattern
         return camera_of(path, camera_pattern(pattern) if pattern else None) or self.own_camera
 
     @property
     def own_camera(self) -> str:
-        """Return the camera of the images that lie in no camera's folder: that of the root."""
+        """Return the camera of images that lie in no camera's folder: named after the root."""
         return _camera_at(self.root)
 
 
@@ -61,10 +60,10 @@ Again = Literal["all", "without grey"]
 class Part(NamedTuple):
     """An archive, or what is below one folder of it, or some of its files.
 
-    `under` is relative, in stored form, and ends with a slash; it is empty for the whole.
-    `files` are paths in stored form, or None for all there are. `again` says which images are
-    read again though they did not change: all, or those without greys. `seen_at` is where the
-    images are looked for, if not at the archive's root.
+    `under` is relative, in stored form, and ends with a slash; it is empty for the whole archive.
+    `files` are paths in stored form; None means all. `again` says which unchanged images are read
+    again: all, those without greys, or none. `seen_at` is the root where the images are looked for,
+    if it is not the archive's.
     """
 
     archive: Archive
@@ -75,7 +74,7 @@ class Part(NamedTuple):
 
     @property
     def root(self) -> Root:
-        """Return where its images are."""
+        """Return the root where its images are looked for."""
         return self.seen_at or root_of(self.archive.root)
 
     @property
@@ -91,7 +90,7 @@ class Part(NamedTuple):
 
 def below(path: sa.ColumnElement[str], folder: str) -> sa.ColumnElement[bool]:
     """Return the condition that a path lies below a folder, which ends with a slash."""
-    # Every path that starts with "a/" sorts from "a/" up to "a0": 0 follows the slash.
+    # Every path that starts with "a/" sorts from "a/" to before "a0", as 0 follows the slash.
     return (path >= folder) & (path < folder[:-1] + chr(ord("/") + 1))
 
 
@@ -127,12 +126,12 @@ def all_archives(session: Session) -> list[Archive]:
 
 
 def held(session: Session, archive: Archive) -> Archive:
-    """Return an archive as it is when this program alone may change it.
+    """Lock an archive, so that this program alone may change it; return it as it then is.
 
     Raises
     ------
     ArchiveError
-        When another program has forgotten or moved it meanwhile.
+        When another program deleted or moved it meanwhile.
     """
     session.hold(archive.id, archive.root)
     for known in all_archives(session):
@@ -145,16 +144,16 @@ def held(session: Session, archive: Archive) -> Archive:
 
 
 def hold_new(session: Session, archive: Archive) -> None:
-    """Have this program alone change an archive that was just added, and others see it."""
+    """Lock an archive that was just added, and let other programs see it."""
     session.hold(archive.id, archive.root)
     session.show()
 
 
 @contextmanager
 def taking_back_new(session: Session) -> Iterator[None]:
-    """Delete archives that `hold_new` has shown, if this fails before anything of them is stored.
+    """Delete archives that `hold_new` added, if the block fails before images are stored.
 
-    Where nothing was shown, that it fails is enough.
+    Where others could not see them, the rollback is enough.
     """
     try:
         yield
@@ -162,7 +161,7 @@ def taking_back_new(session: Session) -> Iterator[None]:
         if session.is_shared:
             none = ~sa.exists().where(image.c.archive_id == archive_table.c.id)
             is_new = session.held(archive_table.c.id) & archive_table.c.updated_at.is_(None)
-            with suppress(sa.exc.SQLAlchemyError):  # the first error says why
+            with suppress(sa.exc.SQLAlchemyError):  # the first error tells why
                 session.rollback()
                 session.execute(archive_table.delete().where(is_new, none))
                 session.commit()
@@ -170,7 +169,7 @@ def taking_back_new(session: Session) -> Iterator[None]:
 
 
 def hold_those_of(session: Session, paths: Iterable[str]) -> None:
-    """Have this program alone change the known archives in which paths lie."""
+    """Lock the known archives in which these paths lie."""
     archives = all_archives(session)
     parts = filter(None, (locate(path, archives) for path in paths))
     for archive_id, root in sorted({(part.archive.id, part.archive.root) for part in parts}):
@@ -178,7 +177,7 @@ def hold_those_of(session: Session, paths: Iterable[str]) -> None:
 
 
 def locate(path: str, archives: Iterable[Archive]) -> Part | None:
-    """Return the archive that a path lies in, by its name or through links.
+    """Return the archive, and path, that a path lies in, by its name or through links; or None.
 
     The innermost, where one archive is made of single files of the whole disk.
     """
@@ -194,7 +193,7 @@ def locate(path: str, archives: Iterable[Archive]) -> Part | None:
 
 
 def real_root(root: Root) -> Root:
-    """Return a root by its location without links."""
+    """Return the root at a root's location without links."""
     return root_of(root.real())
 
 
@@ -203,9 +202,9 @@ def _as_named(root: Root) -> Root:
 
 
 def parts_under(session: Session, folders: Iterable[str]) -> list[Part]:
-    """Return the parts of the index that lie below the folders; the disk is not asked.
+    """Return the parts of archives that lie below the folders; the disk is not looked at.
 
-    A folder is inside an archive, holds whole archives, or is named relative to a root.
+    A folder may lie in an archive, contain archives, or be relative to an archive's root.
 
     Raises
     ------
@@ -233,9 +232,9 @@ def parts_under(session: Session, folders: Iterable[str]) -> list[Part]:
 
 
 def parts_of_files(session: Session, files: Iterable[str], method: Method | None) -> list[Part]:
-    """Return, for each archive, the part that is made of those files.
+    """Return, for each archive, the part that consists of these files.
 
-    Files that lie in no archive become one of their own, whose root is that of the disk.
+    Files that lie in no archive become a new archive, whose root is that of the disk.
     """
     hold_those_of(session, files)
     archives = all_archives(session)
@@ -261,7 +260,7 @@ def parts_of_files(session: Session, files: Iterable[str], method: Method | None
 
 
 def insert(session: Session, root: str, method: Method, *, listed: bool = False) -> Archive:
-    """Record a root as an archive without images; `listed` where it is made of single files."""
+    """Add an archive without images; `listed` says that it is made of single files."""
     added = (
         archive_table.insert()
         .values(
@@ -296,29 +295,29 @@ def shard_of(stored: str | None) -> Shard | None:
 
 
 def method_for_new(archives: Sequence[Archive], asked: Method | None) -> Method:
-    """Return how a new archive is hashed: as the others, so that one sample takes in all."""
+    """Return a new archive's method: by default that of the others, to sample them together."""
     return asked or (archives[0].method if archives else DEFAULT_METHOD)
 
 
 def hold_any(session: Session, part: Part) -> bool:
-    """Say whether the index holds an image of a part, present or missing."""
+    """Say whether the index has an image of a part, present or missing."""
     return bool(session.scalar(sa.select(sa.exists().where(part.images()))))
 
 
 def _readings(folder: str, archives: Sequence[Archive]) -> Iterable[list[Part]]:
-    """Yield what a folder's name may mean, the likeliest first."""
+    """Yield the parts that a folder's name may mean, the likeliest first."""
     if not folder:
         return
     part = locate(folder, archives)
     yield [part] if part else []
     named, around = root_of(folder), root_at(folder)
     yield [Part(archive, "") for archive in archives if around.within(archive.root) is not None]
-    if named.location() != around.location():  # it is relative
+    if named.location() != around.location():  # the name is relative to a root
         yield [Part(archive, f"{named.stored()}/") for archive in archives]
 
 
 def named(root: str) -> dict[str, str | bytes]:
-    """Return what is stored of an archive by its root alone."""
+    """Return the columns of an archive that its root decides."""
     stored = root_of(root).stored()
     return {"root": stored, "sort_key": sort_key(from_text(stored))}
 
@@ -333,5 +332,5 @@ def _method(name: str) -> Method:
 
 
 def listing(archives: Iterable[Archive]) -> str:
-    """Return the roots of archives for an error's text."""
+    """Return the roots of archives as text for an error."""
     return ", ".join(printable(archive.root) for archive in archives) or "none"

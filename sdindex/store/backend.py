@@ -19,9 +19,9 @@ Purpose = Literal["read", "write", "save"]
 class Backend(Protocol):
     """A database that keeps an index: everything in which databases differ.
 
-    `file` is the index's own, None where it is no file. `locks_archives` says that programs
-    write at the same time, each to the archives that it holds. The text of a backend names the
-    index to the user, without a password.
+    `file` is the index's file, or None. `locks_archives` says that several programs may write at
+    once, each to the archives that it has locked. ``str`` of a backend names the index to the user,
+    without a password.
     """
 
     file: Path | None
@@ -34,28 +34,28 @@ class Backend(Protocol):
         """Raise IndexMissingError or IndexUnusableError where there is nothing to open."""
 
     def missing(self) -> SdindexError:
-        """Return the error of a database that is no index."""
+        """Return the error for a database without an index."""
 
     def check(self, connection: sa.Connection, *, write: bool) -> None:
-        """Raise IndexUnusableError where the index is damaged, as far as that is cheap to see."""
+        """Raise IndexUnusableError where a quick check finds the index damaged."""
 
     def tables(self, connection: sa.Connection) -> set[str]:
-        """Return the names of the tables that there are."""
+        """Return the names of the existing tables."""
 
     def connecting(self, purpose: Purpose) -> AbstractContextManager[sa.Connection]:
-        """Connect: what reads sees one state of the index, and so does what saves a sample."""
+        """Connect; whoever reads, or saves a sample, sees one state of the index."""
 
     def exclusively(self) -> AbstractContextManager[None]:
-        """Let one program write at a time: another one waits, and says so."""
+        """Let one program write at a time; another one waits, and logs that."""
 
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
         """Take the locks that every writer needs, and one that saves a sample."""
 
     def leave_state(self, connection: sa.Connection) -> None:
-        """Have a connection that saves a sample see the newest state of the index from now on."""
+        """Let a connection that saves a sample see the newest state of the index from now on."""
 
     def hold(self, connection: sa.Connection, archive_id: int, root: str) -> None:
-        """Keep other programs from changing an archive: another one waits, and says so."""
+        """Keep other programs from changing an archive; they wait, and log that."""
 
     def release(self, connection: sa.Connection, archive_id: int) -> None:
         """Let other programs change an archive again."""
@@ -85,7 +85,7 @@ class Backend(Protocol):
         keys: Sequence[str],
         rows: Sequence[Values],
     ) -> None:
-        """Insert rows with values of the same columns, each in place of one of equal `keys`."""
+        """Insert rows of the same columns; a row with equal `keys` is replaced."""
 
     def is_among(self, column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[bool]:
         """Return the condition that a text is one of the list that is given as the value `name`.
@@ -95,34 +95,34 @@ class Backend(Protocol):
         """
 
     def size(self, connection: sa.Connection) -> int:
-        """Return the bytes that the index takes on a disk."""
+        """Return the size of the index on its disk, in bytes."""
 
     def number_on(self, connection: sa.Connection) -> None:
-        """Have new rows numbered behind those that were stored with their numbers."""
+        """Make the ids of new rows go on after those that were inserted with their ids."""
 
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
-        """Upgrade the tables; keep the index as it is where that could not be rolled back."""
+        """Upgrade the tables; where that cannot be rolled back, keep a copy first."""
 
     def after_open(self, connection: sa.Connection) -> None:
-        """Undo what other programs have set, outside a transaction."""
+        """Undo settings of other programs, which is done outside a transaction."""
 
     def explain(self, problem: DBAPIError) -> str | None:
         """Return what a database error means for the person who meets it, and what to do.
 
-        None for what is a fault of this program, unless the index is damaged.
+        None where it is a fault of this program, unless the index is damaged.
         """
 
     def damage(self) -> str | None:
         """Return what is wrong with the index, and what to do; None when nothing is found.
 
-        In a few seconds: what is asked about may be a fault of this program.
+        It takes a few seconds, as the cause may be a fault of this program.
         """
 
     def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Run one query from outside; see `sdindex.Index.sql`."""
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
-        """Return the ids of the images for which an expression from outside is true."""
+        """Return the ids of the images for which an SQL expression of the user is true."""
 
     def close(self) -> None:
         """Close every connection."""

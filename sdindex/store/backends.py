@@ -1,4 +1,4 @@
-"""The databases that may keep an index: all others know them by `Backend` alone."""
+"""Which `Backend` an index has, by its path or URL."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ __all__ = ["backend_of", "temporary"]
 
 
 def backend_of(db: str, when_stuck: WhenStuck | None) -> Backend:
-    """Return what keeps the index that a path or a URL names."""
+    """Return the backend of the index that a path or a URL names."""
     if not db.strip():
         raise IndexUnusableError("the index has no name; name a file, or a URL, with --db")
     if "://" not in db:

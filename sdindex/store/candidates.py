@@ -1,4 +1,4 @@
-"""The filters of a sample: adding one is a condition here and an option in `sampling.options`."""
+"""Which images pass a sample's filters: a condition here for each option of `SampleOptions`."""
 
 import logging
 from collections import Counter
@@ -48,18 +48,18 @@ def candidates(
     Parameters
     ----------
     also
-        Columns of the frame that are wanted beside those that the options need; or ``"burst"``
-        and ``"event"``: which of these each image is of.
+        Columns of the frame that are wanted beside those that the options need; ``"burst"`` and
+        ``"event"`` give each image's burst and event.
     listed
         The images that the lists of the options name.
     held
-        The frame, where the caller holds it in memory.
+        The frame, where the caller has it in memory.
 
     Raises
     ------
     ArchiveError, SampleError, QueryError
-        When a filter means nothing in this index, images are both fixed and excluded, or
-        hashes of two methods would be mixed.
+        When a filter names something that the index does not have, images are both fixed and
+        excluded, or hashes of two methods would be mixed.
     """
     excluded = _excluded(session, options, listed)
     fixed = _fixed(session, options, listed, excluded)
@@ -76,7 +76,7 @@ def candidates(
     if excluded:
         chosen &= ~frame.among(excluded)
     stays = fixed.union(decisions.kept if decisions else ())
-    if stays:  # whatever the filters say, at their positions among the others
+    if stays:  # fixed images pass whatever the filters say
         chosen |= frame.among(stays)
     frame = frame.only({*_drawn_by(options), *also, "method"}).take(chosen)
     groups = {unit: numbers[chosen] for unit, numbers in groups.items()}
@@ -109,9 +109,9 @@ def _groups(
     excluded: Collection[int],
     held: Held | None,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8] | None]:
-    """Return the bursts and events that are wanted, of all images; and when each is drawn.
+    """Return the wanted bursts and events of all images; and when each image's unit is drawn.
 
-    What an excluded image is of is shown by it: it is drawn when there is nothing else.
+    A unit with an excluded image counts as shown: it is drawn only when no other is left.
     """
     if _UNITS.isdisjoint(units):
         return {}, None
@@ -153,7 +153,7 @@ def _require_one_method(methods: Coded | None) -> None:
 
 
 def _columns(options: SampleOptions) -> set[str]:
-    """Return the columns of the frame that the options ask about."""
+    """Return the columns of the frame that the filters need."""
     asked = {
         "folder": options.under,
         "time": options.since is not None or options.until is not None,
@@ -163,13 +163,13 @@ def _columns(options: SampleOptions) -> set[str]:
 
 
 def _drawn_by(options: SampleOptions) -> set[str]:
-    """Return those that are wanted when the filters have been asked."""
+    """Return the columns of the frame that are still needed when the filters were applied."""
     by_motion = options.prefer == "motion" or (options.unit != "image" and options.show == "moved")
     return {*map(column_of, options.strata), *(["motion"] if by_motion else [])}
 
 
 def _of_units(wanted: Collection[str]) -> Sequence[str]:
-    """Return those by which bursts and events are told, where these are wanted."""
+    """Return the columns for finding bursts and events, where these are wanted."""
     return () if _UNITS.isdisjoint(wanted) else UNIT_COLUMNS
 
 
@@ -196,7 +196,7 @@ def _passing(session: Session, frame: Frame, options: SampleOptions, listed: Lis
 
 
 def _heard(session: Session, frame: Frame, options: SampleOptions) -> Frame:
-    """Return the frame with the labels alone that the options listen to."""
+    """Return the frame with only the labels that the options count."""
     require_sources(session, options.sources)
     if frame.labels is None or not (options.sources or options.min_confidence):
         return frame
@@ -225,7 +225,7 @@ def _taken(frame: Frame, since: date | None, until: date | None) -> Mask:
 
 
 def _seconds(day: date, at: time) -> float:
-    """Return a moment of a camera's clock in seconds since 1970; of a day, the one at `at`."""
+    """Return a time in seconds since 1970; of a date, the time `at` on that day."""
     moment = day if isinstance(day, datetime) else datetime.combine(day, at)
     return moment.replace(tzinfo=UTC).timestamp()
 
@@ -241,7 +241,7 @@ def _labelled(session: Session, frame: Frame, names: Sequence[str]) -> Mask:
 
 
 def _meant(session: Session, labels: Labelled, names: Sequence[str]) -> set[str]:
-    """Return the labels that are meant, by themselves or by a rank, as ``family:canidae`` is."""
+    """Return the labels that names mean; ``family:canidae`` means all labels of that family."""
     meant: set[str] = set()
     for name in names:
         rank, _, of_rank = name.partition(":")
@@ -268,7 +268,7 @@ def _require_labels(session: Session, labels: Labelled, names: Sequence[str]) ->
 def _strata(
     session: Session, frame: Frame, options: SampleOptions
 ) -> tuple[list[Strata], tuple[Quotas, dict[str, int]] | None]:
-    """Return what the options balance, and the numbers of what gets fixed shares."""
+    """Return the strata to balance by; and the fixed shares, with their strata's numbers."""
     found = [strata(frame, kind, _ranks(session, kind)) for kind in options.strata]
     quotas = options.quotas
     if quotas is None:
@@ -280,7 +280,7 @@ def _strata(
 def _fixed(
     session: Session, options: SampleOptions, listed: Listed, excluded: set[int]
 ) -> set[int]:
-    """Return the ids of the images to be taken in any case; what is not there now is named."""
+    """Return the ids of the images to be taken in any case; log how many are not there now."""
     asked: set[int] = set()
     if options.extend is not None:
         asked |= samples.bursts_of(session, options.extend).keys()

@@ -1,4 +1,4 @@
-"""Whether what an index gives is of the kinds of its columns: SQLite keeps any value in any."""
+"""Checking that values have the types of their columns: SQLite stores any value in any column."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sdindex.store.tables import WrongValueError
 
 _CHUNK = 1000  # rows
-# As the driver gives them, and as SQLAlchemy does. Constraints say where nothing may be.
+# The types of the driver's values, and of SQLAlchemy's. NULL passes: constraints forbid it.
 _ALLOWED: dict[type, frozenset[type]] = {
     bool: frozenset([bool, int, type(None)]),
     bytes: frozenset([bytes, type(None)]),
@@ -26,12 +26,12 @@ Found: TypeAlias = "sa.Result[*tuple[Any, ...]]"
 
 
 def kinds_of(columns: Iterable[sa.ColumnElement[Any]]) -> Kinds:
-    """Return the name of each column and the types of its values, where they are known."""
+    """Return the name of each column, with the types of its values where they are known."""
     return [(str(column), _allowed(column)) for column in columns]
 
 
 def require(columns: Iterable[Sequence[Any]], kinds: Kinds) -> None:
-    """Refuse columns that have a value of another kind than theirs.
+    """Refuse columns with a value of another type than theirs.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def require(columns: Iterable[Sequence[Any]], kinds: Kinds) -> None:
 
 
 def checked(result: Found, columns: Iterable[sa.ColumnElement[Any]]) -> Found:
-    """Return a result whose rows are looked at as they are fetched.
+    """Return a result whose rows are checked as they are fetched.
 
     Raises
     ------
     WrongValueError
-        When the first of them are wrong; later ones raise it when they are fetched.
+        When the first rows are wrong; later ones raise it when they are fetched.
     """
     kinds = kinds_of(columns)
     keys = SimpleResultMetaData(list(result.keys()))
@@ -67,7 +67,7 @@ def _remaining(result: Found, kinds: Kinds) -> Iterator[tuple[Any, ...]]:
 def _fetched(result: Found, kinds: Kinds) -> list[tuple[Any, ...]]:
     try:
         rows = [tuple(row) for row in result.fetchmany(_CHUNK)]
-    except (TypeError, ValueError) as problem:  # SQLAlchemy's, of a time that is none
+    except (TypeError, ValueError) as problem:  # SQLAlchemy's error, for a text that is no time
         raise WrongValueError(str(problem)) from problem
     require(zip(*rows, strict=True), kinds)
     return rows
@@ -76,12 +76,12 @@ def _fetched(result: Found, kinds: Kinds) -> list[tuple[Any, ...]]:
 def _allowed(column: sa.ColumnElement[Any]) -> frozenset[type] | None:
     try:
         return _ALLOWED.get(column.type.python_type)
-    except NotImplementedError:  # of an expression whose type is not known
+    except NotImplementedError:  # an expression whose type is not known
         return None
 
 
 def converted(values: Iterable[Any], conversions: Iterable[Callable[[Any], Any]]) -> list[Any]:
-    """Return each of the driver's values as SQLAlchemy has it.
+    """Return the driver's values converted to SQLAlchemy's.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A whole index into a new one, of the same kind of database or of another."""
+"""Copying a whole index into a new one, of the same kind of database or another."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,14 +11,14 @@ from sdindex.store.database import Store
 from sdindex.store.fetching import batched
 from sdindex.store.tables import archive, frame_column, metadata
 
-_ROWS = 5000  # of a table, in a transaction
-_LARGE_ROWS = 64  # of the frame: each has hundreds of kilobytes
+_ROWS = 5000  # rows of a table in one transaction
+_LARGE_ROWS = 64  # rows of the frame: each has hundreds of kilobytes
 
 
 def copy(source: Store, target: Store, *, progress: bool | None = False) -> None:
     """Copy an index with its samples and labels, and its sampling frame as it is.
 
-    The rows keep their numbers. A copy that fails leaves no index.
+    The rows keep their ids. A copy that fails leaves no index.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Opening an index: sessions on what keeps it, which is a `Backend`."""
+"""`Store`: an index; and `Session`: a transaction in it, on a `Backend`."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 _CHUNK = 10_000  # rows fetched at once
-_FEW = 1000  # of them while their values are in the processor's cache
+_FEW = 1000  # rows converted at once, while their values are in the processor's cache
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -38,7 +38,7 @@ class Session:
     db
         The name of the same index for another `Store`, as in a process of its own.
     connection
-        For what needs SQLAlchemy's own: revisions, temporary tables.
+        SQLAlchemy's connection, for revisions and temporary tables.
     commit, rollback
         Those of the connection.
     """
@@ -53,53 +53,52 @@ class Session:
         self._backend = backend
         self._local: Session | None = None
         self._closing = ExitStack()
-        # The archives that this program alone may change; None where that is all of them.
+        # The archives that this program has locked; None where it may change all.
         self._held: set[int] | None = set() if backend.locks_archives and not whole else None
 
     @property
     def local(self) -> "Session":
-        """Return a session on a database of this one's own, on this machine's disk."""
+        """Return a session on a temporary database of this machine, which ends with this one."""
         if self._local is None:
             connection = self._closing.enter_context(temporary())
             self._local = Session(self.db, self._backend, connection, whole=True)
         return self._local
 
     def close(self) -> None:
-        """Forget what is kept on this machine."""
+        """Delete the temporary database."""
         self._closing.close()
 
     def hold(self, archive_id: int, root: str) -> None:
-        """Keep other programs from changing an archive, until it is released or the session ends.
+        """Lock an archive until it is released or the session ends.
 
-        Another one that holds it is waited for. What was read of the archive before is to be
-        read again.
+        Another program's lock is waited for; what was read before may be out of date.
         """
         if self._held is not None and archive_id not in self._held:
             self._backend.hold(self.connection, archive_id, root)
             self._held.add(archive_id)
 
     def release(self, archive_id: int) -> None:
-        """Let other programs change an archive again; what was changed is committed."""
+        """Commit, and let other programs change an archive again."""
         if self._held is not None and archive_id in self._held:
             self._backend.release(self.connection, archive_id)
             self._held.remove(archive_id)
 
     def held(self, archive_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-        """Return the condition that this program may change an archive."""
+        """Return the condition that this program may change an archive, given its id."""
         return sa.true() if self._held is None else archive_id.in_(sorted(self._held))
 
     @property
     def is_shared(self) -> bool:
-        """Say whether others may write at the same time."""
+        """Say whether other programs may write at the same time."""
         return self._held is not None
 
     def show(self) -> None:
-        """Commit where others write, who need not wait."""
+        """Commit if other programs may write, so that they need not wait."""
         if self.is_shared:
             self.commit()
 
     def leave_state(self) -> None:
-        """See the newest state from now on: what is stored may refer to what others change."""
+        """See the newest state from now on: rows to be stored must refer to what others left."""
         self._backend.leave_state(self.connection)
 
     def lock_archives(self) -> None:
@@ -127,12 +126,12 @@ class Session:
     ) -> sa.CursorResult[Any]: ...
 
     def execute(self, statement: Any, values: Values | None = None) -> Any:
-        """Run a statement; the rows of a query are of the kinds of its columns.
+        """Run a statement; check that values of a query have the types of its columns.
 
         Raises
         ------
         WrongValueError
-            When they are not.
+            When one has another type.
         """
         result = self.connection.execute(statement, values)
         if not isinstance(statement, sa.SelectBase):
@@ -150,9 +149,9 @@ class Session:
     def rows(
         self, statement: sa.Select[Any], *, chunk: int = _CHUNK, values: Values | None = None
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield rows as plain tuples, in half the time of `execute`: for thousands and more.
+        """Yield rows as plain tuples, in half the time of `execute`: for thousands of rows.
 
-        `chunk` rows are fetched at once; `values` are those of the statement's parameters.
+        `chunk` rows are fetched at once; `values` are the statement's parameters.
         """
         return chain.from_iterable(self._chunks(statement, chunk, values))
 
@@ -169,11 +168,11 @@ class Session:
         return self._backend.size(self.connection)
 
     def is_like(self, other: "Session") -> bool:
-        """Say whether both are of one kind of database, whose `raw_rows` go into the other."""
+        """Say whether both are the same kind of database, so that `raw_rows` fit into the other."""
         return self.connection.dialect.name == other.connection.dialect.name
 
     def raw_rows(self, statement: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
-        """Yield rows as the driver gives and takes them, in a third of the time of `rows`."""
+        """Yield rows with the driver's own values, in a third of the time of `rows`."""
         kinds = kinds_of(statement.selected_columns)
         for rows in _fetched(self._streamed(statement, _FEW), _FEW):
             require(zip(*rows, strict=True), kinds)
@@ -185,12 +184,12 @@ class Session:
         Raises
         ------
         QueryError
-            When it is no expression, would do more than read, or asks for too much.
+            When it is no expression, would write, or takes too long or too much memory.
         """
         return self._backend.matching(self.connection, expression)
 
     def columns(self, statement: sa.Select[Any]) -> Iterator[list[Sequence[Any]]]:
-        """Yield the columns of up to a thousand rows at a time: of millions, sooner than `rows`."""
+        """Yield columns, of up to a thousand rows at a time: for millions, faster than `rows`."""
         kinds, result = kinds_of(statement.selected_columns), self._streamed(statement, _FEW)
         convert = self._conversions(statement, result)
         for rows in _fetched(result, _FEW):
@@ -214,7 +213,7 @@ class Session:
     def _streamed(
         self, statement: sa.Select[Any], chunk: int, values: Values | None = None
     ) -> sa.CursorResult[Any]:
-        """Run a query whose rows stay with the server, where there is one, until they are asked."""
+        """Run a query whose rows stay in the server, if there is one, until they are fetched."""
         return self.connection.execute(
             statement.execution_options(stream_results=True, max_row_buffer=chunk), values
         )
@@ -222,7 +221,7 @@ class Session:
     def _conversions(
         self, statement: sa.Select[Any], result: sa.CursorResult[Any]
     ) -> dict[int, Callable[[Any], Any]]:
-        """Return what makes SQLAlchemy's value of the driver's, by the number of the column."""
+        """Return, by column number, what turns the driver's values into SQLAlchemy's."""
         dialect, described = self.connection.dialect, result.cursor.description
         processors = [
             column.type.dialect_impl(dialect).result_processor(dialect, kind)
@@ -232,7 +231,7 @@ class Session:
 
 
 def _fetched(result: sa.CursorResult[Any], chunk: int) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Yield rows as the driver gives them, those that SQLAlchemy has fetched already, too."""
+    """Yield the driver's rows, beginning with those that SQLAlchemy has fetched already."""
     cursor = result.cursor_strategy
     # SQLAlchemy takes the driver's cursor away when it is read to its end.
     while result.cursor is not None and (rows := cursor.fetchmany(result, result.cursor, chunk)):
@@ -240,7 +239,7 @@ def _fetched(result: sa.CursorResult[Any], chunk: int) -> Iterator[Sequence[tupl
 
 
 class Store:
-    """An index, by its path or URL.
+    """An index, opened by its path or URL when it is first used.
 
     Parameters
     ----------
@@ -252,7 +251,7 @@ class Store:
     Raises
     ------
     IndexUnusableError
-        When `db` is a URL that cannot be read, or of what is no SQLite file.
+        When `db` is a URL that cannot be parsed, or names no database for an index.
     """
 
     def __init__(self, db: str | os.PathLike[str], *, when_stuck: WhenStuck | None = None) -> None:
@@ -264,7 +263,7 @@ class Store:
 
     @property
     def file(self) -> Path | None:
-        """The index's file; None where it is none."""
+        """The index's file; None in a server."""
         return self.backend.file
 
     @contextmanager
@@ -283,11 +282,11 @@ class Store:
 
     @contextmanager
     def writing(self, *, create: bool = False, saving: bool = False) -> Iterator[Session]:
-        """Give a session for changes, in an index brought up to the newest schema.
+        """Give a session for changes; the index is upgraded to the newest schema first.
 
-        One program at a time, or one for an archive, see `Session.hold`: another one waits, and
-        says so. What is not committed when the block ends is rolled back. A session for `saving`
-        a sample sees one state of the index.
+        One program writes at a time (in a server, one for each archive: see `Session.hold`);
+        another one waits, and logs that. What is not committed when the block ends is rolled back.
+        With `saving`, for a sample, the session sees one state of the index.
 
         Raises
         ------
@@ -307,17 +306,17 @@ class Store:
                     with closing(Session(self.db, self.backend, connection)) as session:
                         yield session
             except BaseException:
-                with suppress(SdindexError):  # it cannot be reached: the first error says why
+                with suppress(SdindexError):  # it cannot be reached: the first error tells why
                     if is_made and self._is_empty():
                         self.backend.discard()
                 raise
 
     @contextmanager
     def recording(self) -> Iterator[Session]:
-        """Give a session for a short change of what people say: samples and decisions.
+        """Give a session for storing decisions of a review: a short change.
 
-        It does not wait until a program that writes has ended, as `writing` does, but for its
-        current transaction alone. What is not committed when the block ends is rolled back.
+        It waits only for another program's current transaction, not for its end. What is not
+        committed when the block ends is rolled back.
 
         Raises
         ------
@@ -341,8 +340,8 @@ class Store:
         self.backend.after_open(connection)
 
     def _make_frame(self, connection: sa.Connection) -> None:
-        """Make the sampling frame of an upgraded index, which older programs did not keep."""
-        from sdindex.store import images  # which knows sessions
+        """Make the sampling frame of an upgraded index: older programs had none."""
+        from sdindex.store import images  # imported here, as it imports this module
 
         images.frame_up_to_date(Session(self.db, self.backend, connection, whole=True))
 
@@ -352,7 +351,7 @@ class Store:
 
     def asking(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Give the answer to a query from outside; see `sdindex.Index.sql`."""
-        with self.reading():  # it is an index, and one of this version
+        with self.reading():  # raises where it is no index of this version
             pass
         return self.backend.ask(question, seconds=seconds)
 
@@ -372,8 +371,8 @@ class Store:
             raise IndexUnusableError(f"{self}: {damaged(str(problem))}") from problem
         except (DatabaseError, UnicodeDecodeError) as problem:
             why = self.backend.explain(problem) if isinstance(problem, DatabaseError) else None
-            # Else a fault of this program, unless the index is damaged, so that SQLite's own words
-            # may be no text. Python's other errors are faults: what is read was looked at.
+            # Other errors are faults of this program, unless the index is damaged: then SQLite's
+            # message may be no text.
             why = self.backend.damage() if why is None else why
             if why is None:
                 raise

@@ -1,4 +1,4 @@
-"""What a review decided, as the positions of images in the frame that a sample is drawn from."""
+"""A review's decisions, as positions in the frame that a sample is drawn from."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from sdindex.store.tables import image
 
 
 class Decisions(NamedTuple):
-    """What a review decided, in order; and the unsigned hashes of what others are alike."""
+    """A review's decisions, in order; and the hashes that alike images are rejected with."""
 
     kept: list[int]
     rejected: list[Known]
@@ -25,7 +25,7 @@ class Decisions(NamedTuple):
 
 
 def decisions_of(session: Session, name: str | None) -> Decisions | None:
-    """Return what a review decided, where a review is meant.
+    """Return the decisions of the review of this name; None without a name.
 
     Raises
     ------

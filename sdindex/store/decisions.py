@@ -1,7 +1,7 @@
 """Reviews: what people decided on images, kept as it is decided.
 
-A review has a name, and the number of images and the options that it was last seen with. Of
-several decisions on an image of a review the last one counts.
+A review has a name, and the count and options that it was last shown with. Of several decisions on
+an image the last one counts.
 """
 
 from collections.abc import Iterable
@@ -27,17 +27,16 @@ WHAT: tuple[What, ...] = ("kept", "rejected", "left")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody decided on an image.
+    """A decision on an image.
 
     Attributes
     ----------
     path
         Absolute.
     what
-        ``"kept"``, ``"rejected"``, or ``"left"`` as it was.
+        ``"kept"``, ``"rejected"``, or ``"left"``: undecided again.
     within
-        Where images that are alike are rejected with it: those that differ in at most so many
-        bits.
+        Where alike images are rejected with it: in how many bits they differ at most; else None.
     made_at
         UTC.
     """
@@ -51,7 +50,7 @@ class Decision:
 
 
 class Review(NamedTuple):
-    """A review as it was last seen: what it was of."""
+    """A review with the count and options that it was last shown with."""
 
     id: int
     name: str
@@ -60,7 +59,7 @@ class Review(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The decision on an image that counts; see `Decision`."""
+    """The last decision on an image, by the image's id; see `Decision`."""
 
     id: int
     image: int
@@ -70,7 +69,7 @@ class Known(NamedTuple):
 
 
 def find(session: Session, name: str) -> Review | None:
-    """Return the review of that name, if there is one."""
+    """Return the review of that name, or None."""
     columns = review.c.id, review.c.name, review.c.asked, review.c.options
     for row in session.execute(sa.select(*columns).where(review.c.name == name)):
         return Review(row.id, row.name, row.asked, from_json(row.options, dict))
@@ -95,13 +94,13 @@ def require(session: Session, name: str) -> Review:
 
 
 def free_name(session: Session) -> str:
-    """Return a name that neither a review nor a sample has."""
+    """Return a new name, which neither a review nor a sample has."""
     taken = samples.names(session).union(session.scalars(sa.select(review.c.name)))
     return next(name for name in (f"review-{n}" for n in numbers(1)) if name not in taken)
 
 
 def keep(session: Session, name: str, asked: int, options: SampleOptions) -> int:
-    """Keep what a review is of, now; return its id. The caller commits."""
+    """Store a review's count and options; return its id. The caller commits."""
     found = find(session, name)
     values = {"asked": asked, "options": options.to_json(), "program": version("sdindex")}
     if found is None:
@@ -121,7 +120,7 @@ def decide(
     within: int | None = None,
     why: str | None = None,
 ) -> None:
-    """Store a decision on images; one that is decided so already stays. The caller commits."""
+    """Store a decision on images, but those so decided already. The caller commits."""
     known = {found.image: found for found in latest(session, review_id)}
     for row in images:
         before = known.get(row)
@@ -141,7 +140,7 @@ def decide(
 
 
 def annotate(session: Session, review_id: int, row: int, why: str, *, observer: str) -> None:
-    """Say why, of the decision on an image, or of leaving it as it is. The caller commits."""
+    """Store a note on the last decision on an image, or on leaving it. The caller commits."""
     of_image = [found.id for found in latest(session, review_id) if found.image == row]
     if not of_image:
         decide(session, review_id, [row], "left", observer=observer, why=why)
@@ -151,7 +150,7 @@ def annotate(session: Session, review_id: int, row: int, why: str, *, observer: 
 
 
 def undo(session: Session, review_id: int, *, observer: str) -> int | None:
-    """Take back an observer's last decision; return its image. The caller commits."""
+    """Delete an observer's last decision; return its image's id, or None. The caller commits."""
     last = (
         sa.select(decision.c.id, decision.c.image_id)
         .where(decision.c.review_id == review_id, decision.c.observer == observer)
@@ -165,7 +164,7 @@ def undo(session: Session, review_id: int, *, observer: str) -> int | None:
 
 
 def latest(session: Session, review_id: int) -> list[Known]:
-    """Return the decision on each image that counts, in the order in which they were made."""
+    """Return the last decision on each image, in the order in which they were made."""
     columns = (
         decision.c.id, decision.c.image_id, decision.c.what, decision.c.within, decision.c.why
     )  # fmt: skip
@@ -177,7 +176,7 @@ def latest(session: Session, review_id: int) -> list[Known]:
 
 
 def rejected_by(session: Session, observer: str) -> set[int]:
-    """Return the images that an observer rejected, by the last decision on each.
+    """Return the ids of the images whose last decision by an observer is to reject.
 
     Raises
     ------
@@ -200,7 +199,7 @@ def rejected_by(session: Session, observer: str) -> set[int]:
 
 
 def told(session: Session, name: str) -> list[Decision]:
-    """Return all decisions of a review, or of that which a saved sample came from, in order.
+    """Return all decisions of a review, or of the review that a saved sample came from, in order.
 
     Raises
     ------

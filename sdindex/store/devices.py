@@ -10,7 +10,7 @@ from sdindex.store.tables import device
 
 
 def remembered(session: Session, part: Part) -> dict[str, int]:
-    """Return the device of each folder of a part that was on another one than the folder above.
+    """Return the folders of a part where a disk was mounted, each with its device's number.
 
     Folders are relative, in stored form, and end with a slash; the root is empty.
     """
@@ -19,7 +19,7 @@ def remembered(session: Session, part: Part) -> dict[str, int]:
 
 
 def remember(session: Session, part: Part, devices: Mapping[str, int]) -> None:
-    """Store what `remembered` is to return from now on."""
+    """Store the folders where disks are mounted, for `remembered`."""
     if devices == remembered(session, part):
         return
     session.execute(device.delete().where(_of(part)))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 Item = TypeVar("Item")
 
-PARAMETERS = 5000  # of one statement: below every database's limit
+PARAMETERS = 5000  # parameters of one statement: below every database's limit
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -19,16 +19,16 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def has_id(column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column has one of these numbers, which are no more than a batch.
+    """Return the condition that a column has one of these numbers: of one batch at most.
 
-    They stand in the statement as they are: to bind each of them takes ten times as long.
+    They are written into the statement: binding each as a parameter takes ten times as long.
     """
-    listed = ",".join(map(str, map(int, ids)))  # whatever they are, no text gets into a statement
+    listed = ",".join(map(str, map(int, ids)))  # so that never any text gets into a statement
     numbers = _Numbers(f"({listed or 'NULL'})", is_literal=True)
     return column.op("IN", is_comparison=True)(numbers)
 
 
 class _Numbers(sa.ColumnClause[int]):
-    """Numbers in a statement: else SQLAlchemy would keep the last 500 such statements."""
+    """Numbers in a statement that SQLAlchemy does not cache: it would keep the last 500."""
 
     inherit_cache = False

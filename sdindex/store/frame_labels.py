@@ -12,9 +12,9 @@ from sdindex.store.tables import label
 
 
 def labels_of(session: Session, ids: Sequence[int]) -> Labels:
-    """Return the labels of images: those that people gave first, then the surest, then by name.
+    """Return the labels of images by id: those by people first, then the surest, then by name.
 
-    One without a confidence is as sure as can be.
+    A label without a confidence counts as 1.
     """
     if not session.scalar(sa.select(sa.exists(sa.select(label.c.id)))):
         return {}

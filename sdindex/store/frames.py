@@ -1,4 +1,4 @@
-"""The sampling frame, kept so that a sample costs what it takes, not what there is.
+"""The sampling frame in the index: kept true at each change, so that drawing need not read all.
 
 For each archive the images that can be sampled lie in blocks of packed columns (see
 `sdindex.sampling.blocks`): `frame_block` lists them, `frame_column` has their columns, and
@@ -43,9 +43,9 @@ from sdindex.store.tables import (
     image,
 )
 
-_MOST_CHANGED = 8  # where more than one in so many images changed, all blocks are made anew
+_MOST_CHANGED = 8  # if more than one of so many images changed, all blocks are made anew
 
-# What `sdindex.sampling.blocks.FrameColumns` has, of images that a condition is to choose.
+# The columns of `sdindex.sampling.blocks.FrameColumns`, of images that a condition chooses.
 _FRAME_COLUMNS = sa.select(
     image.c.id, image.c.sort_key, image.c.dhash, image.c.path, image.c.camera,
     sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger), image.c.method,
@@ -66,9 +66,9 @@ class StoredBlock(NamedTuple):
 
 
 class Repair(NamedTuple):
-    """Blocks that follow each other and are to be made anew, of these images.
+    """Consecutive blocks that are to be made anew, from the images `ids`.
 
-    Where there are no `ids`, all the archive's images are meant.
+    Without `ids`, from all the archive's images.
     """
 
     archive_id: int
@@ -82,11 +82,11 @@ def available() -> sa.ColumnElement[bool]:
 
 
 def note(session: Session, images: sa.ColumnElement[bool]) -> None:
-    """Note images whose part in the frame changes, in the same transaction.
+    """Note images that change in the frame, in the same transaction.
 
-    It is called before the change, and after it for what is new or has another path.
+    Call it before the change; for new images, and for new paths, after it, too.
     """
-    # Asked of each image, lest a database go through all images of the archives that have a frame.
+    # A condition on each image, so that a database does not go through all images with a frame.
     version = sa.select(archive.c.frame_version).where(archive.c.id == image.c.archive_id)
     columns = [image.c.archive_id, image.c.sort_key, image.c.id, image.c.path]
     noted = sa.select(*columns).where(images, version.scalar_subquery().is_not(None))
@@ -95,13 +95,13 @@ def note(session: Session, images: sa.ColumnElement[bool]) -> None:
 
 
 def is_kept(session: Session, archive_id: int) -> bool:
-    """Say whether an archive has a frame, of which changes are to be noted."""
+    """Say whether an archive has a frame, so that changes must be noted."""
     kept = (archive.c.id == archive_id) & archive.c.frame_version.is_not(None)
     return bool(session.scalar(sa.select(sa.exists().where(kept))))
 
 
 def expect(session: Session, archive_id: int, changes: int) -> None:
-    """Forget an archive's frame before many of its images change, if making it anew is quicker."""
+    """Delete an archive's frame before so many images change that making it anew is quicker."""
     images = sa.select(sa.func.sum(frame_block.c.images))
     kept = session.scalar(images.where(frame_block.c.archive_id == archive_id)) or 0
     if changes * _MOST_CHANGED > kept:
@@ -109,7 +109,7 @@ def expect(session: Session, archive_id: int, changes: int) -> None:
 
 
 def forget(session: Session, archive_id: int) -> None:
-    """Forget an archive's frame: it is made anew from all its images."""
+    """Delete an archive's frame: it is made anew from all its images."""
     session.lock_frame(archive_id)
     of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
     for table in (frame_column, frame_bucket):
@@ -120,7 +120,7 @@ def forget(session: Session, archive_id: int) -> None:
 
 
 def forget_cameras(session: Session, archive_id: int) -> None:
-    """Forget an archive's column of cameras: it is made anew for the blocks that there are."""
+    """Delete an archive's column of cameras, which is made anew for each block."""
     session.lock_frame(archive_id)
     of_archive = sa.select(frame_block.c.id).where(frame_block.c.archive_id == archive_id)
     session.execute(
@@ -131,7 +131,7 @@ def forget_cameras(session: Session, archive_id: int) -> None:
 
 
 def forget_labels(session: Session, ids: Iterable[int]) -> None:
-    """Forget the column of labels of the blocks with these images: it is made anew."""
+    """Delete the column of labels of the blocks with these images: it is made anew."""
     _lock(session, sa.true())
     stored = _by_archive(_stored(session))
     touched: set[int] = set()
@@ -160,7 +160,9 @@ def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda
     held = session.held(archive.c.id)
     _lock(session, held)
     repairs = [found for found in arranged(session, held) if isinstance(found, Repair)]
-    for repair in repairs:  # all before the first new one: an image may begin another block
+    for (
+        repair
+    ) in repairs:  # all old blocks before the first new one: an image may begin another block
         if repair.ids is None:
             forget(session, repair.archive_id)
         _delete(session, repair.blocks)
@@ -212,7 +214,7 @@ def arranged(
 ) -> list[StoredBlock | Repair]:
     """Return the blocks of the frame in natural order, and those that are to be made anew.
 
-    Of all archives, or of those of which a condition is true.
+    Of all archives, or of those for which a condition is true.
     """
     stored = _by_archive(_stored(session))
     noted: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
@@ -243,12 +245,12 @@ def _repairs(
     there: Sequence[StoredBlock],
     noted: Sequence[tuple[bytes, int]],
 ) -> Iterator[StoredBlock | Repair]:
-    """Yield an archive's blocks, those in which something changed as repairs."""
+    """Yield an archive's blocks; those with changed images as repairs."""
     changed = {image_id for _, image_id in noted}
     touched = {_block_at(there, key).id for key, _ in noted}
-    now: dict[int, set[int]] = defaultdict(set)  # the changed images, by the block they are in
+    now: dict[int, set[int]] = defaultdict(set)  # the changed images, by the block that they are in
     for chunk in batched(sorted(changed), PARAMETERS):
-        # Not with a condition on the archive, by which a database would go through all its images.
+        # Without a condition on the archive, as a database would then go through all its images.
         for image_id, key, owner in session.rows(
             sa.select(image.c.id, image.c.sort_key, image.c.archive_id).where(
                 has_id(image.c.id, chunk), available()
@@ -258,7 +260,7 @@ def _repairs(
                 now[_block_at(there, key).id].add(image_id)
     groups: list[list[StoredBlock]] = []
     for block in there:
-        if groups and block.id in changed:  # it may no longer be what begins a block
+        if groups and block.id in changed:  # its first image may no longer begin a block
             groups[-1].append(block)
         else:
             groups.append([block])
@@ -288,7 +290,7 @@ def _columns_of(session: Session, ids: Iterable[int]) -> Iterator[Columns]:
 
 
 def column_of(session: Session, block_id: int, name: str) -> bytes:
-    """Return a column of a stored block as it is to be, made from its images."""
+    """Return a column of a stored block, made anew from its images."""
     ids = _ids_of(session, block_id)
     if name == LABELS:
         return labels_column(ids, labels_of(session, ids))
@@ -338,13 +340,13 @@ def _by_archive(stored: Iterable[StoredBlock]) -> dict[int, list[StoredBlock]]:
 def _blocks_between(
     of_archive: Sequence[StoredBlock], first: bytes, last: bytes
 ) -> Sequence[StoredBlock]:
-    """Return the blocks in whose ranges the keys from one to another may be."""
+    """Return the blocks in whose ranges keys from `first` to `last` may lie."""
     start = max(bisect_right(of_archive, first, key=_first_key) - 1, 0)
     return of_archive[start : max(bisect_right(of_archive, last, key=_first_key), 1)]
 
 
 def _block_at(of_archive: Sequence[StoredBlock], key: bytes) -> StoredBlock:
-    """Return the block in whose range a key is; the first one's range has no beginning."""
+    """Return the block in whose range a key lies; the first block's range has no lower end."""
     return of_archive[max(bisect_right(of_archive, key, key=_first_key) - 1, 0)]
 
 

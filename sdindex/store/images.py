@@ -1,8 +1,8 @@
 """The one writer of the table `image`: with each change it keeps the sampling frame true.
 
-Whoever changes an image calls a verb of this module, and `frame_up_to_date` before the end of
-a change. No other module writes to ``image``, so that none can forget the frame, which
-`sdindex.store.labels` alone keeps true, too: for labels.
+Whoever changes an image calls a function of this module, and `frame_up_to_date` at the end. No
+other module writes to ``image``, so that none can forget the frame. (Only `sdindex.store.labels`
+also keeps the frame true: for labels.)
 """
 
 from array import array
@@ -29,12 +29,12 @@ from sdindex.store.tables import decision, image, sample_image
 if TYPE_CHECKING:
     from sdindex.store.archives import Archive, Part
 
-# What is stored of a `Picture`; nothing of an image that could not be read.
+# The columns that a `Picture` gives; NULL where the image could not be read.
 _OF_PICTURE = ("dhash", "brightness", "grey", "colour", "width", "height", "taken_at")
 
 
-# What an index has of an image, and another one of the same archive can take as it is: all but
-# what its neighbours give it.
+# The columns that another index of the same archive can copy: all but those that depend on the
+# image's neighbours.
 _OWN = {"id", "archive_id", "motion", "missing_since"}
 _COPIED = 50_000  # rows that are stored together
 COPIED = tuple(column.name for column in image.columns if column.name not in _OWN)
@@ -51,7 +51,7 @@ class KnownFile(NamedTuple):
 def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> None:
     """Store what was read of new files, by their paths in stored form.
 
-    A batch whose commit was in doubt can be stored again.
+    A batch can be stored again when it is not known whether it was committed.
     """
     rows = [
         _values(archive, result) | {"archive_id": archive.id} | _named(archive, path)
@@ -66,10 +66,10 @@ def add(session: Session, archive: "Archive", read: Mapping[str, ImageRead]) -> 
 def copy(
     session: Session, archive: "Archive", others: Sequence[tuple[Session, "Archive"]]
 ) -> Iterator[int]:
-    """Store the images that are present in other indexes of an archive, where none is known.
+    """Copy the present images of an archive from other indexes; this one must have none of them.
 
-    They are stored in the order of their paths, as they are looked for later. Yield how many
-    are stored, some at a time: the caller commits.
+    They are stored in the order of their paths, in which they are later read. Yield how many are
+    stored, batch by batch; the caller commits.
     """
     frames.forget(session, archive.id)
     alike, found = all(other.is_like(session) for other, _ in others), []
@@ -89,15 +89,15 @@ def copy(
 
 
 def replace(session: Session, archive: "Archive", read: Mapping[int, ImageRead]) -> None:
-    """Store what was read of changed files, by the ids of their rows."""
+    """Store what was read of changed files, by their rows' ids."""
     rows = [_values(archive, result) | {"row": row} for row, result in read.items()]
     _set(session, rows)
 
 
 def refuse(session: Session, archive: "Archive", refused: Mapping[int, ImageRead]) -> None:
-    """Store why known files were not given, by the ids of their rows.
+    """Store why the system did not give known files, by their rows' ids.
 
-    What was read of them before by the archive's method stays, and they are read again.
+    What the archive's method gave before stays; the files are read again next time.
     """
     for chunk in batched(refused, PARAMETERS):
         is_known = image.c.dhash.is_not(None) & (image.c.method == stored_name(archive.method))
@@ -130,7 +130,7 @@ def move(session: Session, archive: "Archive", moves: Iterable[tuple[int, str]])
 def shift_times(session: Session, ids: Iterable[int], by_ns: int) -> tuple[int, int]:
     """Take the times of files that are there as shifted by so many nanoseconds.
 
-    Return how many images have them, and how many of these could not be read.
+    Return how many images have such times, and how many of these could not be read.
     """
     shifted = unreadable = 0
     times = {"mtime_ns": image.c.mtime_ns + by_ns, "missing_since": None}
@@ -144,9 +144,9 @@ def shift_times(session: Session, ids: Iterable[int], by_ns: int) -> tuple[int, 
 
 
 def take_states(session: Session, archive: "Archive", files: Iterable[FoundFile]) -> None:
-    """Take files of an archive that lies elsewhere now for those that are known, by their sizes.
+    """Take the files of an archive that was moved as the known ones, by path and size.
 
-    Their states are stored: by these, other kinds of roots tell what changed.
+    Their states are stored, as another kind of root compares other fields.
     """
     known = sa.select(image.c.id, image.c.path, image.c.size).where(
         image.c.archive_id == archive.id, session.is_among(image.c.path, "paths")
@@ -184,7 +184,7 @@ def sort_anew(session: Session, archive: "Archive") -> None:
 
 
 def delete_missing(session: Session) -> int:
-    """Delete the rows of images that are missing, and in no saved sample; return how many."""
+    """Delete missing images, but those of saved samples or reviews; return how many."""
     for archive_id, root in session.execute(
         sa.select(archive_table.c.id, archive_table.c.root).order_by(archive_table.c.id)
     ).all():
@@ -195,9 +195,9 @@ def delete_missing(session: Session) -> int:
 
 
 def forget(session: Session, ids: Iterable[int], since: datetime) -> tuple[int, int]:
-    """Delete the rows of images that are in no saved sample; the others are missing from now on.
+    """Delete images; those of saved samples or reviews become missing instead.
 
-    Return how many are deleted, and how many were not missing and now are.
+    Return how many were deleted, and how many became missing.
     """
     deleted = kept = 0
     if ids := list(ids):
@@ -218,15 +218,15 @@ def delete_all(session: Session, archive: "Archive") -> int:
 
 
 def expect(session: Session, archive: "Archive", changes: int) -> None:
-    """Prepare for so many changes of an archive's images, one after the other."""
+    """Prepare the frame for so many changes of an archive's images."""
     frames.expect(session, archive.id, changes)
 
 
 def frame_up_to_date(session: Session, *, progress: bool | None = False) -> None:
-    """Make the sampling frame what the images are now: at the end of every change.
+    """Bring the sampling frame up to date with the images: call it at the end of every change.
 
-    First comes the motion of the images that have new neighbours, which is in the frame, too.
-    `progress` shows a count on stderr, always, never, or (None) on a terminal alone.
+    First the motion of images with new neighbours is computed, as the frame has it. `progress`
+    shows a count on stderr: always, never, or (None) only on a terminal.
     """
     if not frames.is_current(session):
         _set_motion(session)
@@ -235,7 +235,7 @@ def frame_up_to_date(session: Session, *, progress: bool | None = False) -> None
 
 
 def _set_motion(session: Session) -> None:
-    from sdindex.store import motion  # numpy, where there is something to do
+    from sdindex.store import motion  # numpy, imported only where there is something to do
 
     for changed in motion.changes(session):
         for chunk in batched(changed, PARAMETERS):
@@ -244,7 +244,7 @@ def _set_motion(session: Session) -> None:
 
 
 def present(session: Session, part: "Part", most: int) -> int:
-    """Return how many images of a part are present; `most` where there are as many or more."""
+    """Return how many images of a part are present, counted up to `most`."""
     some = sa.select(image.c.id).where(part.images(), image.c.missing_since.is_(None)).limit(most)
     return session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
@@ -290,14 +290,14 @@ def _values(archive: "Archive", read: ImageRead) -> dict[str, Any]:
         "settled": read.settled,
         "indexed_at": read.read_at,
         "missing_since": None,
-        "motion": None,  # until the frame is made
+        "motion": None,  # computed when the frame is brought up to date
         **read.state._asdict(),
         **{name: getattr(read.picture, name, None) for name in _OF_PICTURE},
     }
 
 
 def _named(archive: "Archive", path: str) -> dict[str, Any]:
-    """Return what is stored of an image by its path alone."""
+    """Return the columns of an image that its path decides."""
     return {
         "path": path,
         "sort_key": sort_key(from_text(path)),
@@ -308,7 +308,7 @@ def _named(archive: "Archive", path: str) -> dict[str, Any]:
 def _derive(
     session: Session, archive: "Archive", column: str, derived: Callable[[str], str | bytes]
 ) -> None:
-    """Set a column of each image of an archive by its path, in stored form, alone."""
+    """Set a column of each image of an archive to what a function makes of its path."""
     of_archive = sa.select(image.c.id, image.c.path).where(image.c.archive_id == archive.id)
     last = 0
     while rows := session.execute(

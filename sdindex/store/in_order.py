@@ -1,7 +1,7 @@
 """All images of an archive in natural order, a few folders at a time.
 
-A database sorts millions of rows on disk. Here their folders are sorted, which are few: in
-natural order, too, the images of a folder follow each other, unless it has folders itself.
+A database would sort millions of rows on disk. Here only their folders, which are few, are sorted:
+in natural order, too, the images of a folder are consecutive, unless it contains folders.
 """
 
 from bisect import bisect_left
@@ -17,15 +17,17 @@ from sdindex.archive.natural import SORT_RULE, folder_key
 from sdindex.store.database import Session
 from sdindex.store.tables import archive, image
 
-_TOGETHER = 1 << 14  # images that are read at once, unless a folder has more
-_MOST = 1 << 17  # images that are sorted here: of more in one folder, the database does it
-_FEWEST = 256  # images that a query is to find on average: of fewer, the database sorts all
+_TOGETHER = 1 << 14  # images that are read at once; more where a folder has more
+_MOST = 1 << 17  # images that are sorted here; more in one folder are sorted by the database
+_FEWEST = (
+    256  # images that a query should find on average; where they are fewer, the database sorts all
+)
 
 Columns = Sequence[Sequence[Any]]
 
 
 class _Span(NamedTuple):
-    """Images of one folder, from one path to before another one; their keys begin with `key`."""
+    """Images of one folder, from one path to before another; their sort keys begin with `key`."""
 
     key: bytes
     start: str
@@ -34,7 +36,7 @@ class _Span(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """Spans that are read together, behind so many of the images that lie beside folders."""
+    """Spans that are read together, after so many of the images that lie beside folders."""
 
     beside: int
     spans: list[_Span]
@@ -48,7 +50,7 @@ class _Read(NamedTuple):
 def in_order(session: Session, archive_id: int, statement: sa.Select[Any]) -> Iterator[Columns]:
     """Yield columns of an archive's images in natural order, some images at a time.
 
-    `statement` selects the columns (the second is the sort key) and the images.
+    `statement` selects the images and columns; the second column is the sort key.
     """
     of_archive = statement.where(image.c.archive_id == archive_id)
     spans = list(_spans(session, archive_id))
@@ -59,13 +61,13 @@ def in_order(session: Session, archive_id: int, statement: sa.Select[Any]) -> It
     queries = len(beside) + sum(len(read.spans) for read in reads)
     rule = session.scalar(sa.select(archive.c.sort_rule).where(archive.c.id == archive_id))
     if (
-        rule != SORT_RULE  # the keys are others than this program gives folders
+        rule != SORT_RULE  # the stored keys are not those that this program makes
         or queries * _FEWEST > sum(span.images for span in spans)
         or sum(span.images for span in beside) > _MOST
     ):
         yield from session.columns(of_archive.order_by(image.c.sort_key))
         return
-    # Each of these lies between two folders, or before or behind all.
+    # Each of these images lies between two folders, or before or after all.
     alone = sorted_by_key(_read(session, of_archive, beside))
     done = 0
     for read in _together(others, alone[1] if alone else []):
@@ -78,7 +80,7 @@ def in_order(session: Session, archive_id: int, statement: sa.Select[Any]) -> It
 
 
 def sorted_by_key(parts: Iterable[Columns]) -> Columns:
-    """Return columns, which come in parts, in the order of the second; none where none come."""
+    """Join columns and sort them by the second one; nothing where nothing comes."""
     columns = [tuple(chain.from_iterable(column)) for column in zip(*parts, strict=True)]
     if not columns or all(map(le, columns[1], islice(columns[1], 1, None))):
         return columns
@@ -87,7 +89,7 @@ def sorted_by_key(parts: Iterable[Columns]) -> Columns:
 
 
 def _spans(session: Session, archive_id: int) -> Iterator[_Span]:
-    """Yield the spans of an archive in the order of paths, which an index of the table has."""
+    """Yield the spans of an archive in the order of paths, by an index of the table."""
     starts: list[tuple[str, str, int]] = []  # folder, first path, images
     paths = sa.select(image.c.path).where(image.c.archive_id == archive_id)
     for (some,) in session.columns(paths.order_by(image.c.path)):
@@ -106,14 +108,14 @@ def _spans(session: Session, archive_id: int) -> Iterator[_Span]:
 
 
 def _inner_keys(keys: Iterable[bytes]) -> set[bytes]:
-    """Return those that others begin with: of folders that have folders."""
+    """Return the keys that other keys begin with: those of folders with folders inside."""
     return {key for key, after in pairwise(sorted(set(keys))) if after.startswith(key)}
 
 
 def _together(spans: Iterable[_Span], beside: Sequence[bytes]) -> Iterator[_Read]:
-    """Yield spans in natural order, those with the same key together, and others where they fit.
+    """Yield spans in natural order, in groups to be read together; those of one key in one.
 
-    They are of folders without folders, and `beside` are the sort keys of all other images.
+    They are of folders without inner folders; `beside` are the sort keys of all other images.
     """
     read, images = _Read(0, []), 0
     for key, group in groupby(sorted(spans), attrgetter("key")):
@@ -141,7 +143,7 @@ def _in_order(session: Session, of_archive: sa.Select[Any], read: _Read) -> Iter
 def _read(
     session: Session, of_archive: sa.Select[Any], spans: Sequence[_Span]
 ) -> Iterator[Columns]:
-    """Yield the columns of spans, those that follow each other by one query."""
+    """Yield the columns of spans; consecutive spans are read by one query."""
     joined: list[_Span] = []
     for span in spans:
         if joined and joined[-1].end == span.start:

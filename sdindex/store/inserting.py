@@ -1,4 +1,4 @@
-"""Many values into a table, in two thirds of SQLAlchemy's own time."""
+"""Inserting many rows, in two thirds of SQLAlchemy's own time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,14 +17,14 @@ def insert(
     Parameters
     ----------
     columns
-        The names of those that the values are of, in their order.
+        The columns' names, in the order of each row's values.
     """
     if not rows:
         return
     compiled = table.insert().compile(dialect=session.connection.dialect, column_keys=list(columns))
     if compiled.positiontup == list(columns):
         session.connection.exec_driver_sql(str(compiled), [tuple(row) for row in rows])
-    else:  # another order, or names
+    else:  # the columns differ in order, or names
         named = [dict(zip(columns, row, strict=True)) for row in rows]
         session.execute(table.insert(), named)
 
@@ -32,7 +32,7 @@ def insert(
 def set_column(
     session: Session, table: sa.Table, column: str, values: Iterable[tuple[int, _Value]]
 ) -> None:
-    """Set a column of rows, each named by its id, to values that the driver takes as they are."""
+    """Set a column of rows, given by id, to values that the driver takes as they are."""
     statement = (
         table.update()
         .where(table.c.id == sa.bindparam("row"))

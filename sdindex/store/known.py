@@ -1,4 +1,4 @@
-"""The known files of an archive in a scan's order, each with the reasons to doubt it."""
+"""The known files of an archive, in the order of a scan, for comparing with the files found."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -14,7 +14,7 @@ from sdindex.store.tables import image
 
 
 def spans(session: Session, part: Part, images: int) -> list[Span]:
-    """Return spans of about that many known images, each from the start of a folder on."""
+    """Return spans of about `images` known images each; each begins at a folder's first image."""
     starts = [""]
     paths = sa.select(image.c.path).where(part.images()).order_by(image.c.path)
     path: str | None = ""
@@ -28,12 +28,11 @@ def spans(session: Session, part: Part, images: int) -> list[Span]:
 
 
 def files(session: Session, part: Part, span: Span, fields: tuple[str, ...]) -> Iterator[KnownRow]:
-    """Yield what is known of the files of a part, in the order of their paths' bytes.
+    """Yield the known files of a part, in the order of their paths' bytes.
 
     The columns are those of a `KnownImage`.
 
-    Of their states, `fields` are given, beside the size and the time; the others are 0: each
-    column costs.
+    Of a state, only size, mtime and `fields` are read; the others are 0, as each column costs time.
     """
     method = stored_name(part.archive.method)
     doubts = (

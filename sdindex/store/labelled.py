@@ -1,4 +1,4 @@
-"""Which images have labels, in natural order."""
+"""The ids of images with labels, in natural order."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from sdindex.store.tables import image, label
 
 
 def labelled_ids(session: Session, sources: Sequence[str]) -> Sequence[int]:
-    """Return the ids of the images that are there and of which some sources say anything.
+    """Return the ids of the present images with labels or failures of these sources.
 
-    Those that can be sampled come first, in natural order.
+    Images that can be sampled come first, in natural order.
     """
     said = sa.select(label.c.image_id).where(label.c.source.in_(sources))
     there = sa.select(image.c.id).where(image.c.missing_since.is_(None), image.c.id.in_(said))

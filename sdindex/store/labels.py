@@ -1,4 +1,4 @@
-"""Labels of images, kept in the index: stored by their source, counted, removed."""
+"""The labels of images in the index: storing, counting and deleting them by source."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,23 @@ from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.inserting import insert
 from sdindex.store.tables import label, sample_image
 
-_Key = tuple[int, str | None, str | None]  # an image, a label, and the box that it is in
+_Key = tuple[int, str | None, str | None]  # an image's id, a label, and its box
 
 _COLUMNS = ("id", "image_id", "source", "label", "confidence", "failure", "bbox", "human")
 
 
 class Said(NamedTuple):
-    """A label that a source gives to an image, or the reason why it gives none.
+    """A label of an image from a source, or the failure to give one.
 
     Attributes
     ----------
     confidence
-        0 to 1; None is as sure as 1.
+        0 to 1; None counts as 1.
     bbox
-        Where it is, as JSON: x, y, width and height as fractions, from the top left.
+        The box, as JSON: x, y, width and height as fractions of the image, from the top left; None
+        without one.
     is_human
-        Whether a person says so.
+        Whether a person gave it.
     """
 
     image_id: int
@@ -41,9 +42,9 @@ class Said(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """The numbers of stored `labels`, of `images` with labels, and of `failures`.
+    """How many `labels`, `images` with labels, and `failures` were stored.
 
-    A label that an image has in several boxes is one.
+    A label that an image has in several boxes counts once.
     """
 
     images: int
@@ -53,7 +54,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """A label of a source, and how many images have it; None stands for failures."""
+    """A label of a source, and how many images have it; the label None stands for failures."""
 
     source: str
     label: str | None
@@ -61,22 +62,22 @@ class LabelCount:
 
 
 class LabelWriter:
-    """Stores what sources say, instead of what they said before of the same images.
+    """Stores labels, in place of earlier ones of the same sources and images.
 
-    The caller commits. Of an image, each label is stored once in a box, and once without one,
-    with its highest confidence, however often it is said.
+    The caller commits. For an image, each label is stored once for each box, and once without one,
+    with its highest confidence.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         session.lock_labels()
         newest = session.scalar(sa.select(sa.func.max(label.c.id))) or 0
-        self._first = self._next = newest + 1  # what has a smaller id was said before
-        self._named = bytearray()  # by an image's id: 1 if something was said of it since
+        self._first = self._next = newest + 1  # labels with a smaller id are earlier ones
+        self._named = bytearray()  # by image id: 1 if a label was stored since
         self._had: dict[str, bool] = {}  # whether a source said anything before
 
     def replace(self, source: str, ids: Collection[int], said: Iterable[Said]) -> None:
-        """Forget what was said before of some images, and store what is said now of them.
+        """Delete the earlier labels of some images, and store new ones.
 
         The labels of one image may come in several calls.
         """
@@ -98,7 +99,7 @@ class LabelWriter:
             self._named[image_id] = 1
 
     def _has_said(self, source: str) -> bool:
-        """Say whether a source said anything before: most are new, and none of it is looked for."""
+        """Say whether a source has earlier labels: most have none, and nothing is deleted."""
         if source not in self._had:
             before = (label.c.source == source) & (label.c.id < self._first)
             there = sa.select(sa.exists(sa.select(label.c.id).where(before)))
@@ -106,7 +107,7 @@ class LabelWriter:
         return self._had[source]
 
     def finish(self) -> Stored:
-        """Bring the frame up to date when all is said; return what is stored."""
+        """Bring the frame up to date when all labels are stored; return the counts."""
         frames.complete_labels(self._session)
         new = label.c.id >= self._first
         distinct = sa.select(label.c.image_id, label.c.label, label.c.source).distinct()
@@ -118,7 +119,7 @@ class LabelWriter:
         return Stored(images, count, failures or 0)
 
     def _store(self, source: str, said: Mapping[_Key, Said]) -> None:
-        """Store what is said, but for what an earlier call has stored with no less confidence."""
+        """Store labels, but those that an earlier call stored with at least the same confidence."""
         again = {image_id for image_id, _, _ in said if self._named[image_id]}
         statement = sa.select(
             label.c.image_id, label.c.label, label.c.bbox, label.c.id, label.c.confidence
@@ -148,12 +149,12 @@ class LabelWriter:
 
 
 def _is_surer(confidence: float | None, other: float | None) -> bool:
-    """Compare confidences: what has none is as sure as can be."""
+    """Say whether a confidence is higher than another; None is the highest."""
     return other is not None and (confidence is None or confidence > other)
 
 
 def counts(session: Session) -> list[LabelCount]:
-    """Return the labels of each source, the most frequent first."""
+    """Return the labels of each source with their image counts, the most frequent first."""
     images = sa.func.count(label.c.image_id.distinct())
     rows = session.execute(
         sa.select(label.c.source, label.c.label, images)
@@ -164,7 +165,7 @@ def counts(session: Session) -> list[LabelCount]:
 
 
 def drop(session: Session, source: str) -> int:
-    """Forget what a source said; return how many labels. The caller commits.
+    """Delete all labels of a source; return how many. The caller commits.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def drop(session: Session, source: str) -> int:
 
 
 def sources(session: Session) -> list[str]:
-    """Return who says anything, in alphabetical order."""
+    """Return the sources of all labels, in alphabetical order."""
     return list(session.scalars(sa.select(label.c.source).distinct().order_by(label.c.source)))
 
 
@@ -194,7 +195,7 @@ def human_sources(session: Session) -> set[str]:
 
 
 def require_sources(session: Session, wanted: Iterable[str]) -> None:
-    """Refuse a source that says nothing.
+    """Refuse a source that has no labels.
 
     Raises
     ------
@@ -211,7 +212,7 @@ def require_sources(session: Session, wanted: Iterable[str]) -> None:
 
 
 class Spoken(NamedTuple):
-    """Of some images: how many have `labels`, and how many are in saved `samples`."""
+    """How many of some images have `labels`, and how many are in saved `samples`."""
 
     labels: int = 0
     samples: int = 0

@@ -36,7 +36,7 @@ class SimilarImage:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """How many near-duplicates there are of an image, itself among them, and its path."""
+    """A group of near-duplicates: how many images, and the path of the one that leads."""
 
     images: int
     path: str
@@ -46,8 +46,8 @@ class DuplicateGroup:
 class DuplicateImage:
     """An image of a group of near-duplicates.
 
-    `group` counts the groups from 1 on, the largest first; `images` is how many it has. `leads`
-    says that it is the one that the others are near to.
+    `group` numbers the groups from 1 on, the largest first; `images` is the group's size. `leads`
+    says that this is the image that all others of the group are near to.
     """
 
     group: int
@@ -57,14 +57,14 @@ class DuplicateImage:
 
 
 class Duplicates:
-    """Groups of near-duplicates, the largest first; what they are called is fetched when asked.
+    """Groups of near-duplicates, the largest first; paths are fetched when they are iterated over.
 
     Attributes
     ----------
     within
-        Each image differs from the one that leads its group in so many bits at most.
+        Each image differs in at most this many of 64 bits from the one that leads its group.
     groups, images
-        How many there are.
+        How many groups there are, and how many images are in them.
     """
 
     def __init__(self, store: Store, within: int, ids: Numbers, starts: Numbers) -> None:
@@ -84,7 +84,7 @@ class Duplicates:
             yield DuplicateGroup(images, path)
 
     def members(self) -> Iterator[DuplicateImage]:
-        """Yield the images group by group, the one that leads before the others."""
+        """Yield the images group by group; in each the leading one first."""
         sizes = np.diff(self._starts, append=self.images).tolist()
         paths = self._paths(self._ids)
         for group, images in enumerate(sizes, 1):
@@ -92,9 +92,9 @@ class Duplicates:
                 yield DuplicateImage(group, images, leads, next(paths))
 
     def others(self) -> Iterator[str]:
-        """Yield the paths of all images but those that lead: what a sample may do without.
+        """Yield the absolute paths of all images that do not lead, which a sample may do without.
 
-        They are given to `sdindex.Index.select` as its `exclude`.
+        Give them to `sdindex.Index.select` as `exclude`.
         """
         keeps = np.ones(self.images, bool)
         keeps[self._starts] = False
@@ -105,7 +105,7 @@ class Duplicates:
 
 
 def method_of(session: Session) -> str:
-    """Return the method and version of all hashes, by which another image is comparable.
+    """Return the method, with version, of all hashes, by which another image must be hashed.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def method_of(session: Session) -> str:
         When there is none, or more than one.
     """
     found = methods(session)
-    if len(found) > 1:  # perhaps of hashes that are gone
+    if len(found) > 1:  # some may be of hashes that are gone
         found = set(session.scalars(sa.select(image.c.method).where(available()).distinct()))
     if len(found) != 1:
         raise SampleError(
@@ -136,7 +136,7 @@ def similar(
 ) -> list[SimilarImage]:
     """Return the images most like a signed hash; see `sdindex.Index.similar`.
 
-    `own` is the id of the image that has it, where it is in the index.
+    `own` is the id of the image itself, if it is in the index.
     """
     frame = load(session, () if of_bursts is None else UNIT_COLUMNS)
     own_at = None if own is None else frame.position_of(own)
@@ -157,7 +157,7 @@ def duplicates(store: Store, within: int, *, progress: bool | None) -> Duplicate
     sizes = np.bincount(leader, minlength=len(frame))
     members = np.flatnonzero(sizes[leader] > 1)
     leader = leader[members]
-    # The largest group first, then by its leader's position; in it the leader first.
+    # By size, then by the leader's position; in each group the leader first.
     rank = (len(frame) - sizes[leader], leader, (members != leader).astype(np.uint8))
     order = in_order(rank)
     members, leader = members[order], leader[order]

@@ -1,4 +1,4 @@
-"""The columns of the sampling frame, from the index into memory."""
+"""Loading columns of the sampling frame from the index."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -27,11 +27,11 @@ from sdindex.store.frames import StoredBlock, arranged, column_of, remade
 from sdindex.store.tables import WrongValueError, archive, frame_column, image, label
 
 _WIDE, _SHORT = np.dtype("<i8"), np.dtype("<u2")
-_FETCHED = 32  # columns at once: each has a hundred kilobytes
+_FETCHED = 32  # columns fetched at once: each has a hundred kilobytes
 
 
 class _BlockAt(NamedTuple):
-    """A block, its archive, and the position in the frame at which it begins."""
+    """A block, its archive, and its first position in the frame."""
 
     archive_id: int
     start: int
@@ -39,9 +39,9 @@ class _BlockAt(NamedTuple):
 
 
 def load(session: Session, columns: Collection[str] = ()) -> Frame:
-    """Return the frame, with ids, hashes, and the columns that are asked for.
+    """Return the frame with ids, hashes and these columns.
 
-    Those are `time`, `folder`, `camera`, `method`, `label`, `motion` and `night`.
+    Their names are `time`, `folder`, `camera`, `method`, `label`, `motion` and `night`.
     """
     blocks = list(_all_blocks(session))
     hashes = _numbers(session, blocks, "hash").view(np.uint64)
@@ -59,7 +59,7 @@ def load(session: Session, columns: Collection[str] = ()) -> Frame:
 
 
 class Held:
-    """The whole frame in memory, for whoever draws from it again and again.
+    """The whole frame in memory, for drawing from it again and again.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Held:
         self._taken: dict[Clock, Taken] = {}
 
     def is_current(self, session: Session) -> bool:
-        """Say whether no archive was brought up to date, and no label added, since it was read."""
+        """Say whether no archive was updated, and no label added, since it was loaded."""
         now = _state(session)
         return now == self._state
 
@@ -86,7 +86,7 @@ class Held:
 
 
 def _state(session: Session) -> list[tuple[Any, ...]]:
-    """Return what differs when an index has other images or labels: read in no time."""
+    """Return values that differ when images or labels changed; they are quickly read."""
     archives = sa.select(archive.c.id, archive.c.updated_at, archive.c.frame_version)
     labels = sa.select(sa.func.max(label.c.id))
     return [*session.rows(archives.order_by(archive.c.id)), *session.rows(labels)]
@@ -120,7 +120,7 @@ def _column(
         frame_column.c.name == name
     )
     for block_id, data in session.rows(statement, chunk=_FETCHED):
-        if block_id in stored:  # and not made anew
+        if block_id in stored:  # stored, and not to be made anew
             yield stored.pop(block_id), data
     if name.startswith(ids_column(0)[:-1]):
         stored = {}  # a block without images of a bucket has no list of it
@@ -132,9 +132,9 @@ def _column(
 
 
 def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Numbers:
-    """Return the ids: each block lists them by bucket, and the hashes say where these are."""
+    """Return the ids in natural order; blocks list them by bucket, hashes tell the buckets."""
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
-    ids = np.zeros(len(hashes), position_type(largest))  # which is no id, where a list is lost
+    ids = np.zeros(len(hashes), position_type(largest))  # 0 is no id: it stays for a lost list
     buckets = buckets_of(hashes, range(BUCKET_BITS))
     for bucket in range(1 << BUCKET_BITS):
         for found, data in _column(session, blocks, ids_column(bucket)):

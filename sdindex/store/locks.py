@@ -10,28 +10,28 @@ from pathlib import Path
 
 from sdindex.archive.names import printable
 
-_LOOK_SECONDS = 0.1  # between two looks whether the lock is free
+_LOOK_SECONDS = 0.1  # seconds between two tries
 
 log = logging.getLogger("sdindex")
 
 
 @contextmanager
 def locked(lock: Path, file: Path, waiting: str) -> Iterator[None]:
-    """Keep every other program that asks for the same lock waiting, and wait for it.
+    """Hold a lock while the block runs; wait for another program that has it.
 
     Parameters
     ----------
     lock
-        A file that is made where there is none. It stays: to delete it would let two in.
+        The lock's file, made where there is none. It stays: deleting it would let two programs in.
     file
-        The file that is to be written: whoever may write to it may lock it.
+        The file that is to be written: whoever may write to it gets the right to lock it.
     waiting
         The message for people when another program has the lock.
 
     Raises
     ------
     OSError
-        When there can be no lock; its text is for the user.
+        When there can be no lock; the text is for the user.
     """
     from filelock import FileLock, Timeout
 
@@ -43,7 +43,7 @@ def locked(lock: Path, file: Path, waiting: str) -> Iterator[None]:
         log.warning("%s", waiting)
         while not file_lock.is_locked:
             time.sleep(_LOOK_SECONDS)
-            if not lock.parent.is_dir():  # or the lock would make it anew
+            if not lock.parent.is_dir():  # else the lock would make the folder anew
                 raise FileNotFoundError("its folder is no longer there") from None
             with suppress(Timeout):
                 file_lock.acquire(timeout=0)

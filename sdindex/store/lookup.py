@@ -1,4 +1,4 @@
-"""Look up images by their paths."""
+"""Looking up images by their paths."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from sdindex.store.tables import image
 
 
 class ArchivePath(NamedTuple):
-    """Where an image may be: its archive, and its path there in stored form."""
+    """A place to look for an image: an archive, and a path there in stored form."""
 
     archive_id: int
     path: str
@@ -37,14 +37,14 @@ def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath,
 
 
 class Listed(NamedTuple):
-    """The ids of the images that the lists of a sample's options mean.
+    """The ids of the images in the lists of a sample's options.
 
     Attributes
     ----------
     files
-        Those that a sample is drawn from; None where no list says so.
+        The images that a sample is drawn from; None without such a list.
     include, exclude
-        Those that are to be in it in any case, and not; of lists alone, not of saved samples.
+        The images that it has in any case, and not at all: from lists, without saved samples.
     """
 
     files: frozenset[int] | None = None
@@ -56,14 +56,14 @@ NOTHING_LISTED = Listed()
 
 
 class Recorded(NamedTuple):
-    """The size and time of a file when it was read: it is unchanged while both are the same."""
+    """The size and mtime of a file when it was read; it is unchanged while both are the same."""
 
     size: int
     mtime_ns: int
 
 
 class Named(Protocol):
-    """An image by its path, such as one of a sample."""
+    """An image with its path and archive, such as one of a sample."""
 
     @property
     def path(self) -> str:
@@ -79,7 +79,7 @@ class Named(Protocol):
 
 
 def ids_of(session: Session, images: Iterable[Named]) -> list[int]:
-    """Return the ids of those of the images that the index still has, in their order."""
+    """Return the ids of the images that the index still has, in their order."""
     archive_ids = {archive.root: archive.id for archive in archives.all_archives(session)}
     wanted = [
         ArchivePath(archive_ids[named.archive], to_text(named.relative_path))
@@ -91,7 +91,7 @@ def ids_of(session: Session, images: Iterable[Named]) -> list[int]:
 
 
 def recorded(session: Session, images: Iterable[Named]) -> dict[str, Recorded]:
-    """Return what the index has of the files of those images, by their absolute paths."""
+    """Return the recorded size and mtime of the images' files, by absolute path."""
     ids = {archive.root: archive.id for archive in archives.all_archives(session)}
     paths: dict[int, dict[str, str]] = defaultdict(dict)
     for named in images:

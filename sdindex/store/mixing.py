@@ -1,4 +1,4 @@
-"""Which methods the hashes were made by: those of two do not mix."""
+"""The methods of the hashes: hashes of two methods are not mixed in a sample."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from sdindex.store.tables import archive, frame_block, frame_change, from_json, 
 
 
 def methods(session: Session) -> set[str]:
-    """Return the methods of all hashes; where the frame is stale, perhaps of some that are gone."""
+    """Return the methods of all hashes; of a stale frame, perhaps of some that are gone."""
     stored = session.scalars(sa.select(frame_block.c.methods).distinct())
     found = {method for text in stored for method in from_json(text, list)}
     of_images = sa.select(image.c.method).where(available()).distinct()
@@ -25,7 +25,7 @@ def methods(session: Session) -> set[str]:
 
 
 def refuse_to_mix(methods: Mapping[str, int]) -> None:
-    """Refuse a sample from hashes of several methods, given the images of each.
+    """Refuse a sample from hashes of several methods; `methods` counts the images of each.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The motion of images, made of what the index has of their neighbours: which rows change.
+"""Computing the motion of images whose neighbours changed, folder by folder.
 
-A folder is looked at as a whole, as the neighbours of an image are those in natural order.
+A folder is computed as a whole, as neighbours are those in natural order.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +16,11 @@ from sdindex.store.database import Session
 from sdindex.store.frames import available
 from sdindex.store.tables import WrongValueError, archive, frame_change, image
 
-_TOGETHER = 1 << 14  # images that are computed at once
-_MOST = 1 << 17  # images that are sorted here: of more in one folder, the database does it
+_TOGETHER = 1 << 14  # images whose motion is computed at once
+_MOST = 1 << 17  # images that are sorted here; more in one folder are sorted by the database
 _UNKNOWN = bytes(GREY_BYTES)
 
-Change = tuple[int, float | None]  # the id of an image, and the motion that it is to have
+Change = tuple[int, float | None]  # an image's id, and its new motion
 _Row = tuple[Any, ...]  # as `_ROWS` selects it
 
 _seconds = sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger)
@@ -31,9 +31,9 @@ _ROWS = sa.select(
 
 
 class _Folder(NamedTuple):
-    """Images of one folder, named with a slash behind it, in natural order.
+    """Images of one folder, in natural order; its name ends with a slash.
 
-    They go on from `before`, and go on with `after`, where there are more.
+    `before` and `after` are the neighbouring images, where these are only a part of the folder.
     """
 
     name: str
@@ -43,11 +43,11 @@ class _Folder(NamedTuple):
 
 
 def changes(session: Session) -> Iterator[list[Change]]:
-    """Yield which images are to have another motion than they have, some at a time.
+    """Yield the images whose motion is not what it should be, some at a time.
 
-    All archives are looked at whose frame is to be made from nothing, or whose motion was made
-    by another rule; of the others, the folders in which something changed. Archives that other
-    programs may change are left to these.
+    Computed anew are archives whose frame is to be made from nothing, or whose motion was made by
+    another rule; of other archives, the folders in which something changed. Archives that other
+    programs have locked are left to these.
     """
     held = session.held(archive.c.id)
     known = session.execute(
@@ -72,12 +72,12 @@ def changes(session: Session) -> Iterator[list[Change]]:
 
 
 def _folder(path: str) -> str:
-    """Return the folder of a path with what ends it; nothing of the root."""
+    """Return the folder of a path, with its slash; empty for the root."""
     return path[: path.rfind("/") + 1]
 
 
 def _in_folder(archive_id: int, name: str) -> sa.Select[Any]:
-    """Select the images that lie in a folder, and not in one below it, in the order of paths."""
+    """Select the images directly in a folder, in the order of paths."""
     name_inside = sa.func.substr(image.c.path, len(name) + 1)
     inside = (image.c.archive_id == archive_id) & name_inside.not_like("%/%")
     if name:
@@ -88,9 +88,9 @@ def _in_folder(archive_id: int, name: str) -> sa.Select[Any]:
 def _folders(
     session: Session, archive_id: int, in_order_of_paths: sa.Select[Any]
 ) -> Iterator[_Folder]:
-    """Yield images by their folders: all below a folder come before something else comes."""
+    """Yield images folder by folder; inner folders end before outer ones."""
     rows = session.rows(in_order_of_paths)
-    opened: list[tuple[str, list[_Row]]] = []  # each lies in the one before it
+    opened: list[tuple[str, list[_Row]]] = []  # open folders: each lies in the one before
     for name, group in groupby(rows, key=lambda row: _folder(row[0])):
         while opened and not name.startswith(opened[-1][0]):
             yield from _natural(session, archive_id, *opened.pop())
@@ -105,7 +105,7 @@ def _folders(
 
 
 def _natural(session: Session, archive_id: int, name: str, rows: list[_Row]) -> Iterator[_Folder]:
-    """Yield a folder's images in natural order, at once or, if they are very many, in parts."""
+    """Yield a folder's images in natural order: at once or, if they are very many, in parts."""
     if len(rows) <= _MOST:
         rows.sort(key=lambda row: row[1])
         yield _Folder(name, rows)
@@ -135,7 +135,7 @@ def _together(folders: Iterable[_Folder]) -> Iterator[list[_Folder]]:
 
 
 def _changed(folders: Sequence[_Folder]) -> list[Change]:
-    """Return the images of whole folders, or parts of them, that are to have another motion."""
+    """Return the images of these folders whose motion is not what it should be."""
     parts = [[*folder.before, *folder.rows, *folder.after] for folder in folders]
     rows = [row for part in parts for row in part]
     own = [is_own for folder in folders for is_own in _own(folder)]

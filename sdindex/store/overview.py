@@ -1,4 +1,4 @@
-"""An index in figures: its archives, and the files that could not be read."""
+"""An index in figures: archives, cameras, and files that could not be read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +17,8 @@ from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive, fram
 class ArchiveStatus:
     """One archive in numbers of images: `images` are present, `unreadable` ones included.
 
-    `updated_at` is when it was last brought up to date, in UTC. `excluded` are the globs of what
-    is left out. `shard`, such as ``3/64``, is the only one of the archive's that the index has.
+    `updated_at` is when it was last brought up to date, in UTC, or None. `excluded` are the stored
+    globs. `shard`, such as ``3/64``, is the only shard of the archive that the index has, or None.
     """
 
     root: str
@@ -33,7 +33,7 @@ class ArchiveStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An index: where it is, its size in bytes on a disk, and its archives."""
+    """An index: its name, its size in bytes, its schema, and its archives."""
 
     index: str
     schema: str
@@ -57,10 +57,10 @@ class UnreadableImage:
 class Camera:
     """A camera: `images` that can be sampled, and when the first and the last were taken.
 
-    `camera` is its folder relative to the archive, or its name: what `pattern` found, or, where
-    the archive is the camera's own folder, the archive's last name. `pattern` is the one that
-    is kept with the archive, None where it has none. `timer` is the usual number of seconds
-    between the images that a timer took, None where none did.
+    `camera` is the camera's folder, relative to the archive, or the name that `pattern` found;
+    where the archive itself is the camera's folder, the archive's last name. `pattern` is the one
+    stored with the archive, or None. `timer` is the usual number of seconds between images that a
+    timer took, or None.
     """
 
     archive: str
@@ -78,7 +78,7 @@ def status(session: Session, name: str) -> Status:
     Raises
     ------
     IndexUnusableError
-        When there are not as many images as the sampling frame has: some are lost.
+        When the index does not have as many images as its sampling frame: some are lost.
     """
     present = image.c.missing_since.is_(None)
     rows = session.execute(

@@ -1,4 +1,4 @@
-"""A plain sample: from counts and lists of ids alone, without a column of the frame."""
+"""A plain sample, drawn from the blocks' counts and lists of ids, without loading the frame."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from sdindex.store.tables import (
 
 
 class Counts(NamedTuple):
-    """How many images the blocks have, in natural order: those of each bucket, by its number."""
+    """How many images of each bucket each block has; blocks are in natural order."""
 
     blocks: Sequence[int]
     images: Mapping[int, Sequence[int]]
@@ -38,14 +38,14 @@ class Counts(NamedTuple):
 def counts(session: Session) -> Counts:
     """Return how many images of each bucket each block has.
 
-    A row is a block, and not each of its buckets: a sixteenth of them to sort and to send.
+    The query gives a row for each block, not for each bucket of it: a sixteenth to sort and send.
 
     Raises
     ------
     WrongValueError
-        When they are not as many in all as the blocks have.
+        When their sum is not the number of images in the blocks.
     """
-    count = sa.cast(frame_bucket.c.images, sa.Integer)  # whose sums are integers on a server, too
+    count = sa.cast(frame_bucket.c.images, sa.Integer)  # so that sums are integers in a server, too
     buckets = range(1 << BUCKET_BITS)
     of_blocks = (
         sa.select(
@@ -74,7 +74,7 @@ def counts(session: Session) -> Counts:
 
 
 def ids_by_stride(session: Session, counts: Counts, keep: Mapping[int, int]) -> list[int]:
-    """Return the ids of so many images of each bucket, even along natural order.
+    """Return the ids of `keep` images of each bucket, evenly along natural order.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def ids_by_stride(session: Session, counts: Counts, keep: Mapping[int, int]) -> 
 def _ranks_in_blocks(
     blocks: Sequence[int], images: Sequence[int], count: int
 ) -> dict[int, list[int]]:
-    """Return which images of a bucket are drawn, as ranks in each block that has some of them."""
+    """Return which images of a bucket are drawn, as ranks in each block's list."""
     drawn: dict[int, list[int]] = {}
     ends = list(accumulate(images))
     for rank in stride(ends[-1], count):
@@ -110,7 +110,7 @@ def _ranks_in_blocks(
 
 
 def refuse_mixed_methods(session: Session) -> None:
-    """Refuse a sample of all images where hashes of several methods would be mixed.
+    """Refuse a sample of all images if their hashes are of several methods.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An index in a schema of a PostgreSQL database, which many may read, and several write."""
+"""An index in a schema of a PostgreSQL database: many programs read it, and several write."""
 
 import getpass
 import json
@@ -25,11 +25,11 @@ from sdindex.store.tables import metadata
 
 SCHEMA = "sdindex"
 DRIVERS = ("postgresql", "postgresql+psycopg")
-OLDEST = 14  # of PostgreSQL: what it takes to count bits
+OLDEST = 14  # of PostgreSQL: the first with bit_count
 _INSTALL = "pip install 'sdindex[postgresql]'"
 _SECRET = {"password", "sslpassword"}
 _CONNECT_SECONDS = 10
-# A host that vanished is noticed within a minute, and its locks are free.
+# A host that vanished is noticed within a minute, and its locks are released.
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _SETTINGS = {
     "search_path": f"{SCHEMA}, pg_temp",
@@ -54,7 +54,7 @@ _STORAGE = (
 
 
 class PostgresqlBackend:
-    """A PostgreSQL database as what keeps an index; see `sdindex.store.backend.Backend`."""
+    """An index in a PostgreSQL database; see `sdindex.store.backend.Backend`."""
 
     file: Path | None = None
     locks_archives = True
@@ -77,7 +77,7 @@ class PostgresqlBackend:
             return self._revision(connection) is None
 
     def require(self) -> None:
-        """Do nothing: whoever connects finds out, see `missing`."""
+        """Do nothing: connecting finds out, see `missing`."""
 
     def missing(self) -> IndexMissingError | IndexUnusableError:
         """Return the error of a database without an index."""
@@ -94,7 +94,7 @@ class PostgresqlBackend:
 
     @contextmanager
     def connecting(self, purpose: str) -> Iterator[sa.Connection]:
-        """Connect to the server; see `_engine` for what the purposes are.
+        """Connect to the server; see `_engine` for the purposes.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class PostgresqlBackend:
 
     @contextmanager
     def _own(self, purpose: str) -> Iterator[sa.Connection]:
-        """Connect for what no session does."""
+        """Connect for what is done outside of sessions."""
         try:
             with self.connecting(purpose) as connection:
                 yield connection
@@ -132,7 +132,7 @@ class PostgresqlBackend:
         yield
 
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
-        """Have no other program upgrade the index, and, when saving, save a sample."""
+        """Keep other programs from upgrading the index and, when saving, from saving a sample."""
         postgresql_locks.share(connection, postgresql_locks.SCHEMA, f"upgrades {self}")
         if saving:
             postgresql_locks.take(
@@ -141,9 +141,9 @@ class PostgresqlBackend:
         connection.commit()
 
     def leave_state(self, connection: sa.Connection) -> None:
-        """Have a connection that saves a sample see the newest state of the index from now on.
+        """Let a connection that saves a sample see the newest state of the index from now on.
 
-        In the state that it has seen, it could not refer to an image that was changed since.
+        In its old state, it could not refer to an image that was changed since.
         """
         connection.commit()
         connection.execution_options(isolation_level="READ COMMITTED")
@@ -209,9 +209,10 @@ class PostgresqlBackend:
         keys: Sequence[str],
         rows: Sequence[Values],
     ) -> None:
-        """Insert rows that have values of the same columns, each in place of one of equal `keys`.
+        """Insert rows of the same columns; a row with equal `keys` is replaced.
 
-        As one value, JSON: in 60 % of the time of as many values as there are, and one round trip.
+        All rows are sent as one value of JSON: in 60% of the time of single values, in one round
+        trip.
         """
         names = list(rows[0])
         new = insert(table).from_select(names, _from_json(table, names))
@@ -230,7 +231,7 @@ class PostgresqlBackend:
         return connection.scalar(_SIZE) or 0
 
     def number_on(self, connection: sa.Connection) -> None:
-        """Have new rows numbered behind those that were stored with their numbers."""
+        """Make the ids of new rows go on after those that were inserted with their ids."""
         for table in metadata.sorted_tables:
             if table.autoincrement_column is not None:
                 name, column = f"{SCHEMA}.{table.name}", table.autoincrement_column
@@ -238,11 +239,11 @@ class PostgresqlBackend:
                 connection.execute(sa.select(sa.func.setval(sequence, sa.func.max(column))))
 
     def upgrade(self, connection: sa.Connection, revision: str) -> None:
-        """Upgrade the schema, when no other program writes; a failure takes all of it back."""
+        """Upgrade the schema when no other program writes; a failure is rolled back as a whole."""
         postgresql_locks.release_shared(connection, postgresql_locks.SCHEMA)
         connection.commit()
         postgresql_locks.take(connection, postgresql_locks.SCHEMA, 0, f"is writing to {self}")
-        if self._revision(connection) == revision:  # and no other program upgraded it
+        if self._revision(connection) == revision:  # and no other program upgraded it meanwhile
             compiler = connection.dialect.type_compiler_instance
             connection.dialect.type_compiler_instance = _InBytes(connection.dialect)
             try:
@@ -252,7 +253,7 @@ class PostgresqlBackend:
             _define(connection)
 
     def after_open(self, connection: sa.Connection) -> None:
-        """Let others write who waited for an upgrade."""
+        """Let programs write that waited for an upgrade."""
         postgresql_locks.share(connection, postgresql_locks.SCHEMA, f"upgrades {self}")
         postgresql_locks.release(connection, postgresql_locks.SCHEMA)
 
@@ -279,7 +280,7 @@ class PostgresqlBackend:
         self._engines.clear()
 
     def _engine(self, purpose: str) -> sa.Engine:
-        """Return what connects: to ``read`` or ``save`` (one state), ``write`` or ``define``."""
+        """Return the engine for a purpose: ``read``, ``save``, ``write`` or ``define``."""
         options = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE, "application_name": _who()}
         given = {name: value for name, value in options.items() if name not in self._url.query}
         try:
@@ -303,7 +304,7 @@ class PostgresqlBackend:
 
 
 class _InBytes(PGTypeCompiler):
-    """Has every column of text compare by its bytes, as SQLite does, whatever the server's way."""
+    """Makes text compare by its bytes, as in SQLite, whatever the server's collation."""
 
     def visit_TEXT(self, type_: sa.Text, **words: Any) -> str:  # noqa: N802  (SQLAlchemy's)
         """Return the type, for the definition of a column."""
@@ -312,12 +313,12 @@ class _InBytes(PGTypeCompiler):
 
 
 def backend_of(url: sa.URL) -> PostgresqlBackend:
-    """Return what keeps the index that a URL names.
+    """Return the backend of the index that a URL names.
 
     Raises
     ------
     IndexUnusableError
-        When it names another driver than this program has.
+        When it names another database or driver.
     """
     backend = PostgresqlBackend(url)
     if url.drivername not in DRIVERS:
@@ -335,14 +336,14 @@ def _set_up(connection: Any, *, read_only: bool) -> None:
     from psycopg.types.numeric import NumericBinaryLoader
 
     class Cursor(ServerCursor[Any]):
-        """One for many rows, which come as the server has them; it may be left unread."""
+        """A cursor for many rows, fetched as they are needed; it may be left unread."""
 
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             self.format = Format.BINARY
 
         def __del__(self, _warn: Any = None, /) -> None:
-            """Say nothing of that."""
+            """Give no warning when it is left unread."""
 
     class Number(Loader):
         """Gives numbers as SQLite does: sums as integers."""
@@ -352,7 +353,7 @@ def _set_up(connection: Any, *, read_only: bool) -> None:
             return int(text) if text.lstrip(b"-").isdigit() else float(text)
 
     class BinaryNumber(NumericBinaryLoader):
-        """Does so with numbers as the server has them."""
+        """The same, for the binary form of numbers."""
 
         def load(self, data: Any) -> Any:
             number = super().load(data)
@@ -382,14 +383,14 @@ def _as_text(value: bytes | datetime) -> str:
 
 
 def _define(connection: sa.Connection) -> None:
-    """Define what is PostgreSQL's own, anew with each revision."""
+    """Define functions and storage settings of PostgreSQL's, anew at each upgrade."""
     for statement in (*FUNCTIONS, *_STORAGE):
         connection.exec_driver_sql(statement)
 
 
 def _who() -> str:
-    """Return what other programs are told of who is connected."""
+    """Return the name that other programs see for this connection: user, host and process."""
     user = "somebody"
-    with suppress(OSError, KeyError, ImportError):  # a number without a name
+    with suppress(OSError, KeyError, ImportError):  # a user id without a name
         user = getpass.getuser()
     return f"sdindex of {user} on {socket.gethostname()} (process {os.getpid()})"[:63]

@@ -26,7 +26,7 @@ _MEANINGS = {
     "58": f"the server's disk refused ({{why}}); {_KEPT}",
 }
 _LOST = f"the connection was lost ({{why}}); {_KEPT}"
-# A server that refuses a connection gives no SQLSTATE, only words.
+# A server that refuses a connection gives no SQLSTATE, only a message.
 _REFUSALS = {
     r"password|authentication|pg_hba|no password": (
         "the server refuses the user ({why}); give the password in PGPASSWORD or ~/.pgpass"
@@ -48,14 +48,14 @@ _LACKS = ("42P01", "42703", "42883", "3F000", "XX001", "XX002")  # a table, a co
 def explain(problem: BaseException | None) -> str | None:
     """Return what an error of the server or of its driver means, and what to do.
 
-    None where it is a fault of this program.
+    None for a fault of this program.
     """
     if isinstance(problem, sqlite3.Error):
         return f"this machine cannot list in its {gettempdir()} what is to be read ({problem})"
     why = words(problem)
     code = getattr(problem, "sqlstate", None)
     if code is None:
-        if _is(problem, "DataError"):  # the driver's, of text that the server does not take
+        if _is(problem, "DataError"):  # the driver's error, for text that the server does not take
             return why
         return _LOST.format(why=why) if _is(problem, "OperationalError") else None
     if code in _LACKS:

@@ -1,8 +1,8 @@
-"""Locks of PostgreSQL's that no table has: between programs, and gone with a connection.
+"""Advisory locks of PostgreSQL: between programs, not on tables, and gone with a connection.
 
-A lock of a session is held until it is released, or the connection ends; one of a transaction
-until that ends. They are taken in the order in which they stand here, and those of archives in
-the order of their ids, so that no two programs wait for each other.
+A lock of a connection is held until it is released or the connection ends; a lock of a transaction
+until the transaction ends. Locks are taken in the order in which they stand here, those of archives
+in the order of ids, so that no two programs wait for each other.
 """
 
 import logging
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 SCHEMA = 0x5D1DE00  # shared by all who write
 ARCHIVE = 0x5D1DE01
 SAMPLES = 0x5D1DE02
-ARCHIVES = 0x5D1DE03  # which there are, and where
+ARCHIVES = 0x5D1DE03  # which archives there are, and where
 LABELS = 0x5D1DE04
 FRAME = 0x5D1DE05
 
@@ -36,22 +36,22 @@ log = logging.getLogger("sdindex")
 
 
 def take(connection: sa.Connection, kind: int, number: int, what: str) -> None:
-    """Take a lock of the session, and wait for it: `what` is what another program does."""
+    """Take a lock of the connection, waiting for it; `what` says what its holder does."""
     _take(connection, _FREE, _WAIT, kind, number, what)
 
 
 def share(connection: sa.Connection, kind: int, what: str) -> None:
-    """Take a lock of the session together with all who share it."""
+    """Take a lock of the connection that others may share."""
     _take(connection, _FREE_SHARED, _WAIT_SHARED, kind, 0, what)
 
 
 def take_until_commit(connection: sa.Connection, kind: int, number: int, what: str) -> None:
-    """Take a lock of the transaction, and wait for it."""
+    """Take a lock of the transaction, waiting for it."""
     _take(connection, _FREE_UNTIL_COMMIT, _WAIT_UNTIL_COMMIT, kind, number, what)
 
 
 def release(connection: sa.Connection, kind: int, number: int = 0) -> None:
-    """Release a lock of the session."""
+    """Release a lock of the connection."""
     connection.execute(_RELEASE, {"kind": kind, "number": number})
 
 
@@ -61,7 +61,7 @@ def release_shared(connection: sa.Connection, kind: int) -> None:
 
 
 def is_free(connection: sa.Connection, kind: int, numbers: Iterable[int] = (0,)) -> bool:
-    """Take locks of the transaction, and wait for none; say whether all are taken."""
+    """Try to take locks of the transaction without waiting; say whether all were taken."""
     return all(
         connection.scalar(_FREE_UNTIL_COMMIT, {"kind": kind, "number": number})
         for number in numbers

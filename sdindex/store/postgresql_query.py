@@ -1,4 +1,4 @@
-"""SQL from outside, on PostgreSQL: read-only whatever it says, and bounded in time."""
+"""SQL of the user on PostgreSQL: read-only whatever it says, and bounded in time."""
 
 import json
 import time
@@ -17,13 +17,13 @@ from sdindex.store import postgresql_errors
 from sdindex.store.postgresql_words import ForbiddenError, looked_at, may_call
 from sdindex.store.query import Answer, stopped
 
-_MOST_BYTES = 16 << 20  # of the rows that are fetched at once
+_MOST_BYTES = 16 << 20  # bytes of the rows that are fetched at once
 _MOST_ROWS = 1000
 _MOST_IDS = 100_000  # a number each
-_INTEGERS = {20, 21, 23}  # PostgreSQL's numbers of its types of integers
+_INTEGERS = {20, 21, 23}  # PostgreSQL's type ids of integers
 _NO_EXPRESSION = "that is no expression on the columns of image: it gives other rows"
 _MORE = "the query would do more than read, which is all that is allowed here"
-_SCHEMA = "sdindex"  # whose tables a query may read, beside what describes them
+_SCHEMA = "sdindex"  # schemas whose tables a query may read
 _DESCRIBING = {
     "pg_attrdef", "pg_attribute", "pg_class", "pg_collation", "pg_constraint", "pg_depend",
     "pg_index", "pg_namespace", "pg_sequence", "pg_type",
@@ -42,7 +42,7 @@ def ask(
 
 
 def matching(connection: sa.Connection, expression: str) -> set[int]:
-    """Return the ids of the images for which an expression is true, in the state that is seen."""
+    """Return the ids of the images for which an expression is true, in the transaction's state."""
     clock = _Clock(connection, DEFAULT_SECONDS)
     question = f"SELECT id FROM image WHERE ({expression}\n)"  # noqa: S608
     point = connection.begin_nested()
@@ -58,7 +58,7 @@ def matching(connection: sa.Connection, expression: str) -> set[int]:
 
 
 class _Clock:
-    """Measure the time in which the server works, and have it stop when that is used up."""
+    """Measures the time that the server works, and stops it when the time is used up."""
 
     def __init__(self, connection: sa.Connection, seconds: float) -> None:
         self.seconds = seconds
@@ -81,10 +81,10 @@ class _Clock:
 
 
 def _open(connection: sa.Connection, question: str, clock: _Clock) -> list[str]:
-    """Have a cursor for a query, and return the names of its columns.
+    """Open a cursor for a query; return the names of its columns.
 
-    A cursor takes one query, and none that writes; the words say what it calls, and the plan
-    which tables it reads.
+    A cursor takes a single query that does not write. Which functions it calls is seen in its
+    words, which tables it reads in its plan.
     """
     try:
         query = looked_at(question).replace("%", "%%")
@@ -100,7 +100,7 @@ def _open(connection: sa.Connection, question: str, clock: _Clock) -> list[str]:
 
 
 def _look_at_plan(plan: Any) -> None:
-    """Refuse a plan that reads what is no table of the index."""
+    """Refuse a plan that reads anything but tables of the index."""
     if isinstance(plan, list):
         for each in plan:
             _look_at_plan(each)
@@ -132,7 +132,7 @@ def _rows(connection: sa.Connection, clock: _Clock) -> Iterator[tuple[Any, ...]]
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as SQLite would give it."""
+    """Return a value of the type that SQLite would give."""
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
@@ -143,7 +143,7 @@ def _size(row: sa.Row[Any]) -> int:
 
 
 def _ids(clock: _Clock, largest: int) -> set[int]:
-    """Return the ids of images: a bracket in an expression may have ended it, and begun a query."""
+    """Return ids, checked: a bracket in the expression may have begun another query."""
     found: set[int] = set()
     kinds = [column[1] for column in clock.run("FETCH 0 FROM question").cursor.description]
     if len(kinds) != 1 or kinds[0] not in _INTEGERS:
@@ -158,7 +158,7 @@ def _ids(clock: _Clock, largest: int) -> set[int]:
 
 @contextmanager
 def _told(clock: _Clock) -> Iterator[None]:
-    """Turn what the server says into a line for the person who asked."""
+    """Turn the server's errors into a QueryError with a line for the user."""
     try:
         yield
     except MemoryError as problem:

@@ -1,8 +1,8 @@
-"""Which words a query from outside may have on PostgreSQL: it is read before it is run.
+"""Checking the words of a user's query on PostgreSQL before it is run.
 
-A transaction that is read-only still reads the server's files, calls other servers and changes
-settings, where a function does. So a query calls only the functions that are listed here; what
-it has beside them are names, values and operators. What could be read in two ways is refused.
+Even in a read-only transaction, functions can read the server's files, call other servers and
+change settings. So a query may call only the functions listed here; beside them it has names,
+values and operators. What could be read in two ways is refused.
 """
 
 import re
@@ -40,7 +40,7 @@ _FUNCTIONS = """
     substr substring sum tan to_char to_date to_hex to_json to_jsonb to_number to_timestamp
     translate trim trunc unnest upper var_pop var_samp variance width_bucket
 """
-# What a bracket may follow that is no function: words of SQL, and types that have a size.
+# Words before a bracket that are no functions: words of SQL, and types with a size.
 _WORDS = """
     all and any array as asc between bit by case cast char character cross cube decimal desc
     distinct else end except exists filter from full group grouping having ilike in inner
@@ -48,12 +48,12 @@ _WORDS = """
     outer over overlaps partition recursive rollup select sets similar some then time timestamp
     to union using values varchar varying when where window with within
 """
-_NAMES_COLUMNS = {"as", "with", "recursive"}  # what they name may have columns in brackets
+_NAMES_COLUMNS = {"as", "with", "recursive"}  # the names after these may have columns in brackets
 _OWN = {"pg_catalog", "sdindex"}
 
 
 class ForbiddenError(ValueError):
-    """A query that would do more than read, or that cannot be told from one."""
+    """A query that would do more than read, or may do so."""
 
 
 def may_call(function: str) -> bool:
@@ -62,12 +62,12 @@ def may_call(function: str) -> bool:
 
 
 def looked_at(query: str) -> str:
-    """Return a query that calls nothing but what is listed here, without what ends it.
+    """Return a query that calls only functions listed here, without its final semicolon.
 
     Raises
     ------
     ForbiddenError
-        When it calls something else, is several, or cannot be read.
+        When it calls another function, is more than one query, or cannot be parsed.
     """
     tokens = _tokens(query)
     if tokens and tokens[-1][1] == ";":
@@ -81,7 +81,7 @@ def looked_at(query: str) -> str:
 
 
 def _look_at_call(words: list[tuple[str, str]]) -> None:
-    """Look at what stands before a bracket."""
+    """Check the word before a bracket."""
     if not words:
         return
     kind, name = words[-1]
@@ -100,7 +100,7 @@ def _look_at_call(words: list[tuple[str, str]]) -> None:
 
 
 def _tokens(query: str) -> list[tuple[str, str, int]]:
-    """Return the tokens of a query, without spaces and comments: kind, text, and where it is."""
+    """Return the tokens of a query, without spaces and comments: kind, text and offset."""
     found: list[tuple[str, str, int]] = []
     at, last_kind = 0, ""
     while at < len(query):
@@ -119,7 +119,7 @@ def _tokens(query: str) -> list[tuple[str, str, int]]:
 
 
 def _end_of_comment(query: str, at: int) -> int:
-    """Return where a comment ends, in which others may be."""
+    """Return where a comment ends; it may contain others."""
     depth = 1
     while depth:
         match = re.compile(r"/\*|\*/").search(query, at)

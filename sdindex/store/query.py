@@ -1,10 +1,10 @@
-"""The answer to a query from outside, whatever database gives it."""
+"""`Answer`: the answer to a user's SQL query, whatever the database."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# What is called when a query cannot be stopped, with the reason.
+# Called with the reason when a query cannot be stopped.
 WhenStuck = Callable[[str], object]
 
 
@@ -17,5 +17,5 @@ class Answer:
 
 
 def stopped(seconds: float) -> str:
-    """Return what is said of a query whose time is up."""
+    """Return the error's text for a query whose time is up."""
     return f"the query was stopped after {seconds:g} s; ask for less, or give sql a --timeout"

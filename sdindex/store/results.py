@@ -1,8 +1,8 @@
-"""Results of detectors and classifiers, kept as they were imported, so that they can be written.
+"""Results of detectors and classifiers, stored as they were imported, to be exported again.
 
-`result` has, as JSON, all that a source says of an image but the path; `result_file` all that
-it says beside the images, such as the names of categories. Labels are made from it, and are
-fewer: see `sdindex.exchange.detections`.
+The table `result` has, as JSON, all that a source's file says of an image but its path;
+`result_file` all that the file has beside the images, such as the names of categories. Labels are
+made from these: see `sdindex.exchange.detections`.
 """
 
 import json
@@ -20,13 +20,13 @@ Header = dict[str, Any]
 
 
 def header_of(session: Session, source: str) -> Header | None:
-    """Return what a source says beside the images; None when it has no results here."""
+    """Return what a source's file has beside the images; None when it has no results."""
     stored = session.scalar(sa.select(result_file.c.header).where(result_file.c.source == source))
     return None if stored is None else from_json(stored, dict)
 
 
 def store_header(session: Session, source: str, header: Header) -> None:
-    """Store what a source says beside the images."""
+    """Store what a source's file has beside the images."""
     of_source = result_file.c.source == source
     values = {"header": json.dumps(header)}
     if number_of(session, source) is None:
@@ -38,7 +38,7 @@ def store_header(session: Session, source: str, header: Header) -> None:
 def replace(
     session: Session, source: str, records: Mapping[int, str], *, instead_of: Iterable[int]
 ) -> None:
-    """Store results by the ids of their images, and forget what there was of some images."""
+    """Store results by image id, and delete the earlier results of `instead_of`."""
     number = number_of(session, source)
     if number is None:
         return
@@ -51,20 +51,20 @@ def replace(
 
 
 def drop(session: Session, source: str) -> None:
-    """Forget the results of a source."""
+    """Delete the results of a source."""
     number = sa.select(result_file.c.id).where(result_file.c.source == source).scalar_subquery()
     session.execute(result.delete().where(result.c.file_id == number))
     session.execute(result_file.delete().where(result_file.c.source == source))
 
 
 def number_of(session: Session, source: str) -> int | None:
-    """Return the number of a source's results; None when it has none."""
+    """Return the id of a source's results; None when it has none."""
     found = session.scalar(sa.select(result_file.c.id).where(result_file.c.source == source))
     return None if found is None else int(found)
 
 
 def of_images(session: Session, ids: Iterable[int], source: str) -> dict[int, str]:
-    """Return what a source says of images, no more than a batch, by their ids."""
+    """Return a source's results of images (a batch at most), by image id."""
     number = number_of(session, source)
     if number is None:
         return {}
@@ -73,7 +73,7 @@ def of_images(session: Session, ids: Iterable[int], source: str) -> dict[int, st
 
 
 class SaidAlone(NamedTuple):
-    """A label, or failure, that no results are kept of, such as one that a person gave."""
+    """A label or failure without results, such as one that a person gave."""
 
     image_id: int
     source: str
@@ -84,14 +84,14 @@ class SaidAlone(NamedTuple):
 
 
 def said_alone(session: Session, ids: Iterable[int], sources: Sequence[str]) -> list[SaidAlone]:
-    """Return the labels of images, no more than a batch, of which no results are kept."""
+    """Return the labels of images (a batch at most) that have no results."""
     columns = (label.c[name] for name in SaidAlone._fields)
     statement = _alone(sources, *columns).where(has_id(label.c.image_id, ids)).order_by(label.c.id)
     return [SaidAlone(*row) for row in session.rows(statement)]
 
 
 def labels_alone(session: Session, sources: Sequence[str]) -> list[str]:
-    """Return the labels of which, somewhere, no results are kept."""
+    """Return the labels that some image has without results."""
     statement = _alone(sources, label.c.label).where(label.c.label.is_not(None)).distinct()
     return list(session.scalars(statement.order_by(label.c.label)))
 

@@ -1,4 +1,4 @@
-"""The images of a sample, fetched by their ids: all that is known of each, or where it is."""
+"""`SampledImage`: the images of a sample, fetched by id with all that is known, or only paths."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _COLUMNS = (
 
 
 class Box(NamedTuple):
-    """Where in an image a label is: fractions of its width and height, from the top left."""
+    """The box of a label in an image: fractions of its width and height, from the top left."""
 
     label: str
     x: float
@@ -43,16 +43,16 @@ class Box(NamedTuple):
 
 
 class SaidLabel(NamedTuple):
-    """A label that a source gives an image, once for each box.
+    """A label of an image from a source: one for each box.
 
     Attributes
     ----------
     confidence
         0 to 1; None where none is given.
     is_human
-        Whether a person gave it, as far as its file told.
+        Whether a person gave it, as far as its file tells.
     box
-        Where it is; None where that is not said.
+        Its box, or None.
     """
 
     label: str
@@ -69,39 +69,40 @@ class SampledImage:
     Attributes
     ----------
     path
-        Absolute, as ``os`` functions take it; bytes that are no text are lone surrogates.
+        Absolute, as ``os`` functions take it; bytes that are no UTF-8 are lone surrogates.
     relative_path
         Relative to the archive's root, with forward slashes.
     archive
         The archive's root.
     bucket
-        The leading bits of the hash, as an unsigned number.
+        The bits of the hash that make the bucket, as an unsigned number.
     dhash
         The hash as 16 hexadecimal digits.
     taken_at
-        EXIF DateTimeOriginal, the camera's local time.
+        EXIF DateTimeOriginal, by the camera's clock, without a time zone; or None.
     width, height
         In pixels, of the picture as it is shown: turned as EXIF says.
     brightness
-        Mean of the grey picture, 0 to 255.
+        The mean of the grey picture, 0 to 255.
     motion
-        How much moved beside the images before and after it, 0 to 1; None where none is near.
+        How much the picture differs from the images before and after it, 0 to 1; None where none is
+        within 60 s.
     camera
-        The camera's folder, relative to the archive and empty for its root, or its name.
+        The camera's folder, relative to the archive, or its name: see `sdindex.Camera`.
     labels
         Each once, in alphabetical order.
     burst, event
-        The path, relative to the archive, of the first image of the burst, and of the event, that
-        it is of; None where none were looked for.
+        The archive-relative paths of the first image of its burst, and of its event; None where
+        they were not asked for.
     number_in_burst, burst_size
         Which image of its burst it is, counted from 1, and how many images the burst has; None
         where `burst` is None.
     boxes
-        Where labels are that have boxes; several of one label are several boxes.
+        The boxes of labels; a label may have several.
     said
-        Who says which label, with which confidence, and in which box.
+        Each label with its source, confidence and box.
     split
-        The part of a split sample that it is in, such as ``"train"``; None without a split.
+        The part that it is in of a split sample, such as ``"train"``; None without a split.
     """
 
     path: str
@@ -129,14 +130,14 @@ class SampledImage:
 
 
 class UnitsTold(NamedTuple):
-    """What is known of the burst and the event of each image, by its id.
+    """The burst and the event of each image, by its id.
 
     Attributes
     ----------
     bursts, events
-        The id of the first image of each.
+        The id of the first image of each image's burst, and event.
     places
-        Which of its burst's images it is, from 1, and how many these are.
+        Which image of its burst it is, counted from 1, and the burst's size.
     """
 
     bursts: Mapping[int, int | None] = MappingProxyType({})
@@ -148,7 +149,7 @@ NOTHING_TOLD = UnitsTold()
 
 
 class Heard(NamedTuple):
-    """Which labels count: of some sources, or all where none is named, and how sure at least."""
+    """Which labels count: of these sources (all, if none), of at least this confidence."""
 
     sources: Sequence[str] = ()
     min_confidence: float = 0
@@ -156,7 +157,7 @@ class Heard(NamedTuple):
     def condition(self) -> sa.ColumnElement[bool]:
         """Return the condition that a row of ``label`` counts."""
         of_sources = label.c.source.in_(self.sources) if self.sources else sa.true()
-        # As in the frame: without a confidence it is as sure as can be.
+        # As in the frame, a label without a confidence counts as 1.
         return of_sources & (sa.func.coalesce(label.c.confidence, 1.0) >= self.min_confidence)
 
 
@@ -164,9 +165,9 @@ EVERYTHING = Heard()
 
 
 def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iterator[str]:
-    """Yield the paths of images in the order of their ids, as they are fetched.
+    """Yield the paths of images, in the order of `ids`, as they are fetched.
 
-    Absolute, or relative to the roots of their archives.
+    They are absolute, or relative to the roots of their archives.
     """
     location = {known.id: root_of(known.root).location for known in archives.all_archives(session)}
     for chunk in batched(ids, PARAMETERS):
@@ -183,9 +184,10 @@ def paths_by_id(session: Session, ids: Iterable[int], *, relative: bool) -> Iter
 
 
 def paths_later(store: Store, ids: Sequence[int], *, relative: bool) -> Iterator[str]:
-    """Yield the paths of images that were found before, as `paths_by_id` does.
+    """Yield paths as `paths_by_id` does, without a transaction that is open all the time.
 
-    Each of a few sessions ends before its paths are taken: whoever takes them may write meanwhile.
+    Paths are fetched in parts, each in a session that ends before the paths are taken: the index
+    may be written meanwhile.
 
     Raises
     ------
@@ -213,7 +215,7 @@ class Located(NamedTuple):
 
 
 def located(session: Session, ids: Sequence[int]) -> list[Located]:
-    """Return where images are, no more than a batch, in the order of their ids."""
+    """Return where images are (a batch at most), in the order of `ids`."""
     roots = {known.id: root_of(known.root) for known in archives.all_archives(session)}
     statement = sa.select(image.c.id, image.c.archive_id, image.c.path)
     found = {
@@ -231,7 +233,7 @@ def located(session: Session, ids: Sequence[int]) -> list[Located]:
 
 
 def archives_of(session: Session, ids: Iterable[int] | None) -> set[str]:
-    """Return the roots of the archives of images; of all archives without ids."""
+    """Return the roots of the archives of images; without ids, of all archives."""
     roots = {known.id: root_of(known.root).location() for known in archives.all_archives(session)}
     if ids is None:
         return set(roots.values())
@@ -250,10 +252,10 @@ def by_id(
     splits: Mapping[int, str | None] | None = None,
     heard: Heard = EVERYTHING,
 ) -> list[SampledImage]:
-    """Return the images of those ids, in their order; these bits of a hash make the bucket.
+    """Return the images of these ids, in their order; `leading` bits of the hash make the bucket.
 
-    `splits` are the parts of a split sample that they are in, by their ids; of their labels
-    they have those that are to be heard.
+    `splits` are the parts of a split sample, by image id. Only labels that `heard` counts are
+    given.
     """
     found: list[SampledImage] = []
     root_from = cache(stored_root)
@@ -289,7 +291,7 @@ def _require_all(ids: Iterable[int], images: Collection[int]) -> None:
 
 
 def _said(session: Session, ids: Sequence[int], heard: Heard) -> dict[int, tuple[SaidLabel, ...]]:
-    """Return what sources say of images, by their ids, as it was stored."""
+    """Return the labels of images, by image id, as they were stored."""
     said: dict[int, tuple[SaidLabel, ...]] = defaultdict(tuple)
     names = ("label", "confidence", "source", "human", "bbox")
     rows = session.rows(
@@ -347,7 +349,7 @@ def _image(
         number_in_burst=place[0],
         burst_size=place[1],
         labels=tuple(sorted({each.label for each in said})),
-        # Two sources may have seen the same.
+        # Two sources may give the same box.
         boxes=tuple(dict.fromkeys(each.box for each in said if each.box is not None)),
         said=tuple(said),
         **known,

@@ -1,4 +1,4 @@
-"""Saved samples: kept under a name, to be read back, extended, left out or drawn from."""
+"""Saved samples: storing them under a name, and reading them back."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.frames import available
 from sdindex.store.tables import archive, from_json, image, sample, sample_image, utc_now
 
-# Of a saved sample's options: how it was drawn, but not what is in it already.
+# The options of a saved sample that draw the same images from the sample itself.
 _NOT_AGAIN = ("extend", "include", "files", "exclude", "review")
 
 
@@ -29,7 +29,7 @@ class SavedSample:
     Attributes
     ----------
     name
-        Each is given once.
+        Unique in the index.
     made_at
         UTC.
     asked
@@ -39,14 +39,13 @@ class SavedSample:
     missing
         How many of them are missing, or cannot be read, now.
     options
-        Those it was drawn with that are not at their defaults.
+        The options that it was drawn with and that are not at their defaults.
     program
-        The version of this program that drew it.
+        The version of sdindex that drew it.
     drawn_from
         How many images could be sampled then.
     split
-        The parts that it is split into, with the shares asked for in percent; empty where it is
-        not.
+        The parts that it is split into, with the percent asked for; empty where it is not split.
     """
 
     name: str
@@ -68,9 +67,9 @@ def save(
     ids: Sequence[int],
     bursts: Sequence[int] | None,
 ) -> None:
-    """Keep a sample under a name that `require_new` has let through; the caller commits.
+    """Store a sample under a name that `require_new` has passed; the caller commits.
 
-    The state in which it was drawn is seen no more.
+    From then on, the session no longer sees the state in which the sample was drawn.
     """
     from sdindex.sampling.bursts import BURST_RULE  # numpy, which has drawn the sample
 
@@ -95,7 +94,7 @@ def save(
 
 
 def require_new(session: Session, name: str) -> None:
-    """Refuse a name that cannot be given.
+    """Refuse a name that a sample cannot get.
 
     Raises
     ------
@@ -164,7 +163,7 @@ def _options(stored: str) -> dict[str, Any]:
 
 
 def again(session: Session, name: str) -> tuple[int, SampleOptions]:
-    """Return how many images of a saved sample are there, and what draws these and no others.
+    """Return how many images of a saved sample are there, and the options that draw just these.
 
     Raises
     ------
@@ -178,7 +177,7 @@ def again(session: Session, name: str) -> tuple[int, SampleOptions]:
 
 
 def has_ids_of_bursts(session: Session, name: str) -> bool:
-    """Say whether what is kept as a burst is the id of its first image: once it was a number."""
+    """Say whether a burst is stored as its first image's id; older versions stored a number."""
     rule = session.scalar(
         sa.select(sample.c.burst_rule).where(sample.c.id == _id_of(session, name))
     )
@@ -222,7 +221,7 @@ def parts_of(session: Session, name: str, part: str | None = None) -> dict[int, 
     Parameters
     ----------
     part
-        Only the images of this one.
+        Only the images of this part.
 
     Raises
     ------

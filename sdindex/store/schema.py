@@ -1,4 +1,4 @@
-"""The revisions of an index's tables: which one it has, and how it is brought to the newest."""
+"""The revision of an index's tables: reading it, and upgrading to the newest."""
 
 from collections.abc import Set as AnySet
 from pathlib import Path
@@ -15,12 +15,12 @@ _VERSION = "alembic_version"
 def stored_revision(connection: sa.Connection, tables: AnySet[str]) -> str | None:
     """Return the revision that the tables of an index have; None when it is no index.
 
-    `tables` are the names of those that there are.
+    `tables` are the names of the existing tables.
 
     Raises
     ------
     WrongValueError
-        When what is stored there is no name of one revision.
+        When what is stored is not the name of one revision.
     """
     if _VERSION not in tables:
         return None
@@ -43,7 +43,9 @@ def is_index(tables: AnySet[str]) -> bool:
 
 def upgrade(connection: sa.Connection) -> None:
     """Run the revisions that the index lacks, in the transaction that the caller has begun."""
-    from alembic import command  # half a second, so only when there is something to do
+    from alembic import (
+        command,  # importing Alembic takes half a second, so only when there is something to do
+    )
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
@@ -52,7 +54,7 @@ def upgrade(connection: sa.Connection) -> None:
 
 
 def migrations_folder() -> Path:
-    """Return where the revisions are: in the installed package, else in the checkout.
+    """Return the folder of the revisions: in the installed package, else in the checkout.
 
     Raises
     ------

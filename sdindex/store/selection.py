@@ -19,26 +19,26 @@ from sdindex.store.lookup import NOTHING_LISTED, Listed
 from sdindex.store.sampled import Heard, SampledImage, UnitsTold, by_id, paths_by_id
 from sdindex.store.tables import WrongValueError, image
 
-_PLAIN = 20_000  # images of a plain sample that are quicker looked up than taken from the frame
+_PLAIN = 20_000  # images: up to these, looking them up is quicker than the frame
 # The options of a saved sample that say how its images are grouped.
 _GROUPING = ("bits", "order", "unit", "burst_seconds", "burst_distance", "event_minutes")
 
 
 class Selected(NamedTuple):
-    """A sample: what was drawn, and from what.
+    """A drawn sample, as ids.
 
     Attributes
     ----------
     ids
-        Of its images, in natural order.
+        The ids of its images, in natural order.
     units
-        The id of the first image of each one's burst or event; None where images were drawn.
+        The id of the first image of each one's burst or event; None where single images were drawn.
     asked
         How many images were asked for.
     images
         How many there were to draw from.
     options
-        Those by which it can be drawn again.
+        The options by which it can be drawn again.
     """
 
     ids: list[int]
@@ -58,9 +58,9 @@ def select(
     told: bool = False,
     when_drawn: Callable[[str], object] | None = None,
 ) -> list[SampledImage]:
-    """Draw a sample, and keep it where it has a name; see `sdindex.Index.select`.
+    """Draw a sample, and save it if it has a name; see `sdindex.Index.select`.
 
-    `listed` is what the lists of the options mean.
+    `listed` are the images of the options' lists. With `told`, images have their bursts and events.
     """
     found = _named(session, count, options, listed, save, when_drawn)
     units = dict(zip(found.ids, found.units, strict=True)) if found.units else {}
@@ -78,14 +78,14 @@ def drawn_ids(
     save: str | None,
     when_drawn: Callable[[str], object] | None = None,
 ) -> Selected:
-    """Draw a sample, and keep it if it has a name; `when_drawn` is told about it in one line."""
+    """Draw a sample, and save it if it has a name; `when_drawn` is called with a line about it."""
     found = _named(session, count, options, listed, save, when_drawn)
     _save(session, save, found)
     return found
 
 
 def _save(session: Session, name: str | None, found: Selected) -> None:
-    """Keep a sample if it has a name: at the end, as what is seen then may be another state."""
+    """Save a sample if it has a name. Done last: the session then sees the newest state."""
     if name is not None:
         samples.save(session, name, found.asked, found.options, found.ids, found.units)
 
@@ -98,7 +98,7 @@ def _named(
     name: str | None,
     when_drawn: Callable[[str], object] | None,
 ) -> Selected:
-    """Draw a sample, which may have this name."""
+    """Draw a sample, after checking the name that it is to get."""
     if name is not None:
         samples.require_new(session, name)
     found = _drawn(session, count, options, listed)
@@ -112,7 +112,7 @@ def _named(
 def saved(
     session: Session, name: str, *, told: bool = False, split: str | None = None
 ) -> list[SampledImage]:
-    """Return the images of a saved sample that are there; see `sdindex.Index.sample`."""
+    """Return the present images of a saved sample; see `sdindex.Index.sample`."""
     units = samples.bursts_of(session, name)
     parts = samples.parts_of(session, name, split)
     wanted = units.keys() if split is None else parts.keys()
@@ -124,13 +124,13 @@ def saved(
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
-    """Return the ids of a saved sample's images that are there, and how it was grouped."""
+    """Return the ids of a saved sample's present images, and its options of grouping."""
     ids = samples.present(session, samples.bursts_of(session, name))
     return sorted(ids), replace(grouped_as(session, name), unit="image")
 
 
 def grouped_as(session: Session, name: str) -> SampleOptions:
-    """Return how the images of a saved sample were grouped, and nothing else of its options."""
+    """Return those of a saved sample's options that say how its images were grouped."""
     kept = samples.options_of(session, name)
     return SampleOptions(**{name: kept[name] for name in _GROUPING if name in kept})
 
@@ -144,7 +144,7 @@ def _images(
     told: bool,
     parts: Mapping[int, str | None] | None = None,
 ) -> list[SampledImage]:
-    """Return images with the units that they were drawn as; with all units, if they are told."""
+    """Return images with the units that they were drawn as; with `told`, with bursts and events."""
     if told:
         from sdindex.store.units_told import units_told  # numpy
 
@@ -184,7 +184,7 @@ def _drawn(session: Session, count: Count, options: SampleOptions, listed: Liste
 
 
 def hashes(session: Session, ids: Iterable[int]) -> dict[int, int]:
-    """Return the hash of each of those images that was read, and is there, by its id."""
+    """Return the signed hashes of those of the images that can be sampled, by id."""
     found: dict[int, int] = {}
     for chunk in batched(set(ids), PARAMETERS):
         statement = sa.select(image.c.id, image.c.dhash).where(
@@ -201,15 +201,15 @@ class Bucket:
     Attributes
     ----------
     bucket
-        Those bits, as an unsigned number.
+        The leading bits, as an unsigned number.
     bits
         The same, as zeros and ones.
     images
         How many images there are.
     keeps
-        How many of them a sample of the size that was asked for keeps.
+        How many of them a sample keeps.
     first_path
-        The first in natural order, relative to its archive.
+        The archive-relative path of the first image in natural order.
     """
 
     bucket: int
@@ -225,7 +225,7 @@ def buckets(session: Session, count: Count | None, options: SampleOptions) -> li
 
     found = candidates(session, options)
     sizes, first_ids = found.frame.bucket_sizes(found.leading)
-    natural_order(session, first_ids.values())  # they are there
+    natural_order(session, first_ids.values())  # the first images are there
     paths = paths_by_id(session, first_ids.values(), relative=True)
     path_of = dict(zip(first_ids, paths, strict=True))
     asked = None if count is None else images_wanted(count, sum(sizes.values()))

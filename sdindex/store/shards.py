@@ -1,4 +1,4 @@
-"""The indexes of single shards of an archive, as they are read to be merged into one."""
+"""Reading the index of a shard, to merge it."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +25,7 @@ _FILE = sa.select(image.c.path, *(image.c[name] for name in FileState._fields))
 class ShardIndex(NamedTuple):
     """An archive in an index that has one shard of it, which a session reads.
 
-    `name` is the index's; `updated_at` is None where its job has not ended.
+    `name` is the index's; `updated_at` is None if its job has not ended.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ShardIndex(NamedTuple):
 
     @property
     def is_current(self) -> bool:
-        """Say whether all that it keeps was made by the rules of this program."""
+        """Say whether all that it stores was made by this program's versions of the rules."""
         archive = self.archive
         made_by = {stored_name(archive.method)}
         return (archive.camera_rule, archive.sort_rule) == (CAMERA_RULE, SORT_RULE) and (
@@ -63,7 +63,7 @@ class ShardIndex(NamedTuple):
         return ImageRead(state, row.settled, row.indexed_at, picture, row.error)
 
     def devices(self) -> dict[str, int]:
-        """Return where disks were mounted: see `sdindex.store.devices.remembered`."""
+        """Return the folders where disks were mounted: see `sdindex.store.devices.remembered`."""
         return devices.remembered(self.session, Part(self.archive, ""))
 
     def _there(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -71,7 +71,7 @@ class ShardIndex(NamedTuple):
 
 
 def shards_in(name: str, session: Session) -> tuple[list[ShardIndex], list[Archive]]:
-    """Return the shards that an index has, and the archives that it has as a whole."""
+    """Return the shards in an index, and the archives that it has as a whole."""
     archives = all_archives(session)
     shards = [
         ShardIndex(name, session, archive, archive.shard, stamped(session, archive))

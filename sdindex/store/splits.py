@@ -1,4 +1,4 @@
-"""Saved samples that are split into parts: drawn up from the frame, and kept beside the sample."""
+"""Splitting a saved sample into parts, and storing that."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -34,11 +34,12 @@ class Splitting(NamedTuple):
     Attributes
     ----------
     into
-        The parts, and what share of the images each is to have, in percent.
+        The parts, and the share of the images that each is to have, in percent.
     by
-        One of `BY`: what has one of these in common stays together.
+        One of `BY`: images with this in common stay in one part.
     within
-        In how many bits the near-duplicates differ that stay together; None where none need to.
+        Near-duplicates, which differ in at most this many bits, stay in one part; None: they need
+        not.
     """
 
     into: dict[str, float]
@@ -55,12 +56,13 @@ class SplitPart:
     part
         Its name.
     asked, share
-        What part of the images it was to have, and has, in percent.
+        The share of the images that it was to have, and has, in percent.
     images, groups
-        How many it has; groups are cameras, folders, events, or images, as it was split.
+        How many images it has, and how many groups: cameras, folders, events or single images, as
+        the sample was split.
     labels
-        How many different labels it has, and `label` is the one whose share in it, `label_share`
-        in percent, is farthest from what was asked.
+        How many different labels it has; `label` is the one whose share in this part, `label_share`
+        in percent, is farthest from `asked`.
     """
 
     part: str
@@ -74,13 +76,13 @@ class SplitPart:
 
 
 def splitting(into: Mapping[str, float], by: str, within: int | None) -> Splitting:
-    """Return how a sample is split, as callers may ask for it.
+    """Return how a sample is to be split, from checked arguments.
 
     Raises
     ------
     SampleError
-        When there are fewer than two parts, a name is none of a folder, the shares do not add
-        up to 100, or `by` is nothing that a sample is split by.
+        When there are fewer than two parts, a name cannot be a folder's, the shares do not add up
+        to 100, or `by` is unknown.
     """
     for name in into:
         if printable(name) != name or name.strip(". ") == "" or {"/", "\\", ":"} & {*name}:
@@ -96,7 +98,7 @@ def splitting(into: Mapping[str, float], by: str, within: int | None) -> Splitti
 
 
 def split_sample(session: Session, name: str, how: Splitting) -> list[SplitPart]:
-    """Split a saved sample, instead of how it was split before; the caller commits.
+    """Split a saved sample, replacing an earlier split; the caller commits.
 
     Images that are missing, or unreadable, now are in no part.
 
@@ -178,7 +180,7 @@ def _numbered(groups: NDArray[Any]) -> Numbers:
 def _store(
     session: Session, name: str, how: Splitting, frame: Frame, parts: Parts, *, lost: set[int]
 ) -> None:
-    """Store the largest part as that of all, and then those that are in others, or in none."""
+    """Store the largest part for all images, and then change those in other parts, or in none."""
     of_name = sample.c.name == name
     said = json.dumps({**how._asdict(), "rule": SPLIT_RULE})
     session.execute(sample.update().where(of_name).values(split=said))

@@ -1,4 +1,4 @@
-"""An index that is an SQLite file: opened, locked, asked, and what its errors mean."""
+"""An index in an SQLite file: opening, locking, upgrading and querying it."""
 
 import logging
 import os
@@ -26,17 +26,17 @@ from sdindex.store.tables import SCHEMA_REVISION
 
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _NEVER = 1 << 30  # pages
-_COMPILED = 64  # statements: one that names thousands of ids has a hundred kilobytes
-LOCK_SECONDS = 60  # how long a statement waits for another program that is writing
-# A file that is checked by whoever reads it, too, and as a whole: in 5 ms. Whoever writes has
-# the pages of any checked: 1.5 s for 1 GB.
+_COMPILED = 64  # statements kept prepared: one that names thousands of ids has a hundred kilobytes
+LOCK_SECONDS = 60  # seconds that a statement waits for another program that is writing
+# Bytes; up to this size a file is checked as a whole also when it is only read: in 5 ms. Before
+# writing, the pages of any file are checked: 1.5 s for 1 GB.
 _CHEAP_BYTES = 2 << 20
 
 log = logging.getLogger("sdindex")
 
 
 class SqliteBackend:
-    """An SQLite file as what keeps an index; see `sdindex.store.backend.Backend`."""
+    """An index in an SQLite file; see `sdindex.store.backend.Backend`."""
 
     locks_archives = False
 
@@ -46,7 +46,7 @@ class SqliteBackend:
         self._engines: dict[bool, sa.Engine] = {}
         if "\0" in str(file):
             raise IndexUnusableError(f"{self} is no name of a file; name another with --db")
-        # By whatever name it is called, its lock, its drafts and its journal have one.
+        # Links are followed, so that its lock, drafts and journal have one name.
         self._file = Path(os.path.realpath(file))
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class SqliteBackend:
         return not os.path.exists(self._file)
 
     def require(self) -> None:
-        """Refuse what is no file, or an empty one, before SQLite would make it its own.
+        """Refuse what is no file, or an empty file, which SQLite would turn into a database.
 
         It is not opened: closing it would drop the locks that SQLite holds on it.
 
@@ -85,14 +85,14 @@ class SqliteBackend:
         return IndexUnusableError(f"{self} is not an sdindex index; name another with --db")
 
     def check(self, connection: sa.Connection, *, write: bool) -> None:
-        """Refuse a damaged file: whoever writes looks for it, and a reader of a small one.
+        """Refuse a damaged file, checked before writing, and before reading a small file.
 
-        A reader of a large one has the small tables checked.
+        Before reading a large file, only its small tables are checked.
 
         Raises
         ------
         IndexUnusableError
-            When SQLite finds its pages not to be in order.
+            When SQLite finds damage in its pages.
         """
         is_small = self._file.stat().st_size <= _CHEAP_BYTES
         if write or is_small:
@@ -108,7 +108,7 @@ class SqliteBackend:
 
     @contextmanager
     def connecting(self, purpose: str) -> Iterator[sa.Connection]:
-        """Connect: in a transaction, what reads sees one state of the file, as what writes does."""
+        """Connect, in a transaction that sees one state of the file."""
         write = purpose != "read"
         if write not in self._engines:
             self._engines[write] = _engine(self._file, write=write)
@@ -116,7 +116,7 @@ class SqliteBackend:
             yield connection
 
     def begin(self, connection: sa.Connection, *, saving: bool) -> None:
-        """Do nothing, as in the next seven: who writes has locked the whole file."""
+        """Do nothing, as the next seven methods: a writer has locked the whole file."""
 
     def leave_state(self, connection: sa.Connection) -> None:
         """Do nothing."""
@@ -154,9 +154,9 @@ class SqliteBackend:
             yield
 
     def _refuse_what_cannot_be_written(self) -> None:
-        """Say in one way what would fail in many, and refuse a file of two names.
+        """Refuse a file that cannot be written, or that has a second name (a hard link).
 
-        SQLite's journal is found by one of them only.
+        SQLite finds its journal by one of the two names only.
         """
         for path in (self._file, self._file.parent):
             if os.path.exists(path) and not may_write(path):
@@ -233,7 +233,7 @@ class SqliteBackend:
         )  # fmt: skip
 
     def after_open(self, connection: sa.Connection) -> None:
-        """Have SQLite keep a rollback journal again, where another program changed that.
+        """Switch back to a rollback journal, where another program switched to a write-ahead log.
 
         A write-ahead log fails on network file systems, and where a folder is read-only.
         """
@@ -250,7 +250,7 @@ class SqliteBackend:
             )  # fmt: skip
 
     def explain(self, problem: DBAPIError) -> str | None:
-        """Return what a database error means; None for what may be a fault of this program."""
+        """Return what a database error means, and what to do; None for a fault of this program."""
         is_fault = isinstance(problem, IntegrityError | ProgrammingError)
         return None if is_fault else damage.explain(problem.orig)
 
@@ -276,20 +276,20 @@ class SqliteBackend:
 
 @contextmanager
 def temporary() -> Iterator[sa.Connection]:
-    """Connect to a new database, in a file without a name: it is gone with the connection."""
+    """Connect to a temporary database, in a file without a name, gone with the connection."""
     engine = sa.create_engine("sqlite://", creator=connect_temporary, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")  # for good: nothing is ever to be kept
+        connection.exec_driver_sql("BEGIN")  # for good: nothing needs to be kept
         yield connection
 
 
 @contextmanager
 def _draft_of(file: Path) -> Iterator[Path]:
-    """Give an empty file, and rename it to `file` when it is complete: nobody sees a half."""
+    """Give a new file, which gets the name `file` when the block ends: nobody sees half of it."""
     draft = Path(f"{file}.part")
     files = (draft, Path(f"{draft}-journal"))
     try:
-        for stale in files:  # by a program that was killed
+        for stale in files:  # left by a program that was killed
             stale.unlink(missing_ok=True)
         draft.touch()
         yield draft
@@ -300,7 +300,7 @@ def _draft_of(file: Path) -> Iterator[Path]:
 
 
 def _free_name(wanted: str) -> Path:
-    """Return a name that no file has yet: that name, or the name and a number."""
+    """Return a name that no file has yet: the wanted one, or that with a number."""
     names = chain([wanted], (f"{wanted}.{number}" for number in count(2)))
     return next(file for file in map(Path, names) if not file.exists())
 
@@ -308,8 +308,8 @@ def _free_name(wanted: str) -> Path:
 def _connect(file: Path) -> sqlite3.Connection:
     """Open a file that is there.
 
-    Also for reading only: what a killed program left half-written must be rolled back first,
-    by whoever comes next. Where the file may not be written, SQLite opens it all the same.
+    It is opened for writing even to read: what a killed program left half-written must be rolled
+    back first. Where the file may not be written, SQLite opens it for reading.
     """
     return connect(file, mode="rw", seconds=LOCK_SECONDS)
 
@@ -321,9 +321,9 @@ def _engine(file: Path, *, write: bool) -> sa.Engine:
         poolclass=sa.NullPool,
         query_cache_size=_COMPILED,
     )
-    # The driver's own transactions are off (isolation_level=None), so that a revision's
-    # statements roll back together. A writer takes the lock when it begins: one that
-    # read first could find that another has written since.
+    # The driver's own transactions are off (isolation_level=None), so that a revision's statements
+    # roll back together. A writer takes the lock when it begins: if it read first, another could
+    # have written since.
     begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
     @sa.event.listens_for(engine, "connect")

@@ -1,4 +1,4 @@
-"""Errors of SQLite in words for people, and the search for damage in an index."""
+"""What errors of SQLite mean for the user, and finding damage in an index."""
 
 import errno
 import sqlite3
@@ -13,10 +13,10 @@ from sdindex.store.backend import damaged
 from sdindex.store.sqlite_driver import driver_of
 from sdindex.store.tables import archive, frame_block, frame_bucket, frame_change, metadata
 
-_SECONDS = 5.0  # to find out what is wrong, before a fault is called the program's
-_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
-_HEADING = "*** in database main ***\n"  # before what SQLite has found
-# How SQLite keeps what Python has as such a type; it takes any other for sound, too.
+_SECONDS = 5.0  # seconds to look for damage, before a fault is called the program's
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two looks at the clock
+_HEADING = "*** in database main ***\n"  # SQLite's text before what it found
+# SQLite's storage types for a Python type; SQLite itself accepts any.
 _KINDS = {
     bool: {"integer"},
     bytes: {"blob"},
@@ -39,7 +39,7 @@ def explain(problem: BaseException | None) -> str:
             "a program that was killed left it half-written, and it cannot be written here to "
             "take that back; use it once from where it can"
         )
-    match None if code is None else code & 0xFF:  # the rest tells its kinds apart
+    match None if code is None else code & 0xFF:  # the higher bits are the extended code
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "another program keeps the index busy; close it there and try again"
         case sqlite3.SQLITE_FULL:
@@ -52,7 +52,7 @@ def explain(problem: BaseException | None) -> str:
 
 
 def not_allowed(why: str) -> str:
-    """Return what is said where an index cannot be opened, or not be changed."""
+    """Return the text for an index that cannot be opened, or not be changed."""
     return (
         f"it cannot be opened or written here ({printable(why)}): the file, its folder or its "
         "disk does not allow it; copy the index to where you may, or name another with --db"
@@ -62,14 +62,14 @@ def not_allowed(why: str) -> str:
 def find(connection: sa.Connection) -> str | None:
     """Return what is wrong in an index, as `damaged` says it.
 
-    None where nothing is found within five seconds: then a fault is the program's own.
+    None if nothing is found within five seconds: then the fault is the program's own.
     """
     deadline = time.monotonic() + _SECONDS
     of_driver = driver_of(connection)
     of_driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
         return of_pages(connection, whole=True) or _of_values(connection)
-    except UnicodeDecodeError:  # of SQLite's own words on a table's definition
+    except UnicodeDecodeError:  # decoding SQLite's message on a table's definition fails
         return damaged("the definition of a table is no text")
     except DatabaseError as problem:
         return explain(problem.orig) if _tells_of_damage(problem.orig) else None
@@ -80,15 +80,15 @@ def find(connection: sa.Connection) -> str | None:
 def of_pages(connection: sa.Connection, *, whole: bool) -> str | None:
     """Return what SQLite finds wrong with the pages of a file, as `damaged` says it.
 
-    The `whole` check also compares the tables with their indexes, and takes twice the time.
+    The `whole` check also compares tables with their indexes, and takes twice as long.
     """
     return _found(connection, "integrity_check(1)" if whole else "quick_check(1)")
 
 
 def of_small_tables(connection: sa.Connection) -> str | None:
-    """Return what SQLite finds wrong with the tables that all depends on: in a few milliseconds.
+    """Return what SQLite finds wrong with the small tables, on which all others depend.
 
-    The rest of the frame has checksums.
+    It takes a few milliseconds. The rest of the frame has checksums.
     """
     for table in (archive, frame_block, frame_bucket, frame_change):
         found = _found(connection, f"quick_check({table.name})")
@@ -103,7 +103,7 @@ def _found(connection: sa.Connection, check: str) -> str | None:
 
 
 def _of_values(connection: sa.Connection) -> str | None:
-    """Return where a value is not of its column's kind."""
+    """Return which table has a value of another type than its column's."""
     for table in metadata.sorted_tables:
         wrong = sa.or_(*map(_is_wrong, table.c))
         kinds = connection.execute(
@@ -124,7 +124,7 @@ def _is_wrong(column: "sa.Column[object]") -> sa.ColumnElement[bool]:
 
 def _tells_of_damage(problem: BaseException | None) -> bool:
     match getattr(problem, "sqlite_errorcode", None):
-        case None:  # the driver's: a text is no UTF-8
+        case None:  # the driver's error: a text is no UTF-8
             return isinstance(problem, sqlite3.Error)
         case code:
             return code & 0xFF in {

@@ -7,20 +7,20 @@ from weakref import WeakSet
 
 import sqlalchemy as sa
 
-# Kept prepared: one that names thousands of ids has half a megabyte.
+# Statements kept prepared: one that names thousands of ids has half a megabyte.
 _STATEMENTS = 16
 
 
 class Connection(sqlite3.Connection):
     """A connection that ends its queries when it is closed.
 
-    SQLite lets nobody write while a query is under way, and whoever keeps an error keeps, with
-    its traceback, the cursor of a query that was not read to its end. Only what `cursor` gave is
-    ended: `execute` asks it on some versions of Python, and on others not.
+    SQLite lets nobody write while a query is open, and an error that is kept keeps, in its
+    traceback, the cursor of an unfinished query. Only cursors from `cursor` are ended, as `execute`
+    uses that in some versions of Python only.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()  # first: it may be closed half-made
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()  # first, as it may be closed half-made
         super().__init__(*args, **options)
 
     def cursor(self, *args: Any) -> Any:
@@ -30,14 +30,14 @@ class Connection(sqlite3.Connection):
         return cursor
 
     def close(self) -> None:
-        """End what is under way, and close the file."""
+        """End open queries, and close the file."""
         for cursor in list(self._cursors):
             cursor.close()
         super().close()
 
 
 def connect(file: Path, *, mode: str, seconds: float) -> Connection:
-    """Open a file that is there, as ``rw`` or ``ro``, with no transactions but those asked for.
+    """Open an existing file, as ``rw`` or ``ro``; the driver begins no transactions itself.
 
     A statement waits `seconds` for another program that is writing.
     """
@@ -52,7 +52,7 @@ def connect(file: Path, *, mode: str, seconds: float) -> Connection:
 
 
 def connect_temporary() -> Connection:
-    """Make a database that lies on the disk, and is gone when it is closed."""
+    """Make a temporary database on the disk, which is gone when it is closed."""
     return sqlite3.connect("", isolation_level=None, factory=Connection)
 
 

@@ -1,4 +1,4 @@
-"""SQL from outside, on SQLite: read-only whatever it says, and bounded in time and memory."""
+"""SQL of the user on SQLite: read-only whatever it says, and bounded in time and memory."""
 
 import sqlite3
 import threading
@@ -15,14 +15,14 @@ from sdindex.hashing import bits as hash_bits
 from sdindex.store.query import Answer, WhenStuck, stopped
 from sdindex.store.sqlite_driver import connect
 
-MEMORY_BYTES = 512 << 20  # of SQLite as a whole, sorting included, as nothing may go to disk
-# Of a row there are copies in Python, and more of them where it is written as CSV or JSON.
-_VALUE_BYTES = 2 << 20  # of one text or blob
+MEMORY_BYTES = 512 << 20  # of SQLite in this process, sorting included, as nothing may go to disk
+# A row is copied in Python, and again when it is written as CSV or JSON.
+_VALUE_BYTES = 2 << 20  # bytes of one text or blob
 _COLUMNS = 100
 _ROW_BYTES = 16 << 20
-_LOOK_SECONDS = 0.05  # between two looks at the clock
-_LOCK_SECONDS = 5.0  # to wait for a program that is writing
-_GRACE_SECONDS = 1.0  # for a query to stop by itself
+_LOOK_SECONDS = 0.05  # instructions between two looks at the clock
+_LOCK_SECONDS = 5.0  # seconds to wait for a program that is writing
+_GRACE_SECONDS = 1.0  # seconds for a query to stop by itself
 
 _READING = {
     sqlite3.SQLITE_SELECT,
@@ -30,7 +30,7 @@ _READING = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
-# What describes the tables. Every other pragma is refused: some of them write.
+# Pragmas that describe tables. All others are refused: some of them write.
 _DESCRIBING = {"table_info", "table_xinfo", "table_list", "index_list", "index_info"}
 _NO_FUNCTIONS = {"load_extension", "fts3_tokenizer"}
 _LIMITS = {
@@ -39,7 +39,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
 _DENIED = ("not authorized", "authorization denied", "prohibited", "vtable constructor failed")
-# Of text, too: a question may be none, and what SQLite says of a damaged index may quote any bytes.
+# Also errors of text: a query may be no text, and SQLite's message on a damaged index may quote any
+# bytes.
 _PROBLEMS = (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError)
 
 
@@ -70,9 +71,8 @@ def matching(
 ) -> set[int]:
     """Return the ids of the images for which an expression is true; see `Session.matching`.
 
-    In the transaction that the connection is in, as it sees the index. What SQLite has to sort
-    goes to the disk where it is much: a limit of its memory would stay with the process, which
-    may be somebody else's.
+    It runs in the connection's transaction. Sorting may use the disk, without a memory limit: such
+    a limit would stay with the process, which may be a program of the user's.
     """
     clock = _Clock(connection, DEFAULT_SECONDS)
     # The line break ends a comment in the expression.
@@ -86,7 +86,7 @@ def matching(
 
 
 def _ids(rows: Iterable[tuple[Any, ...]], largest: int) -> Iterator[int]:
-    """Yield the ids of images: a bracket in an expression may have ended it, and begun a query."""
+    """Yield ids, checked: a bracket in the expression may have begun another query."""
     for (found,) in rows:
         if type(found) is not int or not 0 < found <= largest:
             raise QueryError("that is no expression on the columns of image: it gives other rows")
@@ -97,7 +97,7 @@ def _rows(cursor: sqlite3.Cursor, clock: "_Clock") -> Iterator[tuple[Any, ...]]:
     may_be_large = len(cursor.description) * _VALUE_BYTES > _ROW_BYTES
     while True:
         with clock:
-            row = cursor.fetchone()  # and no more: each may be large
+            row = cursor.fetchone()  # not more: each row may be large
         if row is None:
             return
         if may_be_large and _size(row) > _ROW_BYTES:
@@ -110,14 +110,14 @@ def _size(row: tuple[Any, ...]) -> int:
 
 
 class _Clock:
-    """Measure the time in which SQLite works, and interrupt it when that is used up."""
+    """Measures the time that SQLite works, and interrupts it when the time is used up."""
 
     def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
         self.seconds = seconds
         self._connection = connection
         self._left = seconds
         self._deadline: float | None = None
-        self._lock = threading.Lock()  # what is interrupted is the query, and nothing after it
+        self._lock = threading.Lock()  # so that only the query is interrupted, and nothing after it
 
     def __enter__(self) -> None:
         with self._lock:
@@ -139,7 +139,7 @@ class _Clock:
 
     @contextmanager
     def watched(self, when_stuck: WhenStuck | None) -> Iterator[None]:
-        """Stop SQLite in time; call for help when it is busy where nothing interrupts it."""
+        """Stop SQLite in time; call `when_stuck` where nothing interrupts it."""
         done = threading.Event()
 
         def watch() -> None:
@@ -171,7 +171,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Give a connection the functions of this program."""
+    """Add this program's functions to a connection."""
     for function in (hamming, bucket, dhash_hex):
         arguments = function.__code__.co_argcount
         connection.create_function(function.__name__, arguments, function, deterministic=True)
@@ -179,12 +179,12 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _guarded(connection: sqlite3.Connection, sorted_in: str) -> Iterator[None]:
-    """Let what is asked of a connection read, and no more: values of bounded size.
+    """Let a connection only read, and values of bounded size, while the block runs.
 
     SQLite sorts in ``MEMORY`` or in a ``FILE``.
     """
     connection.execute(f"PRAGMA temp_store = {sorted_in}")
-    with suppress(sqlite3.Error, UnicodeError):  # the query meets that, too, and is told
+    with suppress(sqlite3.Error, UnicodeError):  # the query itself meets and reports that
         # SQLite declares these when they are first used, as it would tables of a database.
         connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     limits = {kind: connection.setlimit(kind, limit) for kind, limit in _LIMITS.items()}
@@ -224,7 +224,7 @@ def _explain(problem: Exception, clock: _Clock) -> str:
 
 
 def hamming(dhash: int | str | None, other: int | str | None) -> int | None:
-    """Return in how many of their 64 bits two hashes differ; they are integers or hexadecimal."""
+    """Return in how many of 64 bits two hashes differ; they are integers or hexadecimal."""
     if dhash is None or other is None:
         return None
     return hash_bits.unsigned(_pattern(dhash) ^ _pattern(other)).bit_count()

@@ -1,4 +1,4 @@
-"""The tables of an index: a new column is a revision in ``migrations``, and a line here."""
+"""The tables of an index. A new column: a revision in ``migrations``, and a line here."""
 
 import json
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from sqlalchemy import (
 # which takes half a second; a test compares it with the revisions.
 SCHEMA_REVISION = "0011"
 
-# Names for every constraint, so that a later revision can speak of it on any database.
+# Each constraint has a name, so that a later revision can refer to it on any database.
 NAMING = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",
@@ -37,7 +37,7 @@ NAMING = {
 }
 metadata = MetaData(naming_convention=NAMING)
 
-# SQLite numbers rows by itself only in a column declared INTEGER.
+# SQLite gives ids by itself only in a column declared INTEGER.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 # Paths compare by their bytes, as the scan sorts them: SQLite's way, and PostgreSQL's "C".
 PathText = Text().with_variant(Text(collation="C"), "postgresql")
@@ -48,11 +48,11 @@ Kind = TypeVar("Kind")
 
 
 class WrongValueError(ValueError):
-    """A value in an index that no version of this program wrote there: the index is damaged."""
+    """A value that no version of this program stores: the index is damaged."""
 
 
 class Summed(TypeDecorator[bytes]):
-    """Bytes with a checksum behind them: no database tells when one of their bits is flipped."""
+    """Bytes stored with a checksum, as no database notices a flipped bit in them."""
 
     impl = LargeBinary
     cache_ok = True
@@ -68,7 +68,7 @@ class Summed(TypeDecorator[bytes]):
         Raises
         ------
         WrongValueError
-            When they are no longer the same.
+            When they do not fit their checksum.
         """
         if value is None:
             return None
@@ -135,9 +135,9 @@ image = Table(
     Column("colour", Float),
     Column("motion", Float),
     UniqueConstraint("archive_id", "path"),
-    sqlite_autoincrement=True,  # the id of a removed image never means another
+    sqlite_autoincrement=True,  # the id of a deleted image is never given again
 )
-# A few of millions: a new file may be one of them that moved.
+# Few of millions are missing: a new file may be one of them that moved.
 _is_missing = image.c.missing_since.is_not(None)
 Index("ix_image_missing", image.c.archive_id, sqlite_where=_is_missing)  # and so on any server
 
@@ -226,7 +226,7 @@ decision = Table(
         "image_id", RowId, ForeignKey("image.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     Column("what", Text, nullable=False),  # kept, rejected or left
-    Column("within", Integer),  # bits: what is rejected with it
+    Column("within", Integer),  # bits: alike images are rejected with it
     Column("observer", Text, nullable=False),
     Column("made_at", DateTime, nullable=False),
     Column("why", Text),
@@ -248,7 +248,7 @@ label = Table(
     Column("human", Boolean, nullable=False, server_default="0"),
 )
 
-# What a label is, in the ranks of `sdindex.store.taxa`.
+# The ranks of a label: see `sdindex.store.taxa`.
 taxon = Table(
     "taxon",
     metadata,
@@ -281,7 +281,7 @@ def from_json(stored: str, kind: type[Kind]) -> Kind:
     Raises
     ------
     WrongValueError
-        When it is none, or not of its kind.
+        When it is no JSON, or of another type.
     """
     try:
         value = json.loads(stored)
@@ -293,5 +293,5 @@ def from_json(stored: str, kind: type[Kind]) -> Kind:
 
 
 def utc_now() -> datetime:
-    """Return the time in UTC, as the tables keep it: databases differ in how they keep zones."""
+    """Return the time in UTC, naive: databases store time zones in different ways."""
     return datetime.now(UTC).replace(tzinfo=None)

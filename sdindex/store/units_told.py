@@ -1,4 +1,4 @@
-"""What is told of a sample beside its images: their bursts and events, found in the frame."""
+"""The bursts and events of a sample's images; and the line that says what was drawn."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ from sdindex.store.lookup import ids_of
 from sdindex.store.sampled import SampledImage, UnitsTold, by_id
 from sdindex.store.samples import present
 
-_MOST = 2_000_000  # images in which bursts are looked for, only to be spoken of
+_MOST = 2_000_000  # images, at most, in which bursts are searched only for that line
 
 
 def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
-    """Return the burst and the event of each of these images, and its place in the burst."""
+    """Return the burst and the event of each image, and its place in the burst."""
     frame = load(session, UNIT_COLUMNS)
     found, positions = taken(frame, clock), frame.positions_of(ids)
     rows = frame.ids[positions].tolist()
@@ -35,7 +35,7 @@ def units_told(session: Session, ids: Sequence[int], clock: Clock) -> UnitsTold:
 def with_units(
     session: Session, images: Sequence[SampledImage], clock: Clock
 ) -> list[SampledImage]:
-    """Return images with the burst and the event of each; those that are gone, as they were."""
+    """Return images with their bursts and events; images that are gone are unchanged."""
     ids = [*present(session, ids_of(session, images))]
     known = {
         (one.archive, one.relative_path): one
@@ -56,7 +56,7 @@ def with_units(
 
 
 def line(session: Session, ids: Sequence[int], images: int, options: SampleOptions) -> str:
-    """Return in one line what a sample is, and what would be better."""
+    """Return one line: how large a sample is, and how much of it shares a burst."""
     said = f"{len(ids):,} of {images:,} images"
     if images > _MOST or not ids:
         return said

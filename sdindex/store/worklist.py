@@ -1,6 +1,6 @@
-"""The files that a survey lists to be read, in tables of their own: there may be millions.
+"""The list of files to be read, and of images that are gone, in temporary tables.
 
-They lie on this machine's disk, not in memory, and are gone when the session is.
+There may be millions: the tables lie on this machine's disk, and go with the session.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ _to_read = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in FileState._fields),
 )
-# With all that is asked of them, so that a database is not led to go through the images.
+# With all columns that are needed, so that the images themselves are not searched.
 _gone = sa.Table(
     "gone",
     _temporary,
@@ -49,7 +49,7 @@ _moved = sa.Table(
 
 
 class FileToRead(NamedTuple):
-    """A file to be read, and the row it is to replace: None where there is none yet.
+    """A file to be read, and the id of its row; None if it is new.
 
     `version` is that of an object: see `sdindex.archive.state.FoundFile`.
     """
@@ -92,14 +92,14 @@ def files(session: Session) -> Iterator[FileToRead]:
 
 
 def drop_below(session: Session, folder: str) -> int:
-    """Take the files below a folder off the list; return how many."""
+    """Take files below a folder off the list; return how many."""
     return session.local.execute(_to_read.delete().where(below(_to_read.c.path, folder))).rowcount
 
 
 def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, int]:
-    """Take files off the list that are there for a shift of times alone, and store the times.
+    """Take files off the list whose only change is a shift of times, and store the new times.
 
-    Return how many they were, and how many of these could not be read when they were.
+    Return how many, and how many of these are unreadable.
     """
     is_shifted = _to_read.c.reason == shifted.value
     of_image = session.local.scalars(sa.select(_to_read.c.image_id).where(is_shifted)).all()
@@ -111,10 +111,10 @@ def accept_shift(session: Session, shifted: Reason, by_ns: int) -> tuple[int, in
 def list_gone(
     session: Session, archive: Archive, gone: Iterable[int], fields: Sequence[str] = BY_TIME
 ) -> set[int]:
-    """List images that a new file may be the moved copy of: missing before, or gone now.
+    """List images that a new file may be, after a move: missing before, or gone now.
 
-    Return those gone that have the base name and `fields` of a new file. Where several have
-    them, nobody can say which has moved, but none is lost.
+    Return the ids of gone images with the base name and `fields` of a new file. Where several
+    match, it is unknown which one moved, but none counts as lost.
     """
     if not session.local.scalar(sa.select(sa.exists().where(_to_read.c.image_id.is_(None)))):
         return set()
@@ -136,10 +136,10 @@ def list_gone(
 
 
 def record_moves(session: Session, archive: Archive, fields: Sequence[str]) -> set[int]:
-    """Give the images that `list_gone` listed the path of the new file that each has become.
+    """Give images that `list_gone` listed the path of the new file that each became.
 
-    A new file is a moved one when its base name and `fields` are those of exactly one of
-    them, and of no other new file. It is taken off the list. Return the images that moved.
+    A new file is a moved image if exactly one listed image has its base name and `fields`, and no
+    other new file has. It is taken off the list. Return the ids of the moved images.
     """
     moved = sa.select(_moved.c.image_id, _moved.c.path)
     session.local.execute(
@@ -184,7 +184,7 @@ def _list_as_gone(session: Session, archive: Archive, images: sa.ColumnElement[b
 
 
 def _moves(compared: Sequence[str]) -> sa.Select[Any]:
-    """Select the listed row, the image and the new path of each file that moved."""
+    """Select, for each moved file, its row in the list, the image and the new path."""
     return (
         sa.select(
             sa.func.min(_to_read.c.id), sa.func.min(_gone.c.image_id), sa.func.min(_to_read.c.path)
