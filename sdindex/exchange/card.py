@@ -1,4 +1,4 @@
-"""The card of a saved sample: of what it was drawn, how, how good it is, and how to do it again."""
+"""The card of a saved sample: what a paper says of it, and the commands that draw it again."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,27 +21,28 @@ _MEASURES = ("measure", "of", "sample", "random", "stride")
 
 @dataclass(frozen=True, slots=True)
 class SampleCard:
-    """What a paper says of a sample.
+    """A saved sample's card: what a paper says of the sample.
 
     Attributes
     ----------
     name, made_at, program, asked, drawn_from, options
-        As of `sdindex.SavedSample`.
+        As in `sdindex.SavedSample`.
     images, missing
-        How many it has that are there, and that are not.
+        How many of its images are there, and how many are missing now.
     archives
-        The root of each, and how many of the images are of it.
+        How many images each archive gives, by its root.
     cameras, first, last
-        How many cameras, and when the first and the last image was taken.
+        The number of cameras, and when the first and the last image were taken.
     labels
-        How many of the images have which label of which source.
+        How many images have each label of each source.
     quality
-        As of `sdindex.Quality`: names, and values in the sample, random ones and a plain stride.
+        The measures of `sdindex.Quality`: names, and the values of the sample, of random samples
+        and of a plain stride.
     split
-        How it was split, and how many images each part has; None where it was not.
+        How it was split, and how many images each part has; None if it was not.
     paths_sha256
-        Of the relative paths in natural order, each ended by a newline: two samples with the same
-        are of the same images.
+        SHA-256 of the relative paths in natural order, each ended by a newline: equal for two
+        samples of the same images.
     """
 
     name: str
@@ -63,7 +64,7 @@ class SampleCard:
 
     @property
     def rule(self) -> str:
-        """How samples are drawn, in words."""
+        """The rule by which samples are drawn, in words."""
         return _RULE
 
     @property
@@ -150,7 +151,7 @@ def _table(header: Sequence[str], rows: Any) -> Iterator[str]:
 
 
 def _text(value: object) -> str:
-    """Return a value as a cell of Markdown, in which nothing acts."""
+    """Return a value as a cell of Markdown; characters with a meaning there are escaped."""
     match value:
         case None:
             text = "-"

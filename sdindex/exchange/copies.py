@@ -1,4 +1,4 @@
-"""Putting the files of a sample below a folder: copies, hard links or symbolic links."""
+"""Putting the files of a sample into a folder: as copies, hard links or symbolic links."""
 
 import os
 import shutil
@@ -21,17 +21,17 @@ from sdindex.store.lookup import Recorded
 
 How = Literal["copy", "link", "symlink"]
 
-_DRAFT = ".sdindex-part"  # one name in each folder: what a killed run left is removed
+_DRAFT = ".sdindex-part"  # the same name in each folder, so that what a killed run left is removed
 _SAME_TIME_NS = 2_000_000_000  # FAT keeps times to 2 s
 _CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FilesPut:
-    """The numbers of files put below a folder: `new` ones, `kept` from before; `size` of the new.
+    """How many files were put into a folder: `new` ones (`size` in bytes), and `kept` from before.
 
-    `changed` are those, new or kept, whose original is not what the index read: the first of
-    them is `example`.
+    `changed` counts files, new or kept, whose original changed since it was indexed; `example` is
+    the first of them.
     """
 
     folder: str
@@ -55,7 +55,7 @@ class FilesPut:
 
 
 class _File(NamedTuple):
-    """A file to be put: where it comes from, as it is now, and where it goes."""
+    """A file to be put: its original, that one's state, and where it goes."""
 
     root: Root
     path: str  # in stored form
@@ -79,27 +79,26 @@ def put_files(
 ) -> FilesPut:
     """Put the files of a sample below a folder, each at its path in the archive.
 
-    Images of several archives come into a folder for each. What is there already is kept, so
-    that a second run completes the first one, and nothing else is ever written over, nor is a
-    link followed: before anything is put, all originals are looked at, and all targets, and
-    the room on the disk. ``sdindex-manifest.csv`` says of each file what it is; of files from
-    earlier runs, too.
+    Images of several archives come into a folder for each archive. Files of an earlier run are
+    kept, so that a second run completes the first. No other file is overwritten, and no link is
+    followed: before anything is put, all originals, all targets and the free space are checked.
+    ``sdindex-manifest.csv`` says what each file is, of earlier runs, too.
 
     Parameters
     ----------
     folder
         It is made where it is not there.
     how
-        Copies keep the time of modification.
+        ``"copy"``, ``"link"`` (hard links) or ``"symlink"``. Copies keep the mtime.
     sample
         The sample's name, for the manifest.
     progress
         Show a bar on stderr: always, never, or (None) only on a terminal.
     indexed
-        The sizes and times in the index, by the files' absolute paths: those that are not so any
-        more are counted, and have no hash in the manifest. None are where it is not given.
+        The recorded sizes and mtimes, by absolute path: a file that differs is counted as changed,
+        and has no hash in the manifest. Without it, no file is compared.
     targets
-        The path below the folder of each image, where it is not that in the archive.
+        The path of each image below the folder; by default its path in the archive.
 
     Raises
     ------
@@ -143,7 +142,7 @@ def put_files(
 def _paths(
     images: Collection[Sampled], put: Mapping[str, str], targets: Sequence[str] | None
 ) -> list[str]:
-    """Return the path below the folder of each image; `put` has those from before."""
+    """Return the path of each image below the folder; `put` has those of earlier runs."""
     if targets is None:
         naming = Naming.of(images)
         return [put.get(image.path) or naming.path(image) for image in images]
@@ -165,7 +164,7 @@ def _refuse_far(archives: Iterable[str]) -> None:
 
 
 def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
-    """Return where each file comes from and goes to; all originals must be there."""
+    """Return each file with its original and target; all originals must be there."""
     files, gone = [], []
     for image, path in zip(images, paths, strict=True):
         target = _target(folder, path)
@@ -188,7 +187,7 @@ def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list
 def _changed(
     images: Iterable[Sampled], files: Iterable[_File], indexed: Mapping[str, Recorded]
 ) -> dict[str, None]:
-    """Return the absolute paths of the files that are not as the index has them, in order."""
+    """Return the absolute paths of the files that changed since they were indexed, in order."""
     pairs = zip(images, files, strict=True)
     return {
         image.path: None
@@ -202,7 +201,7 @@ def _target(folder: str, path: str) -> str:
 
 
 def _parts(path: str) -> list[str]:
-    """Return the names that a path is made of; none may lead out of the folder it is put in."""
+    """Return the names in a path, after checking that none leads out of the folder."""
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part or not _is_name(part) for part in parts):
         raise OutputError(f"{printable(path)} is no path that can be put below a folder")
@@ -210,12 +209,12 @@ def _parts(path: str) -> list[str]:
 
 
 def _is_name(part: str) -> bool:
-    """Say whether this system takes it for one name; Windows knows drives and backslashes."""
+    """Say whether it is one name on this system; Windows has drives and backslashes."""
     return os.path.basename(os.path.splitdrive(part)[1]) == part
 
 
 def _refuse_linked_folders(folder: str, paths: Iterable[str]) -> None:
-    """Refuse links among the folders that files are put in: they may lead into an archive."""
+    """Refuse links among the folders to put files in: they may lead into an archive."""
     looked_at: set[str] = set()
     for path in paths:
         parent = path.rpartition("/")[0]
@@ -229,9 +228,9 @@ def _refuse_linked_folders(folder: str, paths: Iterable[str]) -> None:
 
 
 def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -> list[_File]:
-    """Return the files that are still to be put; what has their name must be what they are.
+    """Return the files that are still to be put; refuse names that other files have.
 
-    `earlier` are the targets that the manifest knows.
+    `earlier` are the targets in the manifest.
     """
     missing, foreign = [], []
     for file in files:
@@ -248,7 +247,7 @@ def _not_there_yet(files: Iterable[_File], how: How, earlier: Collection[str]) -
 
 
 def _is_put(file: _File, how: How, *, known: bool) -> bool:
-    """Say whether a file is there: by size and time where it is known, or by each byte."""
+    """Say whether a file was put before: by size and time if `known`, else by its bytes."""
     if not os.path.isfile(file.target):
         return False
     if os.path.exists(file.original) and os.path.samefile(file.target, file.original):
@@ -305,8 +304,8 @@ def _put(file: _File, how: How) -> None:
 
 
 def _copy(file: _File, draft: str) -> None:
-    """Copy a file's bytes and its time; rights and owners are for the new folder to say."""
-    Path(draft).unlink(missing_ok=True)  # the name alone, should it be a link
+    """Copy a file's bytes and mtime; not its rights and owner."""
+    Path(draft).unlink(missing_ok=True)  # of the name itself, should it be a link
     output = new_file(draft)
     try:
         with output, file.root.open(file.path) as original:
@@ -323,7 +322,7 @@ def _copy(file: _File, draft: str) -> None:
 
 
 def _make_sure_of_copy(file: _File, original: BinaryIO, output: IO[bytes], draft: str) -> None:
-    """Refuse a copy that may be half old and half new, or that is no more what was written."""
+    """Refuse a copy whose original changed while it was copied, or that is no longer as written."""
     if file.root.state_of(original)[:2] != file.state[:2]:
         raise OutputError(
             f"{printable(file.original)} was changed while it was copied; the files before it are "

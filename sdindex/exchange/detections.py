@@ -1,8 +1,8 @@
-"""MegaDetector's results: what they say of each image, and how their categories are named.
+"""MegaDetector's results: reading labels from what they say of an image.
 
-The format (https://lila.science/megadetector-output-format, versions 1.0 to 1.6) is also written
-by SpeciesNet, AddaxAI, Zamba and Timelapse: detections of a detector, and of each the species
-that a classifier sees in it.
+The format (https://lila.science/megadetector-output-format, versions 1.0 to 1.6) has a detector's
+detections, and for each the species that a classifier sees. SpeciesNet, AddaxAI, Zamba and
+Timelapse write it, too.
 """
 
 import json
@@ -12,40 +12,40 @@ from typing import IO, Any, NamedTuple
 from sdindex.exchange.json_stream import JsonError, pieces
 from sdindex.exchange.taxonomy import taxonomy
 
-EMPTY = "empty"  # what COCO Camera Traps call an image without an animal
+EMPTY = "empty"  # the label of an image without an animal, as in COCO Camera Traps
 
 INFO = "info"
 CATEGORIES = "detection_categories"
 SPECIES = "classification_categories"
 DESCRIPTIONS = "classification_category_descriptions"
 HEADER = (INFO, CATEGORIES, SPECIES, DESCRIPTIONS)  # what the format has beside the images
-PREDICTIONS = "predictions"  # what SpeciesNet has in the place of all: see `predictions`
+PREDICTIONS = "predictions"  # SpeciesNet's own form: see `predictions`
 
 _LONGEST_FAILURE = 1000  # characters
-_DIGITS = 10  # of a category's number; a longer one is a name
+_DIGITS = 10  # characters of a category's number; a longer text is a name
 
-Header = dict[str, Any]  # objects, and whatever a program wrote beside them
+Header = dict[str, Any]  # lists of objects, and what else a program wrote
 
 
 class Label(NamedTuple):
-    """A label or a failure that a file gives for an image. An image may have several.
+    """A label, or a failure, that a file gives for an image, which may have several.
 
     Attributes
     ----------
     path
-        As it is written there: see `sdindex.exchange.matching`.
+        The path as it is written there: see `sdindex.exchange.matching`.
     label
-        None where none could be given (`failure` says why), or none is written.
+        None where none was given; `failure` may say why.
     confidence
         0 to 1; None where none is written.
     failure
-        Why the image could not be processed; None when it was.
+        Why the image could not be processed; else None.
     bbox
-        Where in the image it is, as JSON: x, y, width and height as fractions, from the top left.
+        The box, as JSON: x, y, width and height as fractions, from the top left; None without one.
     source
-        Who says so; None where the file does not tell.
+        The label's source; None where the file does not name it.
     human
-        Whether that is a person; None where the file does not tell.
+        Whether the source is a person; None where the file does not tell.
     """
 
     path: str
@@ -58,7 +58,7 @@ class Label(NamedTuple):
 
 
 class Remarks(NamedTuple):
-    """The labels that a file gives for an image, in one place.
+    """What one entry of a file says of an image.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Remarks(NamedTuple):
     labels
         Its labels, or a failure.
     image
-        Of MegaDetector's results: all they say of it but the path; None of others.
+        All that MegaDetector's results say of the image but the path; None for other files.
     """
 
     path: str
@@ -76,16 +76,16 @@ class Remarks(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """From which confidence on, 0 to 1, a detection counts, and the species of a detection."""
+    """The least confidences, 0 to 1, of a detection, and of a detection's species."""
 
     detection: float
     classification: float
 
 
 def header_of(file: IO[bytes]) -> Header:
-    """Return what the format has beside the images; what a file lacks, or is wrong, is not there.
+    """Return what a file has beside the images, without members that are missing or wrong.
 
-    Predictions of SpeciesNet have nothing of it.
+    SpeciesNet's predictions have no such header.
 
     Raises
     ------
@@ -101,16 +101,16 @@ def header_of(file: IO[bytes]) -> Header:
                 header[name] = (
                     found if name == INFO else {key: str(what) for key, what in found.items()}
                 )
-            if len(header) == len(HEADER):  # the images are not gone through
+            if len(header) == len(HEADER):  # the images themselves are skipped
                 break
     except JsonError:
-        if CATEGORIES not in header:  # else who reads the images says where the damage is
+        if CATEGORIES not in header:  # else reading the images tells where the damage is
             raise
     return header
 
 
 def named(header: Header) -> dict[str, dict[str, str]]:
-    """Return the taxonomy of the species in a file of results, by their names."""
+    """Return the taxonomy of the species in a file, by their names: the name at each rank."""
     names = header.get(SPECIES, {})
     described = header.get(DESCRIPTIONS, {}).items()
     return taxonomy(
@@ -120,7 +120,7 @@ def named(header: Header) -> dict[str, dict[str, str]]:
 
 
 class Renumbering(NamedTuple):
-    """New numbers of categories and of species, by the old ones; empty where all are the same."""
+    """New numbers of categories and species, by the old ones; empty where none changes."""
 
     categories: dict[str, str]
     species: dict[str, str]
@@ -129,7 +129,7 @@ class Renumbering(NamedTuple):
         return bool(self.categories or self.species)
 
     def of(self, image: dict[str, Any]) -> dict[str, Any]:
-        """Return what is said of an image, with the new numbers."""
+        """Return what results say of an image, with the new numbers."""
         if image.get("detections") is None:
             return image
         return {**image, "detections": [self._of(one) for one in image["detections"]]}
@@ -146,10 +146,9 @@ class Renumbering(NamedTuple):
 
 
 def joined(header: Header, new: Header) -> tuple[Header, Renumbering]:
-    """Return one header for the results of two files, and the numbers that the new ones get.
+    """Join the headers of two files; return that, and how the second file is renumbered.
 
-    Files of one source may number their categories in other ways, such as two runs of a
-    classifier for two countries.
+    Two files of one source may number categories differently, such as for two countries.
     """
     categories, new_categories = _joined(_whats(header, CATEGORIES), _whats(new, CATEGORIES))
     species, new_species = _joined(_whats(header, SPECIES), _whats(new, SPECIES))
@@ -190,12 +189,12 @@ def _joined(
 
 
 class Reader:
-    """Reads what results say of an image.
+    """Reads labels from what results say of an image.
 
     Parameters
     ----------
     header
-        That of the results, with the names of the categories.
+        The file's header, with the names of the categories.
     """
 
     def __init__(self, header: Header, thresholds: Thresholds) -> None:
@@ -209,7 +208,7 @@ class Reader:
         Raises
         ------
         AttributeError, KeyError, TypeError, ValueError
-            When it is not as the format has it.
+            When it is not in the format.
         """
         detections, failure = image.get("detections"), image.get("failure")
         if detections is None or failure:
@@ -218,7 +217,7 @@ class Reader:
             return
         is_empty = True
         for detection in detections:
-            # A category without a name is to be taken for no detection, says the format.
+            # The format says to ignore a detection whose category has no name.
             name = self._categories.get(str(detection["category"]))
             sure = confidence(detection["conf"])
             if name is None or sure < self._least:
@@ -232,10 +231,10 @@ class Reader:
             yield Label(path, EMPTY)
 
     def _seen(self, species: list[tuple[Any, Any]]) -> tuple[str, float] | None:
-        """Return the likeliest species; None where it is not likely enough, or has no name."""
+        """Return the likeliest species and its confidence; None if too low, or without a name."""
         number, sure = species[0]
         for other, likely in species[1:]:
-            if likely > sure:  # they should be listed with the best first
+            if likely > sure:  # the format lists the best first, but not all programs do
                 number, sure = other, likely
         name = self._species.get(str(number))
         return (name, sure) if name and confidence(sure) >= self._least_sure else None

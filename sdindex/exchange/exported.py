@@ -1,4 +1,4 @@
-"""Paths of images in what other programs export, where these are no plain lists."""
+"""The paths of images in other programs' exports, for lists such as --from."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -27,12 +27,12 @@ _EXPORTS = (CAMTRAP_DP, COCO, CVAT, LABEL_STUDIO, YOLO)
 
 
 def exported_paths(file: Input) -> Iterable[str] | None:
-    """Return the paths of images that an export names; None where it is a plain list, or none.
+    """Return the paths of images in an export; None for a plain list.
 
     Raises
     ------
     LabelFileError
-        When it is packed; while its paths are read, when it is damaged.
+        When it is packed; while paths are read, when it is damaged.
     OSError
         When it cannot be read.
     """

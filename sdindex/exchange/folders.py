@@ -1,4 +1,4 @@
-"""Folders that are written: whole or not at all, or beside the images that were put there."""
+"""Writing the folder of a format: a new one, whole or not at all, or one with images."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class Folder:
 
     @contextmanager
     def file(self, name: str) -> Iterator[IO[bytes]]:
-        """Give a file to write to, by its path below the folder, with forward slashes."""
+        """Give a file to write to; its path is below the folder, with forward slashes."""
         path = os.path.join(self._path, *name.split("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         refuse_link(path, "choose another folder, or remove the link")
@@ -39,17 +39,17 @@ class Folder:
 
 @contextmanager
 def new_folder(path: str, archives: Iterable[str]) -> Iterator[Folder]:
-    """Give a folder to write into, which is there when the block ends without an error.
+    """Give a new folder to write into; it gets its name when the block ends without an error.
 
     Parameters
     ----------
     archives
-        Their roots: nothing is written into these.
+        The archives' roots: nothing is written into them.
 
     Raises
     ------
     OutputError
-        When there is something of its name that is no empty folder, or it cannot be written.
+        When its name is taken, but for an empty folder, or it cannot be written.
     """
     refuse_inside(path, archives)
     refuse_link(path, "name the folder itself, or remove the link")
@@ -73,7 +73,7 @@ def new_folder(path: str, archives: Iterable[str]) -> Iterator[Folder]:
 
 @contextmanager
 def folder_of_images(path: str) -> Iterator[Folder]:
-    """Give a folder to write into that images were put in.
+    """Give the folder that images were put in, to write the format's files there.
 
     Raises
     ------
@@ -87,12 +87,12 @@ def folder_of_images(path: str) -> Iterator[Folder]:
 
 
 def refuse_foreign(path: str) -> None:
-    """Refuse a folder that has files of others, which a format's might replace.
+    """Refuse a folder with other files, which the format's files might replace.
 
     Raises
     ------
     OutputError
-        When it is not empty, and has no manifest that tells that it is ours.
+        When it is not empty and has no manifest of ours.
     """
     is_ours = os.path.exists(os.path.join(path, MANIFEST))
     if os.path.lexists(path) and not is_ours and not _removed(path):
@@ -100,7 +100,7 @@ def refuse_foreign(path: str) -> None:
 
 
 def refuse_inside(folder: str, archives: Iterable[str]) -> None:
-    """Refuse to put anything in an archive: its next update would take it for new images.
+    """Refuse a folder in an archive: the next update would take the files for new images.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Files that people bring, which may be pipes: read from their start as often as is needed."""
+"""Input files, which may be pipes, to be read from the start as often as needed."""
 
 import codecs
 import io
@@ -17,7 +17,7 @@ _LONGEST_LINE = 1 << 20  # characters; a longer one is no line of a table
 
 
 class Input:
-    """A file by its name, or stdin; what can be read only once is kept in a temporary file.
+    """An input file, or stdin; a pipe is copied to a temporary file when it is first read.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Input:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """Give its content from the start, after a byte order mark where it has such a mark.
+        """Open it at the start, after a byte order mark if there is one.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class Input:
 
     @cached_property
     def _copy(self) -> IO[bytes] | None:
-        """The content of an input that can be read only once."""
+        """A copy of an input that can be read only once; None for a file."""
         if self.name == STDIN:
             return self._kept(sys.stdin.buffer)
         if S_ISREG(os.stat(self.name).st_mode):
@@ -56,14 +56,14 @@ class Input:
     def _kept(self, file: BinaryIO) -> IO[bytes]:
         kept = ExitStack()
         copy = kept.enter_context(_copied(file))
-        weakref.finalize(self, kept.close)  # it is there for as long as this object
+        weakref.finalize(self, kept.close)  # it exists as long as this object
         return copy
 
 
 def lines_of(file: IO[bytes]) -> tuple[io.TextIOWrapper, Iterator[str]]:
-    """Return the text of a file, to be detached from it at the end, and its lines.
+    """Return a text wrapper of a file (detach it at the end) and the lines.
 
-    Bytes that are no UTF-8 stand in it as lone surrogates.
+    Bytes that are no UTF-8 become lone surrogates.
     """
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
     return text, iter(lambda: text.readline(_LONGEST_LINE), "")
@@ -82,7 +82,7 @@ def is_json(file: IO[bytes]) -> bool:
 
 @contextmanager
 def _copied(file: BinaryIO) -> Iterator[IO[bytes]]:
-    import tempfile  # for pipes alone
+    import tempfile  # only for pipes
 
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(file, copy)

@@ -1,4 +1,4 @@
-"""Large JSON files, read a piece at a time: one piece is in memory, and none that is huge."""
+"""Reading large JSON files piece by piece: one piece at a time is in memory, of bounded size."""
 
 import codecs
 import json
@@ -9,19 +9,19 @@ from typing import IO, Any
 
 MOST = 1 << 23  # characters of a piece
 _CHUNK = 1 << 20  # bytes read at once
-_NEAR = 16  # characters at the end, in which a word or number may be cut short
-_CUT_OFF = 2  # characters that may follow a number which goes on, such as the e+ of 1e+3
+_NEAR = 16  # characters at the end of what was read, in which a word or number may be cut short
+_CUT_OFF = 2  # characters within which a number may go on, such as the e+ of 1e+3
 
 _space = re.compile(r"[ \t\n\r]*")
 _comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
 
 class JsonError(ValueError):
-    """A file that is no JSON, or has a piece that is too large or too deep to be read."""
+    """A file that is no JSON, or has a piece too large or too deeply nested to be read."""
 
 
 class _TooLongError(JsonError):
-    """A piece that is longer than is taken."""
+    """A piece that is longer than allowed."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"a piece of it is longer than {most:,} characters")
@@ -29,18 +29,18 @@ class _TooLongError(JsonError):
 
 @dataclass
 class Others:
-    """What an object has beside the members that are wanted, as far as it is small.
+    """Collects the small members of an object that are neither wanted nor known.
 
     Attributes
     ----------
     known
-        The names of members that are not looked for.
+        The names of members to skip.
     most
-        So many characters are kept of all together.
+        How many characters are kept of all together, at most.
     found
-        The others by their names.
+        The collected members by name.
     left
-        The names of those that were too long.
+        The names of members that were too long.
     """
 
     known: Container[str]
@@ -58,19 +58,19 @@ def pieces(
 ) -> Iterator[tuple[str, Any]]:
     """Yield the elements of a list, or of the wanted lists in an object, as they come.
 
-    Each comes with the name it is below: an empty one where the file is a list. A wanted
-    member that is no list comes whole; all other members are passed over.
+    Each comes with the name of its list: empty where the file is a list. A wanted member that is no
+    list comes whole; all other members are skipped.
 
     Parameters
     ----------
     file
-        From its first character on; UTF-8.
+        Open at its start; UTF-8.
     wanted
-        The names of members of the object that the file is.
+        The names of members, where the file is an object.
     required
-        The name of one that an object must have.
+        The name of a member that the object must have.
     others
-        Gets what is passed over.
+        Collects skipped members.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _members(
 
 
 def _keep(text: "_Text", name: str, others: Others) -> None:
-    """Take the value that is next, or pass it over where there is too much of it."""
+    """Take the next value, or skip it if it is too long."""
     text.peek()
     try:
         value = text.value(others.most - len(name))
@@ -127,7 +127,7 @@ def _keep(text: "_Text", name: str, others: Others) -> None:
 
 
 class _Text:
-    """The text of a file, read as far as the next piece needs."""
+    """The text of a file, read as far as needed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -145,12 +145,12 @@ class _Text:
             self._read(_CHUNK)
 
     def elements(self) -> Iterator[Any]:
-        """Yield each element of the list that is next."""
+        """Yield each element of the next value, a list."""
         for _ in self._between("[", "]"):
             yield self.value()
 
     def names(self) -> Iterator[str]:
-        """Yield each name in the object that is next; its value is for the caller to take."""
+        """Yield each name in the next value, an object; the caller takes the values."""
         for _ in self._between("{", "}"):
             if self.peek() != '"':
                 raise self._problem(self._at)
@@ -159,7 +159,7 @@ class _Text:
             yield name
 
     def skip(self) -> None:
-        """Pass over the value that is next, however many elements it has."""
+        """Skip the next value, however many elements it has."""
         match self.peek():
             case "[":
                 for _ in self.elements():
@@ -172,9 +172,9 @@ class _Text:
                 self.value()
 
     def value(self, most: int | None = None) -> Any:
-        """Return the value that is next, with no space before it: see `peek`.
+        """Return the next value; spaces before it must be taken: see `peek`.
 
-        One of more characters than `most`, by default `MOST`, stays next.
+        A value of more than `most` characters, by default `MOST`, is not taken.
         """
         size, most = _CHUNK, MOST if most is None else most
         while True:

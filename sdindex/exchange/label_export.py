@@ -1,4 +1,4 @@
-"""What sources say of images, written as results of MegaDetector's form under today's paths."""
+"""Writing labels and boxes as MegaDetector's results, under the images' present paths."""
 
 import json
 from collections import defaultdict
@@ -30,7 +30,7 @@ _OURS = {"format_version": "1.6", "detector": "sdindex labels export"}
 
 @dataclass
 class LabelExport:
-    """What an export wrote: what `sources` say of so many `images`; of others they say nothing."""
+    """The result of an export: `images` written, with labels of `sources`; others without any."""
 
     sources: Sequence[str]
     images: int = 0
@@ -51,7 +51,7 @@ def export_labels(
     sources: Sequence[str] = (),
     relative: bool = False,
 ) -> LabelExport:
-    """Write what sources say of images, as it is fetched.
+    """Write the labels and boxes of images, as they are fetched.
 
     Results that were imported are written as they were. A label without results becomes a
     detection of a category of its own.
@@ -59,9 +59,9 @@ def export_labels(
     Parameters
     ----------
     ids
-        Of the images; all that are there by default.
+        The ids of the images; by default all present ones.
     sources
-        All by default.
+        Only labels of these; by default all.
     relative
         Write relative paths also where the images are of several archives, each below a folder
         of its own; those of a single archive are always relative.
@@ -102,7 +102,7 @@ def _all(session: Session, done: LabelExport) -> Sequence[int]:
 
 
 class _Said:
-    """What sources say, as records of one file of results.
+    """The labels of sources, as records of one results file.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class _Said:
                 free += 1
 
     def of(self, ids: Sequence[int]) -> dict[int, str]:
-        """Return the records of images, but for their paths, by their ids."""
+        """Return the records of images, without paths, by image id."""
         found: dict[int, list[str | dict[str, Any]]] = defaultdict(list)
         for source, renumbering in self._renumberings.items():
             for row_id, data in results.of_images(self._session, ids, source).items():
@@ -142,7 +142,7 @@ class _Said:
         return {row_id: _one(records) for row_id, records in found.items()}
 
     def _alone(self, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield records of the labels, and failures, of which no results are kept."""
+        """Yield records of labels and failures that have no results."""
         of_image: dict[int, list[SaidAlone]] = defaultdict(list)
         for said in results.said_alone(self._session, ids, self._sources):
             of_image[said.image_id].append(said)
@@ -164,7 +164,7 @@ class _Said:
 
 
 def _one(records: Sequence[str | dict[str, Any]]) -> str:
-    """Return the records of an image as one: with the detections of all."""
+    """Join the records of an image into one, with all their detections."""
     if len(records) == 1:
         return records[0] if isinstance(records[0], str) else as_record(records[0])
     read = [json.loads(record) if isinstance(record, str) else record for record in records]
@@ -176,5 +176,5 @@ def _one(records: Sequence[str | dict[str, Any]]) -> str:
 
 
 def _line(path: str, record: str) -> str:
-    """Return a record with its path; a record is the text of an object that has something."""
+    """Return a record with its path put in; a record is the JSON of an object that is not empty."""
     return f'{{"file": {json.dumps(path)}, {record[1:]}'

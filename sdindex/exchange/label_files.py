@@ -57,8 +57,8 @@ _READERS = {
     YOLO: yolo.remarks,
 }
 _IMAGES = "images"
-_MOST = 1_000_000  # characters that are kept of what no format knows
-# How each list of images is to be written.
+_MOST = 1_000_000  # characters kept of members that the format does not know
+# How each kind of results must list its images, for an error.
 _EXPECTED = {
     _IMAGES: 'MegaDetector writes its results at image {:,}: expected "file", and "detections" '
     'with a "category" and a "conf" from 0 to 1 each, or "failure"',
@@ -68,31 +68,30 @@ _EXPECTED = {
 
 
 class LabelFile:
-    """A file of labels, to be gone through as often as is needed; it is never in memory whole.
+    """A file of labels, which can be iterated over several times and is never in memory whole.
 
-    Of MegaDetector's results: for each detection of enough confidence the likeliest species,
-    or where none is likely enough its category; ``empty`` where there is none; what could not
-    be processed, with the reason. Of tables: each row, whatever its confidence. Of other
-    programs' exports: see `sdindex.exchange.readers`.
+    MegaDetector's results give, for each detection above the threshold, its likeliest species or
+    else its category; ``empty`` for an image without one; and failures. A table gives each row,
+    whatever its confidence. For other programs' exports see `sdindex.exchange.readers`.
 
     Parameters
     ----------
     path
-        The kind of file is told by what is in it, not by its name. A folder is read where it
-        has a package of Camtrap DP, or a dataset of YOLO.
+        A file of any name, as its content shows the format; or the folder of a package of Camtrap
+        DP, or of a dataset of YOLO.
     thresholds
         For results only.
     columns
         For tables only.
     kind
-        One of `sdindex.exchange.readers.file_formats.KINDS`, where it is not to be told.
+        One of `sdindex.exchange.readers.file_formats.KINDS`; by default the content shows it.
     opened
-        The input of that path, where there is one already: a pipe is read once.
+        The input of that path, if it is open already: a pipe is read once.
 
     Attributes
     ----------
     others
-        What results have beside what the format knows; known when all was gone through.
+        The members of results that the format does not know; complete after an iteration.
     """
 
     def __init__(
@@ -117,17 +116,17 @@ class LabelFile:
         Raises
         ------
         LabelFileError
-            When it cannot be read, or is of no kind that is known.
+            When it cannot be read, or is in no known format.
         """
         return (label for remarks in self.remarks() for label in remarks.labels)
 
     def remarks(self) -> Iterator[Remarks]:
-        """Yield what is said of each image in the file's order.
+        """Yield what the file says of each image, in its order.
 
         Raises
         ------
         LabelFileError
-            When it cannot be read, or is of no kind that is known.
+            When it cannot be read, or is in no known format.
         """
         try:
             kind = self.kind
@@ -150,7 +149,7 @@ class LabelFile:
 
     @cached_property
     def kind(self) -> str:
-        """Which program's file it is."""
+        """The file's format."""
         if self._forced is not None:
             return self._forced
         try:
@@ -160,19 +159,19 @@ class LabelFile:
 
     @cached_property
     def _input(self) -> Input:
-        """The file itself; of a package, its observations."""
+        """The file itself, or the observations of a package."""
         path = folder_file(self.path)
         if os.path.basename(path) == PACKAGE:
             return Input(os.path.join(os.path.dirname(path), OBSERVATIONS))
         return Input(path) if self._opened is None or path != self.path else self._opened
 
     def paths(self) -> "Paths":
-        """Return the paths that are labelled."""
+        """Return the paths of all labelled images."""
         return Paths(self)
 
     @cached_property
     def header(self) -> Header | None:
-        """All but the images, of results; None of a table. MegaDetector writes it behind them."""
+        """All of a results file but the images; None for a table. MegaDetector writes it last."""
         try:
             if self.kind != MEGADETECTOR:
                 return None
@@ -225,15 +224,15 @@ class LabelFile:
         except TableError as problem:
             raise self._problem(str(problem)) from problem
         finally:
-            text.detach()  # the file is for whoever opened it to close
+            text.detach()  # whoever opened the file closes it
 
     def media(self) -> Mapping[str, str]:
-        """Return the files of the media that observations of Camtrap DP are of.
+        """Return the file of each medium, by id, for the observations of Camtrap DP.
 
         Raises
         ------
         LabelFileError
-            When the table of media is not beside the observations, or is none.
+            When no valid table of media lies beside the observations.
         """
         path = os.path.join(os.path.dirname(self._input.name), MEDIA)
         if self.path == STDIN or not os.path.exists(path):
@@ -255,11 +254,11 @@ class LabelFile:
 
 
 class Paths:
-    """The paths of a label file, to be gone through as often as is needed."""
+    """The paths in a label file, which can be iterated over several times."""
 
     def __init__(self, labels: LabelFile) -> None:
         self._labels = labels
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the path of each label, once where several follow each other."""
+        """Yield the path of each label; equal paths in a row come once."""
         return (path for path, _ in groupby(remarks.path for remarks in self._labels.remarks()))

@@ -1,4 +1,4 @@
-"""Storing what a label file says of the images that its paths mean."""
+"""Importing a label file: matching its paths to images, and storing the labels."""
 
 import logging
 from collections import defaultdict
@@ -24,10 +24,10 @@ log = logging.getLogger("sdindex")
 
 @dataclass
 class LabelImport:
-    """The result of an import: `images` that were labelled, their `labels`, `failures` kept.
+    """The result of an import: numbers of labelled `images`, their `labels`, and `failures`.
 
-    `unmatched` paths are of no image of the index, `ambiguous` ones of several; `example` is
-    the first of these. `dropped` are the leading folders without which paths were matched.
+    `unmatched` counts paths of no image in the index, `ambiguous` paths of several; `example` is
+    the first of these. `dropped` are leading folders that were left out to match paths.
     """
 
     source: str
@@ -63,20 +63,20 @@ def import_labels(
 ) -> LabelImport:
     """Store a file's labels, in parts where they are many.
 
-    What the same source said before of an image that the file names is replaced. A part is
-    committed when it is stored: all in one would take the memory of all.
+    Earlier labels of the same source are replaced for the images in the file. Each part is
+    committed by itself, as one transaction would need memory for all.
 
     Parameters
     ----------
     source
-        Of labels for which the file itself names no source; a machine's, where the file tells
-        them from people's, get ``(machine)`` behind it.
+        The source of labels for which the file names none; for a machine's labels, where the file
+        tells them from people's, with ``(machine)`` at its end.
     alone
-        Whether it is that of all labels, whoever the file names.
+        Whether it is the source of all labels, whatever the file names.
     folder
         The folder that the file's paths are relative to: see `sdindex.exchange.matching.Matcher`.
     progress
-        Count images; None: on a terminal, after a second.
+        Show a count of images: always, never, or (None) only on a terminal, after a second.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def import_labels(
     LabelFileError
         When the file cannot be read or understood.
     SampleError
-        When it has no paths, or none of them is of an image of the index.
+        When it has no paths, or none is that of an image in the index.
     """
     matcher = Matcher(session, folder)
     result = LabelImport(source, dropped=matcher.folders_to_drop(file.paths()))
@@ -96,11 +96,11 @@ def import_labels(
         for number, chunk in enumerate(batched(recorded, PARAMETERS), 1):
             paths = list(dict.fromkeys(remarks.path for remarks in chunk))
             ids = dict(zip(paths, matcher.ids(paths, len(result.dropped)), strict=True))
-            for path in paths[paths[0] == last :]:  # an image's labels may be in two chunks
+            for path in paths[paths[0] == last :]:  # the labels of one image may be in two chunks
                 matched |= _counted(result, path, len(ids[path]))
             last = paths[-1]
             shown.update(len(paths))
-            # What may be of several images is of none: it replaces nothing.
+            # A path of several images counts for none: it replaces nothing.
             writer.store(chunk, {path: found[0] for path, found in ids.items() if len(found) == 1})
             if number % _CHUNKS_OF_PART == 0 and matched:
                 session.commit()
@@ -120,7 +120,7 @@ def import_labels(
 
 
 class _Recorded(NamedTuple):
-    """Remarks on an image, and its part of the results as JSON; None where there are none."""
+    """What a file says of an image, and its results as JSON; None without results."""
 
     path: str
     labels: list[Label]
@@ -128,14 +128,14 @@ class _Recorded(NamedTuple):
 
 
 class _Writer:
-    """Stores what a file says of images, with the results and taxonomy that it says it from."""
+    """Stores labels, with the results and taxonomy that they come from."""
 
     def __init__(self, session: Session, file: LabelFile, source: str, *, alone: bool) -> None:
         self._session = session
         self._source = source
         self._alone = alone
         self._renumbering = Renumbering({}, {})
-        # What goes out with a person's name, and comes back as a prediction, is still theirs.
+        # A person's label that went out and came back as a prediction is still that person's.
         self._people = human_sources(session)
         self.labels = LabelWriter(session)
         self.sources: set[str] = set()
@@ -146,7 +146,7 @@ class _Writer:
             taxa.store(session, named(file.header))
 
     def store_others(self, file: LabelFile) -> None:
-        """Store what results have beside what the format knows, once they were gone through."""
+        """Store the members of results that the format does not know; call it after iterating."""
         others = file.others
         if others.found:
             known = results.header_of(self._session, self._source) or {}
@@ -158,10 +158,10 @@ class _Writer:
             )  # fmt: skip
 
     def recorded(self, remarks: Iterable[Remarks]) -> Iterator[_Recorded]:
-        """Yield remarks with what is kept of each image as text.
+        """Yield what a file says of images, with the results of each image as text.
 
-        Python would go through the lists and numbers of thousands of images again and again, to
-        see which are still needed: a third of the time of an import.
+        As text, because Python's garbage collector would visit the lists and numbers of thousands
+        of images again and again: a third of an import's time.
         """
         for path, labels, image in remarks:
             record = None
@@ -170,9 +170,9 @@ class _Writer:
             yield _Recorded(path, labels, record)
 
     def store(self, chunk: Sequence[_Recorded], ids: Mapping[str, int]) -> None:
-        """Store what is said of the images with these paths."""
+        """Store a chunk; `ids` are the images by path."""
         said: dict[str, list[Said]] = defaultdict(list)
-        of: dict[str, dict[int, None]] = defaultdict(dict)  # in order, each once
+        of: dict[str, dict[int, None]] = defaultdict(dict)  # the sources in order, each once
         records: dict[int, str] = {}
         for path, labels, record in chunk:
             image_id = ids.get(path)
@@ -195,7 +195,7 @@ class _Writer:
 
 
 def _counted(result: LabelImport, path: str, images: int) -> bool:
-    """Say whether a path is of exactly one image, and count it if not."""
+    """Say whether a path is that of exactly one image; count it if not."""
     if images != 1:
         result.unmatched += not images
         result.ambiguous += bool(images)

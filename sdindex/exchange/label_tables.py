@@ -1,6 +1,6 @@
 """Tables of labels: CSV of any kind, Timelapse's, and the observations of Camtrap DP.
 
-Case, spaces and underscores in the names of columns are of no account.
+Case, spaces and underscores in column names are ignored.
 """
 
 import csv
@@ -17,26 +17,30 @@ from sdindex.exchange.readers.faults import path_of
 from sdindex.exchange.tables import from_cell
 
 OBSERVATIONS = "observations.csv"  # of Camtrap DP
-MEDIA = "media.csv"  # beside the observations of Camtrap DP: which file each medium is
+MEDIA = "media.csv"  # lies beside the observations of Camtrap DP, and names each medium's file
 
 _PATHS = ("path", "filepath", "file", "filename", "relativepath")  # the first that is there
 _CONFIDENCES = ("confidence", "conf", "classificationprobability")
 _DELIMITERS = ",;\t"
-_OURS = {"path", "dhash", "bucket"}  # columns of what `select` writes for spreadsheets, too
+_OURS = {
+    "path",
+    "dhash",
+    "bucket",
+}  # columns of `select --format csv`, whose cells are escaped for spreadsheets
 _TIMELAPSE = {"file", "relativepath"}
-_SPECIES = "species"  # where a template of Timelapse has a column of labels, it is mostly this
+_SPECIES = "species"  # the usual column of labels in templates of Timelapse
 _OBSERVATIONS = {"observationid", "mediaid", "observationtype", "scientificname"}
 _METHOD = "classificationmethod"
 _SAID_BY = ("classifiedby", _METHOD)
-_TAGS, _TAG = "observationtags", "label:"  # by which `select` writes the label itself
+_TAGS, _TAG = "observationtags", "label:"  # with which `select` writes the label itself
 _BOX = ("bboxx", "bboxy", "bboxwidth", "bboxheight")
-_MISSING = {"NA", "NaN", "nan"}  # what stands for no value there, beside nothing
-# What observations of no species are labelled as, beside their own type.
+_MISSING = {"NA", "NaN", "nan"}  # stand for no value there, as an empty cell does
+# Labels for types of observations; other types are labels themselves.
 _TYPES = {"blank": EMPTY, "unclassified": "", "unknown": ""}
 
 
 class Columns(NamedTuple):
-    """The names of the columns that are read; None means those that are usual."""
+    """The names of the columns to read; None means the usual ones."""
 
     label: str = DEFAULT_COLUMN
     confidence: str | None = None
@@ -48,7 +52,7 @@ class TableError(ValueError):
 
 
 class _ImageNameError(ValueError):
-    """A label that is the name of an image."""
+    """A label that is the name of an image file."""
 
 
 def labels_in(
@@ -59,12 +63,12 @@ def labels_in(
     Parameters
     ----------
     media
-        Gives the files of media, by their ids, where the table speaks of such.
+        Called for the observations of Camtrap DP: returns the file of each medium, by id.
 
     Raises
     ------
     TableError
-        When it is no such table, or a row of it is wrong.
+        When it is no table of labels, or a row is wrong.
     """
     rows = csv.reader(_all(header, lines), delimiter=_delimiter(header), strict=True)
     try:
@@ -89,7 +93,7 @@ def labels_in(
 
 
 def has_paths(header: str) -> bool:
-    """Say whether the first line of a text names the columns of a table with paths."""
+    """Say whether a first line is the header of a table with paths."""
     names = next(csv.reader([header], delimiter=_delimiter(header)), [])
     found = _number_of(names)
     return any(map(found.__contains__, _PATHS)) or found.keys() >= _OBSERVATIONS
@@ -158,7 +162,7 @@ class _Table:
         self._source = self._first(columns.source, ())
 
     def label(self, row: Sequence[str]) -> Label:
-        """Return what a row says."""
+        """Return the label in a row."""
         written = row[self._confidence].strip() if self._confidence is not None else ""
         name = self._name(row)
         if is_image(name):
@@ -188,7 +192,7 @@ class _Table:
         )
 
     def _first(self, wanted: str | None, usual: Sequence[str]) -> int | None:
-        """Return the number of the column that is wanted, or of the first of the usual ones."""
+        """Return the index of the wanted column, or of the first usual one; None without."""
         if wanted is not None and _key(wanted) not in self._found:
             raise TableError(f"has no column {printable(wanted)}; its columns: {self._listed()}")
         names = [_key(wanted)] if wanted is not None else usual
@@ -207,7 +211,7 @@ class _Table:
         return None
 
     def _is_human(self, row: Sequence[str]) -> bool | None:
-        """Say whether a person says so: a machine would say how sure it is."""
+        """Say whether a person gave a label: a machine's has a confidence."""
         return True if self._confidence is None else None
 
     def _said_by(self, row: Sequence[str]) -> str:
@@ -215,7 +219,7 @@ class _Table:
 
 
 class _Observations(_Table):
-    """The observations of Camtrap DP: each of a medium, whose file another table names."""
+    """The observations of Camtrap DP; another table names the file of each medium."""
 
     def __init__(
         self, names: Sequence[str], found: Mapping[str, int], columns: Columns,
@@ -227,7 +231,7 @@ class _Observations(_Table):
         self._files = media()
 
     def label(self, row: Sequence[str]) -> Label:
-        """Return what a row says."""
+        """Return the label in a row."""
         if not _MISSING.isdisjoint(row):
             row = ["" if value in _MISSING else value for value in row]
         return super().label(row)
@@ -272,7 +276,7 @@ def _path_in(row: Sequence[str], found: Mapping[str, int]) -> str:
 
 
 def _media_path(row: Sequence[str], found: Mapping[str, int], files: Mapping[str, str]) -> str:
-    """Return the file of the medium; what is of no medium is of no file that is known."""
+    """Return the file of an observation's medium; without one, a text that matches no image."""
     medium = row[found["mediaid"]]
     event = row[found["eventid"]] if "eventid" in found else ""
     return files.get(medium, medium or event or "an observation of no medium")

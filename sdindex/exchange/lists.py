@@ -1,4 +1,4 @@
-"""Lists of images that people bring: a file of paths as text or JSON, or the paths themselves."""
+"""Lists of images given by the user: a file of paths, or paths; and their images' ids."""
 
 import codecs
 import logging
@@ -23,18 +23,18 @@ from sdindex.store.lookup import Listed
 
 log = logging.getLogger("sdindex")
 
-_LONGEST = 1 << 16  # bytes of a path; systems allow 4,096 or so
+_LONGEST = 1 << 16  # bytes of a path; systems allow some 4,096
 _CHUNK = 1 << 20  # bytes read at once
-_NAMES = ("path", "file", "file_name")  # the first that an object in a list has is its path
+_NAMES = ("path", "file", "file_name")  # the first of these members of an object is its path
 
 
 class PathList:
-    """A list of paths, gone through as often as is needed; a file of them is never read whole.
+    """A list of paths, which can be iterated over several times; a file is never read whole.
 
-    Such a file has a path a line, or paths that each end with a zero byte, or it is JSON: a
-    list of paths, of objects with a ``path`` (as `sdindex select` writes them), a ``file`` (as
-    MegaDetector does) or a ``file_name`` (COCO), or such a list under ``images``; or a table
-    with a column of paths, or what `sdindex.exchange.readers` read.
+    The file may have a path on each line, or paths that end with a zero byte. It may be JSON: a
+    list of paths, or of objects with a ``path`` (as `sdindex select` writes), a ``file``
+    (MegaDetector) or a ``file_name`` (COCO), or such a list under ``images``. It may be a table
+    with a column of paths, or any file that `sdindex.exchange.readers` reads.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class PathList:
         if self._input is None:
             yield from self._paths
             return
-        from sdindex.exchange.exported import exported_paths  # every reader, for this alone
+        from sdindex.exchange.exported import exported_paths  # all readers, imported only here
 
         name = printable(self._input.name)
         try:
@@ -76,7 +76,7 @@ class PathList:
 
 
 def resolve(session: Session, options: SampleOptions) -> Listed:
-    """Return the images that the lists of a sample's options mean.
+    """Return the images in the lists of a sample's options.
 
     Raises
     ------
@@ -105,18 +105,18 @@ def resolve(session: Session, options: SampleOptions) -> Listed:
 
 
 class DrawnFrom(NamedTuple):
-    """What a saved sample was drawn from, as far as that can be told today.
+    """What a saved sample was drawn from, as far as it is known today.
 
     Attributes
     ----------
     there
-        How many of its images are there.
+        How many of its images are still there.
     options
-        Those that draw the sample again, and no others, from the same images.
+        The options that select the same images, and keep the sample's own.
     listed
-        The images of its lists, its own not among those that were excluded.
+        The images of its lists; its own images are not among the excluded ones.
     lost
-        Which filters mean nothing today, and why, in lines.
+        Lines that say which filters no longer work today, and why.
     """
 
     there: int
@@ -147,7 +147,7 @@ def drawn_from(session: Session, name: str) -> DrawnFrom:
             else _told(session, "--exclude", (one,) if is_image(one) else one, lost)
         )
         excluded |= ids or set()
-        if ids is not None and own.isdisjoint(ids):  # else it cannot be drawn again beside them
+        if ids is not None and own.isdisjoint(ids):  # else it could not draw its own again
             kept.append(one)
     files = None
     if (known := SampleOptions(files=given.get("files")).files) is not None:
@@ -160,7 +160,7 @@ def drawn_from(session: Session, name: str) -> DrawnFrom:
 def _told(
     session: Session, flag: str, listed: str | Sequence[str], lost: list[str]
 ) -> frozenset[int] | None:
-    """Return the ids of a list's images; or add to what is lost why there are none."""
+    """Return the ids of a list's images; None, and a line in `lost`, if it cannot be read now."""
     try:
         if listed == STDIN:
             raise SampleError("it was read from stdin")
@@ -176,7 +176,7 @@ def _left_out(flag: str, name: str, why: str) -> str:
 
 
 def ids_of_files(session: Session, files: Iterable[str]) -> dict[str, int]:
-    """Return the id of the image that each file of this machine is, where the index has it."""
+    """Return the image ids of files on this machine, by file, where the index has them."""
     matcher = Matcher(session)
     found: dict[str, int] = {}
     for chunk in batched(files, PARAMETERS):
@@ -237,7 +237,7 @@ def _from_text(file: IO[bytes], name: str) -> Iterator[str]:
 
 
 def _split(file: IO[bytes], end: bytes) -> Iterator[bytes]:
-    """Yield what is between the ends; a part that is too long to be a path comes cut short."""
+    """Yield the stretches between ends; one that is too long for a path is cut short."""
     rest = b""
     while content := file.read(_CHUNK):
         *whole, rest = (rest + content).split(end)
@@ -252,7 +252,7 @@ def _path(item: Any) -> str:
     path = item if isinstance(item, str) else _named(item)
     if not isinstance(path, str) or "\0" in path:
         raise TypeError
-    os.fsencode(path)  # raises what is no name of a file
+    os.fsencode(path)  # raises where it is no name of a file
     archive = None if isinstance(item, str) else item.get("archive")
     return os.path.join(archive, path) if archive else path
 

@@ -1,4 +1,4 @@
-"""The manifest beside files that were put below a folder: what each of them is."""
+"""The manifest in a folder of put files: what each file is."""
 
 import csv
 import os
@@ -19,7 +19,7 @@ Row = Mapping[str, str]
 
 
 def row(image: Sampled, path: str, sample: str, *, as_indexed: bool) -> Row:
-    """Return what the manifest says of a file; no hash where it is not what the index read."""
+    """Return a file's row; without a hash if the file changed since it was indexed."""
     known = (image.dhash, image.bucket) if as_indexed else repeat("", 2)
     burst = "" if image.burst is None else image.burst
     values = (path, image.path, *known, burst, image.camera, "|".join(image.labels), sample)
@@ -27,7 +27,7 @@ def row(image: Sampled, path: str, sample: str, *, as_indexed: bool) -> Row:
 
 
 def read(folder: str) -> dict[str, Row]:
-    """Return the rows of a folder's manifest by path; there are none where there is no manifest.
+    """Return the rows of a folder's manifest by path; empty without a manifest.
 
     Raises
     ------

@@ -1,9 +1,8 @@
-"""Which images of the index a path means: one answer for label files, lists and single files.
+"""`Matcher`: which images of the index a path means, for label files, lists and single files.
 
-A path is absolute, relative to the working folder, or relative to an archive's root. Lists may
-have been made on another machine, or of a folder around the archive: where the index has none
-of their images at the paths as written, the folders that all the paths begin with are left out,
-as few as possible.
+A path may be absolute, relative to the working folder, or relative to an archive's root. A list may
+come from another machine, or from a folder around the archive: if no path matches as written,
+leading folders that all paths share are left out, as few as possible.
 """
 
 import os
@@ -22,7 +21,7 @@ from sdindex.store.lookup import ArchivePath, ids_at
 
 _ANY_NAME = "x"
 
-Meaning = list[ArchivePath]  # where the images may be that a path means, read in one way
+Meaning = list[ArchivePath]  # the places where a path, read in one way, may lead
 
 
 class Matcher:
@@ -31,8 +30,8 @@ class Matcher:
     Parameters
     ----------
     folder
-        What relative paths are relative to: a folder in an archive. The working folder and
-        the archives' roots when it is None.
+        The folder, in an archive, that relative paths start from; None means the working folder and
+        the archives' roots.
 
     Raises
     ------
@@ -64,14 +63,14 @@ class Matcher:
         self._working_folder = None
 
     def ids(self, paths: Sequence[str], dropped: int = 0) -> list[list[int]]:
-        """Return the ids of the images that each path means: one in each of several archives.
+        """Return, for each path, the ids of the images that it means: at most one in each archive.
 
         Parameters
         ----------
         paths
             A few thousand at most.
         dropped
-            How many of their leading folders to leave out: see `folders_to_drop`.
+            How many leading folders of each path to leave out: see `folders_to_drop`.
         """
         meanings = [list(self.meanings(path, dropped)) for path in paths]
         asked = chain.from_iterable(chain.from_iterable(meanings))
@@ -79,14 +78,14 @@ class Matcher:
         return [_first_found(of_path, known) for of_path in meanings]
 
     def folders_to_drop(self, paths: Iterable[str]) -> list[str]:
-        """Return the leading folders without which paths are found; none when that finds none.
+        """Return the leading folders to leave out so that paths match; none if that does not help.
 
-        As few as possible, and none while a single path is found as it is written.
+        As few as possible, and none if a single path matches as written.
 
         Parameters
         ----------
         paths
-            Gone through more than once.
+            Iterated over more than once.
         """
         leading = Leading()
         for chunk in batched(paths, PARAMETERS):
@@ -99,7 +98,7 @@ class Matcher:
         return []
 
     def meanings(self, path: str, dropped: int = 0) -> Iterator[Meaning]:
-        """Yield where the images may be that a path means, the likeliest meaning first."""
+        """Yield the places where a path may lead, the likeliest reading first."""
         if dropped:
             yield self._below_roots("/".join(slashed(path).split("/")[dropped:]))
             return
@@ -113,13 +112,13 @@ class Matcher:
                     ]
                 return
         yield from self._as_written(path)
-        if "\\" in path and os.sep == "/":  # another system's, unless a name has one
+        if "\\" in path and os.sep == "/":  # another system's separator, unless a name contains it
             yield from self._as_written(path.replace("\\", "/"))
 
     def _folder_meanings(self, folder: str) -> list[Meaning] | None:
-        """Return where the files of a folder may be, each path ending where their names begin.
+        """Return where the files of a folder may be: paths that end where file names begin.
 
-        Thousands of files have one folder. None where it is there, for each may be a link.
+        Done once for thousands of files in a folder. None if it exists: its files may be links.
         """
         location = os.path.join(self._working_folder or "", folder)
         if self._real_folder(os.path.normpath(location)) is not None:
@@ -134,7 +133,7 @@ class Matcher:
         if not os.path.isabs(path) and self._working_folder is None:
             yield self._below_roots(path)
             return
-        if "://" in path:  # a URL: no folder of this machine, but maybe an archive
+        if "://" in path:  # a URL is no folder of this machine, but may be an archive
             yield from _inside(path, self._roots)
         location = os.path.normpath(os.path.join(self._working_folder or "", path))
         yield from _inside(location, self._roots)
@@ -157,27 +156,27 @@ class Matcher:
 
 
 def slashed(path: str) -> str:
-    """Return a path as it is written everywhere but on Windows, without detours."""
+    """Return a path with forward slashes, without ``.`` and ``..``."""
     return posixpath.normpath(path.replace("\\", "/"))
 
 
 class Leading:
-    """Tells the folders that all of many paths begin with."""
+    """Finds the folders that all of many paths begin with."""
 
     def __init__(self) -> None:
         self._first: str | None = None
         self._last = ""
 
     def add(self, paths: Iterable[str]) -> None:
-        """Take in some more of the paths."""
+        """Take in more paths."""
         for path in map(slashed, paths):
             self._first = path if self._first is None else min(self._first, path)
             self._last = max(self._last, path)
 
     @property
     def folders(self) -> list[str]:
-        """The folders, from the outermost on; the first is empty for ``/``."""
-        # What the smallest and the largest begin with, all between them begin with.
+        """The folders, the outermost first; empty text stands for ``/``."""
+        # All paths begin with what the smallest and the largest both begin with.
         first, last = ((path or "").split("/")[:-1] for path in (self._first, self._last))
         pairs = zip(first, last, strict=False)
         return [ours for ours, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
@@ -188,7 +187,7 @@ def _innermost_first(roots: Iterable[tuple[Root, int]]) -> list[tuple[Root, int]
 
 
 def _inside(location: str, roots: Sequence[tuple[Root, int]]) -> Iterator[Meaning]:
-    """Yield where a file is in each of the archives that it lies in, by its absolute name."""
+    """Yield, for each archive that a file lies in, its path there; `location` is absolute."""
     for root, archive_id in roots:
         relative = root.within(location)
         if relative is not None:
@@ -206,12 +205,12 @@ def _first_found(meanings: Iterable[Meaning], known: dict[ArchivePath, int]) -> 
 def _working_folder() -> str | None:
     try:
         return os.getcwd()
-    except FileNotFoundError:  # it was removed
+    except FileNotFoundError:  # the working folder was removed
         return None
 
 
 def _real_folder(folder: str) -> str | None:
-    """Return where a folder really is, where links lead to it; None where there is none."""
+    """Return a folder's location without links; None where there is no folder."""
     return os.path.realpath(folder) if os.path.isdir(folder) else None
 
 

@@ -1,4 +1,4 @@
-"""How images of a sample are named where no archive's root stands before them."""
+"""`Naming`: unique relative names for images and cameras of several archives; and `Sampled`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from sdindex.archive.natural import sort_key
 
 
 class Boxed(Protocol):
-    """Where in an image a label is: fractions of its width and height, from the top left."""
+    """The box of a label in an image: fractions of its width and height, from the top left."""
 
     @property
     def label(self) -> str:
@@ -25,15 +25,15 @@ class Boxed(Protocol):
 
     @property
     def width(self) -> float:
-        """From the left edge to the right one."""
+        """From the left to the right edge."""
 
     @property
     def height(self) -> float:
-        """From the upper edge to the lower one."""
+        """From the upper to the lower edge."""
 
 
 class SaidOf(Protocol):
-    """A label that a source gives an image, once for each box."""
+    """A label of an image from a source: one for each box."""
 
     @property
     def label(self) -> str:
@@ -45,15 +45,15 @@ class SaidOf(Protocol):
 
     @property
     def source(self) -> str:
-        """Who says so."""
+        """The label's source."""
 
     @property
     def is_human(self) -> bool:
-        """Whether that is a person."""
+        """Whether the source is a person."""
 
     @property
     def box(self) -> Boxed | None:
-        """Where it is; None where that is not said."""
+        """Its box, or None."""
 
 
 class InArchive(Protocol):
@@ -105,11 +105,11 @@ class Sampled(InArchive, Protocol):
 
     @property
     def boxes(self) -> Sequence[Boxed]:
-        """Where those of the labels are that have boxes."""
+        """The boxes of labels that have any."""
 
     @property
     def said(self) -> Sequence[SaidOf]:
-        """Who says which label, and where."""
+        """Each label with its source and box."""
 
     @property
     def split(self) -> str | None:
@@ -133,12 +133,12 @@ class Sampled(InArchive, Protocol):
 
 
 class Naming:
-    """Names for the images of some archives, and for their cameras, which no others have.
+    """Unique names for the images of some archives, and for their cameras.
 
     Parameters
     ----------
     roots
-        Those of the archives that images are named of.
+        The roots of the archives.
     """
 
     def __init__(self, roots: Iterable[str]) -> None:
@@ -155,15 +155,15 @@ class Naming:
         return next(iter(self._archives.values())) if len(self._archives) == 1 else ""
 
     def path(self, image: InArchive) -> str:
-        """Return a path with forward slashes, below a folder made for these images.
+        """Return an image's path, with forward slashes, in a folder of images of all archives.
 
-        It is relative to the archive or, where there are several, to a folder that contains each
-        archive in a folder of its own.
+        With one archive it is the path in the archive; with several, the archive's name is put
+        before it.
         """
         return self.path_of(image.archive, image.relative_path)
 
     def path_of(self, archive: str, path: str) -> str:
-        """Return such a path, given the archive's root and the path that is relative to it."""
+        """Return the same, given the archive's root and the path in it."""
         return path if len(self._archives) == 1 else f"{self._archives[archive]}/{path}"
 
     def camera(self, image: Sampled) -> str:
@@ -181,7 +181,7 @@ class Naming:
 
 
 def archive_names(roots: Iterable[str]) -> dict[str, str]:
-    """Return a folder's name for each archive: its own, with a number where two are the same.
+    """Return a name for each archive, by its root: the folder's, numbered where two are equal.
 
     The names differ by more than case, and have no slash.
     """

@@ -1,4 +1,4 @@
-"""Where results go: stdout, or a file that is written whole or not at all."""
+"""Writing results: to stdout, or to a file that is written whole or not at all."""
 
 import errno
 import os
@@ -15,18 +15,18 @@ from sdindex.errors import OutputError
 
 STDOUT = "-"
 
-# What the system calls the open files of a program.
+# The system's names of a program's open files.
 _OPEN_FILES = ("/dev/stdout", "/dev/fd/", "/proc/self/fd/")
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows alone has it
+_BINARY = getattr(os, "O_BINARY", 0)  # only Windows has it
 
 
 @contextmanager
 def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
     """Give a stream to write to.
 
-    A new file replaces the old one when the block ends without an error; until then the
-    old file is as it was. A link is not followed to what it leads to. What is no regular file, such
-    as a pipe, or is an open file by its number, such as ``/dev/fd/3``, is written straight into.
+    A new file replaces the old one when the block ends without an error; until then the old file
+    stays. Links are refused. A pipe, another special file, or an open file such as ``/dev/fd/3`` is
+    written to directly.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def writing(output: str, *, index: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def new_file(path: str) -> IO[bytes]:
-    """Make a file to write to, where there is nothing yet, not even a link that leads nowhere.
+    """Make a new file to write to; nothing may have the name, not even a broken link.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def new_file(path: str) -> IO[bytes]:
 
 
 def refuse_link(path: str, way_out: str) -> None:
-    """Refuse to write to what is a link: the file behind it may be of worth.
+    """Refuse to write to a link: the file behind it may be valuable.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def refuse_link(path: str, way_out: str) -> None:
 
 
 class _Terminal(RawIOBase):
-    """Text for people, not programs: nothing in a name acts on a terminal."""
+    """Writes to a terminal; control characters in names are shown as escapes."""
 
     def writable(self) -> bool:
         """Say that it can be written to."""
@@ -107,19 +107,19 @@ class _Terminal(RawIOBase):
 
 
 def _is_stdout(output: str) -> bool:
-    """Say whether it is a name that the system has for stdout, such as ``/dev/stdout``."""
+    """Say whether a path is the system's name for stdout, such as ``/dev/stdout``."""
     if sys.stdout is None or not output.startswith(_OPEN_FILES):
         return False
     try:
         return os.path.samestat(os.stat(output), os.fstat(sys.stdout.fileno()))
-    except (OSError, ValueError):  # a stdout that is no file has no number
+    except (OSError, ValueError):  # a stdout that is no file has no descriptor
         return False
 
 
 def _is_given(output: str) -> bool:
-    """Say whether it is an open file that whoever started the program gave it, by its number.
+    """Say whether a path names, by its number, an open file that the program was started with.
 
-    What Python opens itself, such as the index, is never inherited.
+    Files that Python opens itself, such as the index, are not inheritable.
     """
     number = output.rpartition("/")[2]
     if not output.startswith(_OPEN_FILES) or not number.isdecimal():
@@ -148,14 +148,14 @@ def _refuse_what_is_of_worth(output: str, index: Path | None) -> None:
 
 @contextmanager
 def _into(special: str) -> Iterator[IO[bytes]]:
-    """Write into what is there; it is not cut short, should it have become a file."""
+    """Write to a special file; it is not truncated, should it have become a regular file."""
     with os.fdopen(os.open(special, os.O_WRONLY | _BINARY), "wb") as file:
         yield file
 
 
 @contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """Give a file that takes a name when the block ends without an error, and not before."""
+    """Give a new file, which gets its name when the block ends without an error."""
     draft = path + draft_suffix()
     file = new_file(draft)
     try:
@@ -168,5 +168,5 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
 
 def draft_suffix() -> str:
-    """Return what is added to a name while it is written."""
+    """Return the suffix of a file's name while it is written."""
     return f".part{os.urandom(4).hex()}"

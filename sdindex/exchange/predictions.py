@@ -1,8 +1,8 @@
-"""SpeciesNet's own predictions, read as results of MegaDetector's form.
+"""SpeciesNet's own predictions, read as MegaDetector's results.
 
-There (https://github.com/google/cameratrapai) a species is said of the whole image, as
-``id;class;order;family;genus;species;common name``. As where SpeciesNet converts them itself, it
-is said here of the image's detections, and a blank image has none.
+There (https://github.com/google/cameratrapai) an image as a whole has a species, written
+``id;class;order;family;genus;species;common name``. Here, as in SpeciesNet's own conversion, the
+image's detections get it, and a blank image has no detections.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ _ANIMAL = "1"
 _CATEGORIES = {_ANIMAL: "animal", "2": "human", "3": "vehicle"}
 _CATEGORY_OF = {name: number for number, name in _CATEGORIES.items()}
 _BLANK, _UNKNOWN = "blank", "no cv result"
-_MOST = 100_000  # species; SpeciesNet knows some thousands
+_MOST = 100_000  # species at most; SpeciesNet knows some thousands
 
 
 def header_of(file: IO[bytes]) -> Header:
-    """Return the header that results of MegaDetector's form would have with these predictions.
+    """Return the header that MegaDetector's results would have for these predictions.
 
     Empty where there are none.
 
@@ -41,7 +41,7 @@ def header_of(file: IO[bytes]) -> Header:
         if name != PREDICTIONS:  # of a list
             return {}
         version = version or ""
-        if isinstance(prediction, dict):  # else whoever reads the images says so
+        if isinstance(prediction, dict):  # else reading the images tells it
             version = version or str(prediction.get("model_version") or "")
             description = _species_of(prediction)[0]
             if description:
@@ -59,15 +59,15 @@ def header_of(file: IO[bytes]) -> Header:
 
 
 class Predictions:
-    """Gives predictions as images of results.
+    """Turns predictions into images of results.
 
     Parameters
     ----------
     header
-        That of the same file.
+        The header of the same file.
     least
-        The confidence from which on a detection counts. A species that no such detection shows
-        is said without a box.
+        The least confidence of a detection. A species without such a detection is given without a
+        box.
     """
 
     def __init__(self, header: Header, least: float) -> None:
@@ -76,7 +76,7 @@ class Predictions:
         self._numbers = {said: number for number, said in described.items()}
 
     def image(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is predicted of an image, as MegaDetector's form has it.
+        """Return an image's prediction in the form of MegaDetector's results.
 
         Raises
         ------
@@ -107,9 +107,9 @@ class Predictions:
 
 
 def _species_of(prediction: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the description of the species, and how sure it is; empty where none is said.
+    """Return the description of the species and its confidence; empty where there is none.
 
-    Of a classifier that ran without the detector it is the likeliest class.
+    If only the classifier ran, it is the likeliest class.
     """
     if prediction.get("prediction"):
         return str(prediction["prediction"]), prediction.get("prediction_score")
@@ -119,6 +119,6 @@ def _species_of(prediction: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _name_of(description: str) -> str:
-    """Return the common name, or that at the lowest rank that has one."""
+    """Return the common name, or the name at the lowest rank that has one."""
     names = [part.strip() for part in description.split(";") if part.strip()]
     return names[-1] if names else ""

@@ -1,4 +1,4 @@
-"""Answers of the index as columns and rows, for tables, CSV and JSON alike."""
+"""Results of the index as columns and rows, for tables, CSV and JSON alike."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,25 +17,25 @@ QUALITY_COLUMNS = ("measure", "of", "sample", "random", "stride")
 _NO_CELLS = ("boxes", "said")
 _PATHS = ("path", "relative_path", "archive", "camera", "burst", "event")
 _SIDES = ("x", "y", "width", "height")
-_HALF = re.compile("[\ud800-\udfff]")  # a byte that is no text
+_HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate: a byte that is no UTF-8
 _SHARES = ("evenness over cameras", "share a burst", "share an event", "near-duplicates")
 
 
 class Rows(NamedTuple):
-    """Names of columns, and rows of as many values, which may come one by one."""
+    """The names of columns, and the rows, which may be an iterator."""
 
     columns: Sequence[str]
     rows: Iterable[Sequence[object]]
 
 
 def of_records(kind: type, records: Iterable[Any]) -> Rows:
-    """Return dataclass objects of one kind as rows; the columns are their fields."""
+    """Return objects of one dataclass as rows; the columns are its fields."""
     columns = _fields(kind)
     return Rows(columns, map(attrgetter(*columns), records))
 
 
 def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
-    """Return the images of a sample as rows; `path` is relative where that is asked for."""
+    """Return the images of a sample as rows; `path` is absolute or `relative`."""
     columns = [name for name in _fields(SampledImage) if name not in _NO_CELLS]
     if not relative:
         return Rows(columns, map(attrgetter(*columns), sample))
@@ -45,7 +45,7 @@ def of_sample(sample: Iterable[Any], *, relative: bool) -> Rows:
 
 
 def columns_of_images(images: Sequence[SampledImage]) -> dict[str, list[Any]]:
-    """Return all that is known of images as columns of plain values, in Unicode alone."""
+    """Return all that is known of images as columns of plain values, in valid Unicode."""
     plain: dict[str, Callable[[Any], object]]
     plain = {"labels": list, "boxes": _boxes, "said": _said, **dict.fromkeys(_PATHS, _unicode)}
     return {
@@ -66,7 +66,7 @@ def _said(said: Iterable[SaidLabel]) -> list[dict[str, Any]]:
 
 
 def _unicode(path: str | None) -> str | None:
-    """Return a path as it is where it is text, else as the index has it."""
+    """Return a path; if it is no valid Unicode, in its stored form."""
     return path if path is None or not _HALF.search(path) else to_text(path)
 
 
@@ -85,17 +85,17 @@ def of_buckets(buckets: Sequence[Bucket]) -> Rows:
 
 
 def left_out(keeps: int, images: int) -> float:
-    """Return which share of so many images is not kept, 0 to 1."""
+    """Return the share of images that is not kept, 0 to 1."""
     return round(1 - keeps / images, 4) if images else 0.0
 
 
 def of_quality(quality: "Quality") -> Rows:
-    """Return how good a sample is as rows, one for each measure."""
+    """Return a sample's quality as rows, one for each measure."""
     return Rows(QUALITY_COLUMNS, map(astuple, quality.measures))
 
 
 def quality_for_people(quality: "Quality") -> Rows:
-    """Return the same with shares in percent."""
+    """Return a sample's quality with shares in percent."""
     return Rows(
         QUALITY_COLUMNS,
         [

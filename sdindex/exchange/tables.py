@@ -1,4 +1,4 @@
-"""Rows as CSV and JSON, written as they come, for programs; and how one value is shown."""
+"""Writing rows as CSV and JSON, as they come; and showing one value in a table."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ from sdindex.archive.names import printable
 
 RowFormat = Literal["csv", "json"]
 
-# How a cell begins that a spreadsheet runs as a formula; the last four are the wide forms that
-# some take for the same. An apostrophe says that text follows, and so is one that is text itself.
+# The beginnings of cells that a spreadsheet runs as a formula (the last four are wide forms, which
+# some take for the same), and the apostrophe, which marks text there.
 _ACTING = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -24,7 +24,7 @@ def write_rows(
     form: RowFormat,
     output: IO[bytes],
 ) -> None:
-    """Write rows in the format that is asked for, each as it comes."""
+    """Write rows as CSV or JSON, as they come."""
     if form == "csv":
         write_csv(columns, rows, output)
         return
@@ -40,10 +40,10 @@ def write_csv(
     *,
     for_people: bool = True,
 ) -> None:
-    """Write rows as CSV with a header, in UTF-8; a name that is no text byte for byte.
+    """Write rows as CSV with a header, in UTF-8; names that are no UTF-8 are written byte for byte.
 
-    Text that a spreadsheet would run as a formula has an apostrophe in front, and so has text
-    that begins with one: see `from_cell`. Not so where a program is to read it.
+    With `for_people`, text that a spreadsheet would run as a formula, or that begins with an
+    apostrophe, gets an apostrophe in front: see `from_cell`.
     """
     inert = _inert if for_people else _as_it_is
     text = io.TextIOWrapper(
@@ -54,7 +54,7 @@ def write_csv(
         writer.writerow([inert(column) for column in columns])
         writer.writerows([inert(_plain(value)) for value in row] for row in rows)
     finally:
-        text.detach()  # or it would close the output
+        text.detach()  # else the wrapper would close the output
 
 
 def write_json(records: Iterable[object], output: IO[bytes]) -> None:
@@ -71,7 +71,7 @@ def write_json(records: Iterable[object], output: IO[bytes]) -> None:
 
 
 def from_cell(cell: str) -> str:
-    """Return the text that `write_csv` was given, from a cell of what it wrote."""
+    """Return the text of a cell that `write_csv` wrote: without the apostrophe in front."""
     return cell.removeprefix("'")
 
 
@@ -96,7 +96,7 @@ def shown(value: object) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return names for an object's members: a query may name two columns alike."""
+    """Return distinct names: a query may give two columns the same name."""
     distinct: list[str] = []
     for name in names:
         free = name
@@ -109,7 +109,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _finite(value: object) -> object:
-    """Return a value that JSON has: it has no number that is infinite, or none."""
+    """Return a value for JSON, which has neither infinity nor NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

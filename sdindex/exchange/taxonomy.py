@@ -1,10 +1,10 @@
-"""The ranks of a classifier's categories, read from their descriptions."""
+"""Reading the taxonomy of a classifier's categories from their descriptions."""
 
 from collections.abc import Iterable, Mapping
 
 _SPECIESNET = ("class", "order", "family", "genus", "species", "common")  # behind an id
 _FROM_KINGDOM = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
-# The example of MegaDetector's format has no genus of its own.
+# In the example of MegaDetector's format the species includes the genus.
 _WITHOUT_GENUS = ("kingdom", "phylum", "class", "order", "family", "species")
 _KINGDOM = "animalia"
 
@@ -12,9 +12,9 @@ _KINGDOM = "animalia"
 def ranks_of(description: str) -> dict[str, str]:
     """Return the name at each rank that a description gives, such as ``family`` and ``canidae``.
 
-    Descriptions are ``id;class;order;family;genus;species;common name``, as SpeciesNet and
-    AddaxAI write them, or begin with the kingdom; others mean nothing. A species is told by
-    both its names: of the epithet alone there are several.
+    A description is ``id;class;order;family;genus;species;common name``, as SpeciesNet and AddaxAI
+    write it, or begins with the kingdom; others give nothing. A species has both its names, as
+    several have the same epithet.
     """
     parts = [part.strip() for part in description.split(";")]
     if parts[0].lower() == _KINGDOM:
@@ -33,7 +33,7 @@ def ranks_of(description: str) -> dict[str, str]:
 def taxonomy(described: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
     """Return the ranks of labels, given the labels with their descriptions.
 
-    Of a label with several descriptions only the ranks on which all of them agree.
+    A label with several descriptions gets only the ranks on which all agree.
     """
     found: dict[str, dict[str, str]] = {}
     for label, description in described:

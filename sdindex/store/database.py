@@ -313,7 +313,7 @@ class Store:
 
     @contextmanager
     def recording(self) -> Iterator[Session]:
-        """Give a session for storing decisions of a review: a short change.
+        """Give a session for a short change of a review: a decision, or a saved sample.
 
         It waits only for another program's current transaction, not for its end. What is not
         committed when the block ends is rolled back.

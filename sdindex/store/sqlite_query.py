@@ -20,7 +20,7 @@ MEMORY_BYTES = 512 << 20  # of SQLite in this process, sorting included, as noth
 _VALUE_BYTES = 2 << 20  # bytes of one text or blob
 _COLUMNS = 100
 _ROW_BYTES = 16 << 20
-_LOOK_SECONDS = 0.05  # instructions between two looks at the clock
+_LOOK_SECONDS = 0.05  # between two looks at the clock
 _LOCK_SECONDS = 5.0  # seconds to wait for a program that is writing
 _GRACE_SECONDS = 1.0  # seconds for a query to stop by itself
 

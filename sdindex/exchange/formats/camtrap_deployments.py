@@ -1,4 +1,4 @@
-"""The deployments of a package of Camtrap DP: one for each camera, or each period of one."""
+"""The deployments of a package of Camtrap DP: one for each camera, or for each of its periods."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from sdindex.archive.scan import reason
 from sdindex.errors import OutputError
 from sdindex.exchange.inputs import Input, lines_of
 
-MISSING = ("", "NA", "NaN", "nan")  # what stands for no value in each of the standard's tables
+MISSING = ("", "NA", "NaN", "nan")  # stands for no value in the standard's tables
 _ANY = float("inf")
 # https://camtrap-dp.tdwg.org/data/#deployments, version 1.0.2: all columns, in their order.
 COLUMNS = (
@@ -20,7 +20,7 @@ COLUMNS = (
     "detectionDistance", "timestampIssues", "baitUse", "featureType", "habitat",
     "deploymentGroups", "deploymentTags", "deploymentComments",
 )  # fmt: skip
-# What a column may say there: numbers from the least to the most, whole ones, and words.
+# The values allowed in columns: ranges of numbers, whole numbers, and words.
 _BOUNDS = {
     "latitude": (-90, 90), "longitude": (-180, 180), "coordinateUncertainty": (1, _ANY),
     "cameraDelay": (0, _ANY), "cameraHeight": (0, _ANY), "cameraDepth": (0, _ANY),
@@ -41,14 +41,14 @@ _ALSO = {"camera": "camera", "start": _PERIOD[0], "end": _PERIOD[1]}
 
 
 class Deployment:
-    """A deployment, with the times of its images as they become known.
+    """A deployment; it takes in the times of its images.
 
     Attributes
     ----------
     name
-        Its ``deploymentID``, which is no other's.
+        Its ``deploymentID``, which is unique.
     values
-        What is known of it, by the names of columns.
+        Its values by column.
     """
 
     def __init__(self, name: str, values: Mapping[str, str]) -> None:
@@ -69,12 +69,12 @@ class Deployment:
 
     @property
     def period(self) -> tuple[datetime | None, datetime | None]:
-        """From when until when it was; that of its images where nothing is given."""
+        """Its start and end; those of its images where none are given."""
         return self.start or self._first, self.end or self._last
 
     @property
     def is_used(self) -> bool:
-        """Whether there are images of it."""
+        """Whether it has images."""
         return self._first is not None
 
     @property
@@ -93,7 +93,7 @@ class Deployments:
         A CSV with a column ``camera`` or ``deploymentID``, and columns of Camtrap DP; a camera
         may have several rows, each with its period. Without one, each camera is a deployment.
     utc_offset
-        That of times that name none.
+        The UTC offset of times that have none.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Deployments:
     def __init__(self, path: str | None, utc_offset: timezone) -> None:
         self._of_camera: dict[str, list[Deployment]] = {}
         self._unknown: dict[str, None] = {}
-        self._names = {*MISSING}  # those that are taken
+        self._names = {*MISSING}  # names that are taken
         self._outside = 0
         self._path = path
         if path is not None:
@@ -119,18 +119,18 @@ class Deployments:
         return min(known, key=lambda each: _apart(each, time))
 
     def take(self, camera: str, time: datetime) -> Deployment:
-        """Return the deployment of an image, which it is from then on one of."""
+        """Return the deployment of an image, and count the image to it."""
         found = self.of(camera, time)
         found.see(time)
         self._outside += not found.has(time)
         return found
 
     def used(self) -> list[Deployment]:
-        """Return those of which there are images."""
+        """Return the deployments that have images."""
         return [each for known in self._of_camera.values() for each in known if each.is_used]
 
     def remarks(self) -> Iterator[str]:
-        """Yield what is missing, or does not agree, a line each."""
+        """Yield what is missing or contradictory, a line each."""
         unplaced = [each for each in self.used() if each.coordinates is None]
         if unplaced:
             yield (
@@ -180,7 +180,7 @@ class Deployments:
         )
 
     def _free(self, name: str) -> str:
-        """Return a name that no deployment has so far: a camera's own, where that is free."""
+        """Return a free name for a deployment: the camera's, or one made from it."""
         while name in self._names:
             name = f"camera {name}"
         self._names.add(name)
@@ -206,7 +206,7 @@ def _values(
     values = {
         name: value.strip() for name, value in zip(columns, row, strict=True) if name is not None
     }
-    for name in values.keys() - {"camera"}:  # a camera may be called anything
+    for name in values.keys() - {"camera"}:  # kept as it is: a camera may have any name
         values[name] = "" if values[name] in MISSING else values[name]
         _check(name, values[name])
     for name in _PERIOD:
@@ -235,7 +235,7 @@ def _when(written: str) -> datetime | None:
 
 
 def _apart(deployment: Deployment, time: datetime) -> float:
-    """Return how many seconds a time lies outside a period."""
+    """Return by how many seconds a time lies outside a deployment's period."""
     before = (deployment.start - time).total_seconds() if deployment.start else 0
     after = (time - deployment.end).total_seconds() if deployment.end else 0
     return max(before, after, 0)

@@ -1,4 +1,4 @@
-"""A sample as a package of Camtrap DP 1.0.2; its deployments are the cameras, or their periods."""
+"""A sample as a package of Camtrap DP 1.0.2; cameras, or their periods, are deployments."""
 
 import json
 import re
@@ -42,13 +42,13 @@ _MEDIA_TYPES = {
     ".tiff": "image/tiff",
     ".webp": "image/webp",
 }
-# The observations of labels that are of no animal, or say no more than that.
+# Observation types of labels that name no species.
 _TYPES = {
     EMPTY: "blank", "blank": "blank", "person": "human", "human": "human", "vehicle": "vehicle",
     "animal": "animal", "unknown": "unknown", "unclassified": "unclassified",
 }  # fmt: skip
 _TAXON_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
-_LEAST_SIDE = 1e-15  # of a box
+_LEAST_SIDE = 1e-15  # of a box, as the schema allows no side of 0
 _UNCLASSIFIED = "unclassified", *[None] * 20
 
 
@@ -116,7 +116,7 @@ class _Package:
             )  # fmt: skip
 
     def observations(self) -> Iterator[tuple[object, ...]]:
-        """Yield a row for each label in each box; one for an image of which nothing is said."""
+        """Yield a row for each label in each box; one for an image without labels."""
         for image, time in self._timed():
             path, event = self._naming.path(image), self._event(image)
             deployment = self._deployments.of(self._naming.camera(image), time).name
@@ -185,7 +185,7 @@ class _Package:
         return None if image.event is None else self._naming.path_of(image.archive, image.event)
 
     def _spans(self) -> dict[str, tuple[datetime, datetime]]:
-        """Return from when until when the images of each event were taken, of those here."""
+        """Return, by event, the times of its first and last image in the sample."""
         spans: dict[str, tuple[datetime, datetime]] = {}
         for image, time in self._timed():
             event = self._event(image)
@@ -195,14 +195,14 @@ class _Package:
         return spans
 
     def _observed(self, said: SaidOf) -> tuple[object, ...]:
-        """Return the columns from the type of the observation on."""
+        """Return the columns from observationType on."""
         count = None if said.box is None else 1
         name, kind = self._scientific(said.label), _TYPES.get(said.label, "animal")
         seen = kind, None, name, count, *[None] * 7
         return *seen, *_box(said), *_by(said), _tag(said), None
 
     def _scientific(self, label: str) -> str | None:
-        """Return the name of a label's lowest rank; the label itself where there is no taxonomy."""
+        """Return the name of a label's lowest rank; without a taxonomy the label itself."""
         if label in _TYPES:
             return None
         ranks = self._ranks.get(label, {})
@@ -217,7 +217,7 @@ class _Package:
             seen.add(name)
             known = {rank: ranks[rank] for rank in _TAXON_RANKS if rank in ranks}
             taxon = {"scientificName": name, **known}
-            taxon.pop("species", None)  # that is the scientific name
+            taxon.pop("species", None)  # this rank has the scientific name
             yield taxon | {"taxonRank": [*known][-1]} if known else taxon
 
 
@@ -234,7 +234,7 @@ def _resource(name: str) -> dict[str, str]:
 
 
 def _area(coordinates: list[tuple[float, float] | None]) -> dict[str, Any]:
-    """Return the rectangle around all, as GeoJSON; none where nothing is known."""
+    """Return the rectangle around all coordinates, as GeoJSON; empty without any."""
     known = [each for each in coordinates if each is not None]
     if not known:
         return {"type": "GeometryCollection", "geometries": []}
@@ -244,7 +244,7 @@ def _area(coordinates: list[tuple[float, float] | None]) -> dict[str, Any]:
 
 
 def _box(said: SaidOf) -> tuple[float | None, ...]:
-    """Return a box within the image; None where there is none, or nothing of it lies there."""
+    """Return a label's box, cut to the image; four times None without one."""
     if said.box is None:
         return (None,) * 4
     x, y = (min(max(side, 0.0), 1.0) for side in (said.box.x, said.box.y))
@@ -258,7 +258,7 @@ def _by(said: SaidOf) -> tuple[object, ...]:
 
 
 def _tag(said: SaidOf) -> str | None:
-    """Return the label itself, which is not always what the other columns say."""
+    """Return the label as a tag, as the other columns may have another name of it."""
     return None if "|" in said.label else f"label:{said.label}"
 
 

@@ -18,7 +18,7 @@ def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> Non
     """Write the images, the labels that are among them, and which image has which."""
     naming = Naming.of(images)
     labels = {label for image in images for label in image.labels} - {EMPTY}
-    names = [EMPTY, *sorted(labels, key=sort_key)]  # the format keeps 0 for "empty"
+    names = [EMPTY, *sorted(labels, key=sort_key)]  # the format reserves 0 for "empty"
     numbers = {name: number for number, name in enumerate(names)}
     info = {"version": "1.0", "description": f"A sample of {len(images)} images, by sdindex"}
     output.write(f'{{\n"info": {json.dumps(info)},\n"images": '.encode("ascii"))
@@ -49,7 +49,7 @@ def _annotations(
 
 
 def _score(image: Sampled, label: str, box: Boxed | None) -> dict[str, float]:
-    """Return how sure a machine is, where no person says the same."""
+    """Return a machine's confidence as the score, unless a person gave the same label."""
     same = [said for said in image.said if said.label == label and said.box == box]
     sure = [said.confidence for said in same if said.confidence is not None]
     return {"score": max(sure)} if sure and len(sure) == len(same) else {}
@@ -66,7 +66,7 @@ def _pixels(box: Boxed, image: Sampled) -> dict[str, Any]:
 
 
 def _images(images: Collection[Sampled], naming: Naming) -> Iterator[dict[str, Any]]:
-    """Yield the images, each with its burst, and where it stands in this."""
+    """Yield the images, each with its burst and its place in it."""
     for image in images:
         record = _image(image, naming)
         if image.burst is not None:

@@ -1,4 +1,4 @@
-"""A sample as a ``FiftyOneImageDetectionDataset``: where the images are, and what is in them.
+"""A sample as a ``FiftyOneImageDetectionDataset``: locations of images, and detections.
 
 It is imported with ``data_path="data.json"``: the images may stay where they are.
 """
@@ -17,7 +17,7 @@ _WHOLE = (0, 0, 1, 1)  # the box of a label that has none: the format wants one
 def write(images: Collection[Sampled], folder: Folder, wishes: Wishes) -> None:
     """Write ``data.json``, the location of each image, and ``labels.json``, its detections.
 
-    An image is known by its number: of names, FiftyOne leaves out what follows the last dot.
+    Images are named by numbers, as FiftyOne drops what follows the last dot of a name.
     """
     naming = Naming.of(images)
     with folder.file("data.json") as file:
@@ -34,7 +34,7 @@ def _location(image: Sampled) -> str:
 
 
 def _labelled(images: Collection[Sampled], naming: Naming) -> Iterator[tuple[str, Any]]:
-    for at, image in enumerate(images):  # one that is not listed is not imported
+    for at, image in enumerate(images):  # an image that is not listed is not imported
         yield str(at), [_detection(said, image, naming) for said in image.said] or None
 
 

@@ -1,4 +1,4 @@
-"""A sample as an ``imagefolder`` of Hugging Face's datasets: images, and what is known of them."""
+"""A sample as an ``imagefolder`` of Hugging Face's datasets: the images, and their metadata."""
 
 import json
 import posixpath
@@ -14,7 +14,7 @@ from sdindex.exchange.naming import Sampled
 
 
 def targets(images: Collection[Sampled]) -> list[str]:
-    """Return where each image is put."""
+    """Return the path of each image below the folder."""
     found = paths_by_stem(images)
     for path in found:
         try:

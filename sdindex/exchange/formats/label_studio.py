@@ -10,14 +10,14 @@ from sdindex.exchange.formats.registry import Wishes
 from sdindex.exchange.naming import Naming, SaidOf, Sampled, local_time
 from sdindex.exchange.tables import write_json
 
-# What Label Studio serves from its own disk has addresses that begin so.
+# How Label Studio's addresses of local files begin.
 LOCAL_FILES = "/data/local-files/?d="
 BOXES, WHOLE = "label", "species"  # names of the controls in the labelling interface
-_IMAGE = "image"  # that of the object, and of its data
+_IMAGE = "image"  # the name of the Image control, and of its value in the data
 
 
 def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
-    """Write a task for each image; each source that says something of it is a prediction."""
+    """Write a task for each image; the labels of each source are a prediction."""
     naming = Naming.of(images)
     prefix = LOCAL_FILES if wishes.url_prefix is None else wishes.url_prefix
     write_json((_task(image, naming, prefix) for image in images), output)

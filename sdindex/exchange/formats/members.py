@@ -1,4 +1,4 @@
-"""JSON objects that are written a member at a time."""
+"""Writing a JSON object one member at a time."""
 
 import json
 from collections.abc import Iterable

@@ -10,12 +10,12 @@ from sdindex.exchange.naming import Sampled
 from sdindex.exchange.records import of_sample
 from sdindex.store.fetching import batched
 
-_TOGETHER = 10_000  # rows of a group
+_TOGETHER = 10_000  # rows of a Parquet row group
 _PATHS = ("path", "relative_path", "archive", "camera", "burst", "event")
 
 
 def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
-    r"""Write a row for each image; what sources say of it is a list.
+    r"""Write a row for each image; labels with their sources are a list in it.
 
     Parquet has only Unicode: a byte of a name that is no text is written ``\xff``, and a
     backslash ``\\``, as in the index.

@@ -22,9 +22,9 @@ def write_null(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -
 
 
 def write_paths(paths: Iterable[str], output: IO[bytes], *, end: str) -> tuple[int, int]:
-    """Write paths byte for byte, each with what ends it, as they come.
+    """Write paths byte for byte as they come, each followed by `end`.
 
-    Return how many there are, and how many ends: more, where a path contains one.
+    Return how many paths there are, and how many ends: more, if a path contains one.
     """
     written = ends = 0
     for some in batched(paths, _TOGETHER):

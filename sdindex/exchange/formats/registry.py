@@ -1,4 +1,4 @@
-"""Every format of a sample: adding one is a file beside this one, and a line here."""
+"""All formats of a sample. A new format: a file beside this one, and a line here."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,34 +26,34 @@ _NEEDED = {
 
 
 def _nobody(line: str) -> None:
-    """Hear a line, and do nothing."""
+    """Ignore a line."""
 
 
 class Wishes(NamedTuple):
-    """How a sample is to be written, where its format knows several ways.
+    """The options of the formats.
 
     Attributes
     ----------
     relative
-        Paths relative to their archive's root, in formats whose paths are absolute else.
+        Write paths relative to the archive's root, in formats with absolute paths.
     utc_offset
-        That of the cameras' clocks: EXIF times do not say it.
+        The UTC offset of the cameras' clocks, which EXIF times do not have.
     without_time
-        What to do where the format wants a time, and an image has none.
+        What to do when the format requires a time and an image has none.
     deployments
         A CSV with the coordinates and periods of cameras.
     url_prefix
-        What stands before the path of an image in its URL.
+        The beginning of an image's URL, before its path.
     label_column, flag_column
-        The columns that get the labels, and a mark that says: of the sample.
+        The columns for the labels, and for a mark of the sample's images.
     name
-        Of the sample; empty without one.
+        The sample's name; empty without one.
     results
-        Writes what an index knows of images, with relative paths or not.
+        Called with images, a file and whether paths are relative: writes MegaDetector's results.
     ranks
-        Gives the taxonomy of labels: their names by rank.
+        Called with labels: returns their names by rank.
     say
-        Called with a line about what is missing, or left out.
+        Called with a line of text about what is missing or left out.
     """
 
     relative: bool = False
@@ -82,8 +82,8 @@ class WishArguments(TypedDict, total=False):
     name: str
 
 
-# A writer goes over the images as often as it must, never has them all in memory, and writes as
-# it goes: to a file, or files below a folder.
+# A writer iterates over the images as often as it must, never has them all in memory, and writes to
+# a file, or to files in a folder.
 Writer: TypeAlias = "Callable[[Collection[Sampled], IO[bytes], Wishes], None]"
 FolderWriter: TypeAlias = "Callable[[Collection[Sampled], Folder, Wishes], None]"
 
@@ -99,17 +99,17 @@ class Format:
     writer
         The module in this package, and the `Writer` in it; imported when it is used.
     summary
-        What is written, in a few words for the help of ``--format``.
+        What is written, for the help of ``--format``.
     needs
         The fields of `Wishes` that must be given for this format.
     takes
-        Those that may be given.
+        The fields that may be given.
     tells_bursts
-        Whether it has the burst or the event of each image.
+        Whether it writes the burst or the event of each image.
     is_folder
         Whether it is a folder of files; its writer is then a `FolderWriter`.
     has_images
-        Whether the images must lie in the folder, too, where ``targets`` of the module says.
+        Whether the folder contains the images, at the paths that ``targets`` of the module returns.
     """
 
     name: str
@@ -129,12 +129,12 @@ class Format:
         Raises
         ------
         OutputError
-            When the format cannot say what would have to be written.
+            When the format cannot express the sample.
         """
         _found(self.writer)(images, output, wishes)
 
     def targets(self, images: "Collection[Sampled]") -> Sequence[str] | None:
-        """Return where each image is put below the folder; None where any path is as good."""
+        """Return the path of each image below the folder; None where the format does not care."""
         if not self.has_images:
             return None
         found: Sequence[str] = _found(f"{self.writer.partition('.')[0]}.targets")(images)
@@ -142,12 +142,12 @@ class Format:
 
 
 def wishes_of(known: Format, given: WishArguments) -> Wishes:
-    """Return what is wanted of a format.
+    """Return the options of a format, checked.
 
     Raises
     ------
     UsageError
-        When the format does not know a wish, lacks one that it needs, or it is of a wrong kind.
+        When an option is unknown, has no effect in this format, is missing, or wrong.
     """
     for name in given:
         if name not in WishArguments.__annotations__:

@@ -1,11 +1,11 @@
-"""Where the images of a dataset with parts, such as train and val, are put."""
+"""Paths of images in a dataset with parts, such as train and val."""
 
 import posixpath
 from collections.abc import Collection, Iterable
 
 from sdindex.exchange.naming import Naming, Sampled
 
-TRAIN = "train"  # where nothing was split
+TRAIN = "train"  # the part when the sample is not split
 
 
 def part_of(image: Sampled) -> str:
@@ -20,9 +20,9 @@ def parts(images: Iterable[Sampled]) -> list[str]:
 
 
 def paths_by_stem(images: Collection[Sampled], below: str = "") -> list[str]:
-    """Return a path for each image, in a folder for each part, that differs in more than its end.
+    """Return a path for each image, in its part's folder; no two differ only in their suffix.
 
-    ``a.jpg`` and ``a.png`` would have one file of labels: the second is called ``a.png.png``.
+    Else ``a.jpg`` and ``a.png`` would share a file of labels; the second becomes ``a.png.png``.
     """
     naming = Naming.of(images)
     taken: set[str] = set()

@@ -14,9 +14,9 @@ _BETWEEN = ", "  # labels
 def write(images: Collection[Sampled], output: IO[bytes], wishes: Wishes) -> None:
     """Write the columns that every image set of Timelapse has, with paths as on Windows.
 
-    Timelapse refuses a whole file with a column that is not in the template, and with an empty
-    time: so labels and a flag are written only into columns that are named, and times are left
-    out where an image has none.
+    Timelapse refuses a file with a column that is not in the template, or with an empty time: so
+    labels and a flag are written only into columns that are named, and no times if an image has
+    none.
     """
     naming = Naming.of(images)
     dated = all(image.taken_at for image in images)

@@ -18,7 +18,7 @@ _DECIMALS = 6
 
 
 def targets(images: Collection[Sampled]) -> list[str]:
-    """Return where each image is put."""
+    """Return the path of each image below the folder."""
     return paths_by_stem(images, "images/")
 
 
@@ -62,12 +62,12 @@ def _write_boxes(boxes: Sequence[Boxed], numbers: dict[str, int], file: IO[bytes
 
 
 def _span(start: float, length: float) -> tuple[float, float]:
-    """Return the part of a side that lies in the image."""
+    """Return the centre and length of the stretch of a side that lies in the image."""
     return min(max(start, 0.0), 1.0), min(max(start + length, 0.0), 1.0)
 
 
 def _data(found: Sequence[str], names: Sequence[str]) -> str:
-    """Return ``data.yaml``; a text of JSON is one of YAML, too."""
+    """Return ``data.yaml``; texts are written as JSON, which is YAML, too."""
     lines = [f"{_key(part)}: {json.dumps(f'images/{part}')}" for part in found]
     if "val" not in found:
         lines.append(f"val: {json.dumps(f'images/{TRAIN}')}  # the sample is not split")

@@ -14,7 +14,7 @@ _Image = tuple[str, float, float]  # a path, a width and a height
 
 
 def remarks(file: Input) -> Iterator[Remarks]:
-    """Yield the labels of each image; what has a score is a machine's."""
+    """Yield the labels of each image; annotations with a score are a machine's."""
     with file.opened() as content:
         names, images = _head(content)
     if not images:

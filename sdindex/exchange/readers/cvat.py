@@ -10,7 +10,7 @@ from sdindex.exchange.inputs import Input, lines_of
 from sdindex.exchange.readers.faults import FaultyError, path_of
 
 _CHUNK = 1 << 20  # bytes read at once
-_HUMAN = ("manual", "semi-auto", "consensus")  # the sources that people are behind
+_HUMAN = ("manual", "semi-auto", "consensus")  # values of source that mean a person
 _SHAPES = ("box", "tag", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
@@ -57,10 +57,10 @@ class _Images:
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self.parser.EntityDeclHandler = _refuse  # some grow without bound
+        self.parser.EntityDeclHandler = _refuse  # clear it, as it would grow without bound
 
     def taken(self) -> list[Remarks]:
-        """Return what is known by now, once."""
+        """Return the images that are complete since the last call."""
         done, self._done = self._done, []
         return done
 

@@ -1,4 +1,4 @@
-"""Which program's file it is, told by what is in it."""
+"""Recognising the format of a label file by its content."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from sdindex.exchange.json_stream import JsonError, pieces
 
 MEGADETECTOR, TABLE, CAMTRAP_DP = "megadetector", "csv", "camtrap-dp"
 COCO, LABEL_STUDIO, CVAT, YOLO = "coco", "label-studio", "cvat", "yolo"
-CVAT_MANIFEST = "cvat-manifest"  # a list of images, and no labels
+CVAT_MANIFEST = "cvat-manifest"  # a list of images, without labels
 KINDS = (MEGADETECTOR, TABLE, CAMTRAP_DP, COCO, LABEL_STUDIO, CVAT, YOLO)
 
-PACKAGE, DATASET = "datapackage.json", "data.yaml"  # in a folder of one of these
+PACKAGE, DATASET = "datapackage.json", "data.yaml"  # the file to read in a folder of these formats
 
-_END = 1 << 20  # bytes at the start and the end, in which the names of members are
+_END = 1 << 20  # bytes at the start and the end that are searched for the names of members
 _RESULTS = re.compile(rb'"detection_categories"\s*:')
 _COCO = re.compile(rb'"annotations"\s*:')
 _CAMTRAP = re.compile(rb'"profile"\s*:\s*"[^"]*camtrap-dp')
@@ -29,7 +29,7 @@ class PackedError(ValueError):
 
 
 def folder_file(path: str) -> str:
-    """Return the file to read where a folder is named: that of a package, or of a dataset."""
+    """Return the file to read in a folder: of a package of Camtrap DP, or a dataset of YOLO."""
     if path == STDIN or not os.path.isdir(path):
         return path
     inside = (os.path.join(path, name) for name in (PACKAGE, DATASET))
@@ -37,7 +37,7 @@ def folder_file(path: str) -> str:
 
 
 def kind_of(file: Input) -> str:
-    """Return the kind of a file of labels; what is nothing else is a table, or results.
+    """Return the format of a label file: a table or MegaDetector's results, if no other fits.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _is_manifest(head: bytes) -> bool:
 
 
 def _is_tasks(content: IO[bytes]) -> bool:
-    """Say whether a list is of tasks: objects with data."""
+    """Say whether it is a list of Label Studio's tasks: objects with data."""
     try:
         first = next(pieces(content), None)
     except JsonError:

@@ -12,14 +12,14 @@ from sdindex.exchange.json_stream import pieces
 from sdindex.exchange.readers.faults import FaultyError, path_of
 
 _PERCENT = 100
-_LOCAL = "d"  # the part of an address of local files that is the path
+_LOCAL = "d"  # the parameter with the path in an address of local files
 
 
 def remarks(file: Input) -> Iterator[Remarks]:
     """Yield the labels of each task's image.
 
-    An annotation without a result says that there is nothing. Of results, rectangles and
-    choices are read, and other shapes as labels without a box.
+    An annotation without a result is ``empty``. Rectangles and choices are read; other shapes give
+    labels without a box.
     """
     with file.opened() as content:
         for number, (_, task) in enumerate(pieces(content), 1):
@@ -34,7 +34,7 @@ def remarks(file: Input) -> Iterator[Remarks]:
 
 
 def _path(data: dict[str, Any]) -> str:
-    """Return the path in an address: of local files, or of the web."""
+    """Return the path in an image's address: of a local file, or on the web."""
     address = data.get("image") or next(filter(_is_address, data.values()), "")
     parts = urlsplit(str(address))
     for part in parts.query.split("&"):
@@ -63,7 +63,7 @@ def _labels(path: str, task: dict[str, Any]) -> Iterator[Label]:
             if not results:
                 yield Label(path, EMPTY, source=source, human=True)
     for prediction in task.get("predictions") or ():
-        if isinstance(prediction, dict):  # an export may have their numbers alone
+        if isinstance(prediction, dict):  # an export may have only the people's numbers
             source = text(str(prediction.get("model_version") or "")) or None
             yield from _said(path, prediction["result"], source, human=False)
 

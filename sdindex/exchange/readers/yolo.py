@@ -1,4 +1,4 @@
-"""A dataset of YOLO: the boxes of each image that lies in one of its folders, or on its lists."""
+"""A dataset of YOLO: the boxes of each image in its folders, or in its lists."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from sdindex.exchange.inputs import Input, lines_of
 from sdindex.exchange.readers.faults import FaultyError
 
 _PARTS = ("train", "val", "test")
-_WITH_CONFIDENCE = 6  # numbers in a line
+_WITH_CONFIDENCE = 6  # numbers of a box in a line
 
 
 def remarks(file: Input) -> Iterator[Remarks]:
-    """Yield the boxes of each image; ``empty`` where its file of boxes is.
+    """Yield the boxes of each image; ``empty`` if its file of boxes is empty.
 
-    Images are those of the original where ``sdindex-manifest.csv`` names these.
+    Paths are those of the originals, if ``sdindex-manifest.csv`` has them.
     """
     data = _data(file)
     names = _names(data.get("names"))
@@ -84,7 +84,7 @@ def _listed(path: str, folder: str) -> Iterator[str]:
 
 
 def _boxes(path: str, names: dict[int, str]) -> list[Label] | None:
-    """Return what a file of boxes says; None where there is no such file."""
+    """Return the labels in an image's file of boxes; None where there is no such file."""
     if not os.path.exists(path):
         return None
     found = []
@@ -113,7 +113,7 @@ def _box(numbers: list[str], names: dict[int, str]) -> Label:
 
 
 def _without_folder(path: str) -> str:
-    """Return the path in the archive: without images/ and the part, as `select` writes them."""
+    """Return the path without images/ and the part, which `select` puts before it."""
     first, _, rest = path.partition("/")
     part, _, inside = rest.partition("/")
     return inside if first == "images" and part in _PARTS and inside else path
