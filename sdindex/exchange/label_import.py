@@ -4,7 +4,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sdindex.archive.names import printable
 from sdindex.errors import Option, SampleError
@@ -94,7 +93,7 @@ def import_labels(
     recorded = writer.recorded(file.remarks())
     with counter("importing", "images", show=progress, delay=1) as shown:
         for number, chunk in enumerate(batched(recorded, PARAMETERS), 1):
-            paths = list(dict.fromkeys(remarks.path for remarks in chunk))
+            paths = list(dict.fromkeys(path for path, _, _ in chunk))
             ids = dict(zip(paths, matcher.ids(paths, len(result.dropped)), strict=True))
             for path in paths[paths[0] == last :]:  # the labels of one image may be in two chunks
                 matched |= _counted(result, path, len(ids[path]))
@@ -119,12 +118,8 @@ def import_labels(
     return result
 
 
-class _Recorded(NamedTuple):
-    """What a file says of an image, and its results as JSON; None without results."""
-
-    path: str
-    labels: list[Label]
-    record: str | None
+# What a file says of an image: its path, its labels, and its results as JSON or None.
+_Recorded = tuple[str, list[Label], str | None]
 
 
 class _Writer:
@@ -167,12 +162,12 @@ class _Writer:
             record = None
             if image is not None:
                 record = as_record(self._renumbering.of(image) if self._renumbering else image)
-            yield _Recorded(path, labels, record)
+            yield path, labels, record
 
     def store(self, chunk: Sequence[_Recorded], ids: Mapping[str, int]) -> None:
         """Store a chunk; `ids` are the images by path."""
         said: dict[str, list[Said]] = defaultdict(list)
-        of: dict[str, dict[int, None]] = defaultdict(dict)  # the sources in order, each once
+        of: dict[str, dict[int, None]] = defaultdict(dict)  # images by source, in order, each once
         records: dict[int, str] = {}
         for path, labels, record in chunk:
             image_id = ids.get(path)

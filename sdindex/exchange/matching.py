@@ -107,9 +107,7 @@ class Matcher:
             of_folder = self._of_folder(folder)
             if of_folder is not None:
                 for meaning in of_folder:
-                    yield [
-                        ArchivePath(archive_id, f"{below}{name}") for archive_id, below in meaning
-                    ]
+                    yield [(archive_id, f"{below}{name}") for archive_id, below in meaning]
                 return
         yield from self._as_written(path)
         if "\\" in path and os.sep == "/":  # another system's separator, unless a name contains it
@@ -125,7 +123,7 @@ class Matcher:
             return None
         whole = [list(meaning) for meaning in self._as_written(f"{folder}/{_ANY_NAME}")]
         return [
-            [ArchivePath(archive_id, path.removesuffix(_ANY_NAME)) for archive_id, path in meaning]
+            [(archive_id, path.removesuffix(_ANY_NAME)) for archive_id, path in meaning]
             for meaning in whole
         ]
 
@@ -149,7 +147,7 @@ class Matcher:
         if relative.startswith("/"):
             return []
         stored = to_text(relative)
-        return [ArchivePath(archive_id, under + stored) for archive_id, under in self._below]
+        return [(archive_id, under + stored) for archive_id, under in self._below]
 
     def _any_found(self, paths: Iterable[str], dropped: int) -> bool:
         return any(any(self.ids(chunk, dropped)) for chunk in batched(paths, PARAMETERS))
@@ -191,7 +189,7 @@ def _inside(location: str, roots: Sequence[tuple[Root, int]]) -> Iterator[Meanin
     for root, archive_id in roots:
         relative = root.within(location)
         if relative is not None:
-            yield [ArchivePath(archive_id, relative)]
+            yield [(archive_id, relative)]
 
 
 def _first_found(meanings: Iterable[Meaning], known: dict[ArchivePath, int]) -> list[int]:

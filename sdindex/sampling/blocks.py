@@ -50,16 +50,9 @@ class FrameColumns(NamedTuple):
     colours: Sequence[float | None]
 
 
-class SaidLabel(NamedTuple):
-    """A label of an image from one source, with its highest confidence."""
-
-    name: str
-    confidence: float
-    source: str
-
-
-# The labels of an image by its id; the first is the one that balancing counts.
-Labels = dict[int, list[SaidLabel]]
+# The labels of each image, the one that counts for balancing first: the name, the highest
+# confidence that it has there, and the source. Plain tuples, as there are millions.
+Labels = dict[int, list[tuple[str, float, str]]]
 
 
 class Block(NamedTuple):

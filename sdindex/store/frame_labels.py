@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sdindex.sampling.blocks import Labels, SaidLabel
+from sdindex.sampling.blocks import Labels
 from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.tables import label
@@ -29,6 +29,6 @@ def labels_of(session: Session, ids: Sequence[int]) -> Labels:
             .group_by(*said)
             .order_by(by_people.desc(), confidence.desc(), label.c.label, label.c.source)
         )
-        for image_id, *of_image in session.rows(statement):
-            found[image_id].append(SaidLabel(*of_image))
+        for image_id, name, sure, source in session.rows(statement):
+            found[image_id].append((name, sure, source))
     return found

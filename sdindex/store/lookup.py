@@ -12,12 +12,8 @@ from sdindex.store.database import Session
 from sdindex.store.fetching import PARAMETERS, batched
 from sdindex.store.tables import image
 
-
-class ArchivePath(NamedTuple):
-    """A place to look for an image: an archive, and a path there in stored form."""
-
-    archive_id: int
-    path: str
+# Where an image may be: its archive's id, and its path there in stored form.
+ArchivePath = tuple[int, str]
 
 
 def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath, int]:
@@ -32,7 +28,7 @@ def ids_at(session: Session, wanted: Iterable[ArchivePath]) -> dict[ArchivePath,
         )
         for chunk in batched(of_archive, PARAMETERS):
             for path, row_id in session.rows(statement, values={"paths": chunk}):
-                found[ArchivePath(archive_id, path)] = row_id
+                found[archive_id, path] = row_id
     return found
 
 
@@ -82,7 +78,7 @@ def ids_of(session: Session, images: Iterable[Named]) -> list[int]:
     """Return the ids of the images that the index still has, in their order."""
     archive_ids = {archive.root: archive.id for archive in archives.all_archives(session)}
     wanted = [
-        ArchivePath(archive_ids[named.archive], to_text(named.relative_path))
+        (archive_ids[named.archive], to_text(named.relative_path))
         for named in images
         if named.archive in archive_ids
     ]

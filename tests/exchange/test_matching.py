@@ -18,7 +18,6 @@ from sdindex.archive.roots import LocalRoot
 from sdindex.errors import ArchiveError, SampleError
 from sdindex.exchange.matching import Leading, Matcher
 from sdindex.store.database import Store
-from sdindex.store.lookup import ArchivePath
 from tests.support.indexes import write_index
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths of other systems")
@@ -142,7 +141,7 @@ part = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]
 def test_any_name_is_found_by_each_of_its_paths(names: list[str]) -> None:
     path = "/".join(names)
     with pytest.MonkeyPatch.context() as patch:
-        known = {ArchivePath(7, to_text(path)): 1}
+        known = {(7, to_text(path)): 1}
         patch.setattr(
             "sdindex.exchange.matching.ids_at",
             lambda _, asked: {one: known[one] for one in asked if one in known},

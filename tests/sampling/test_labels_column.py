@@ -2,12 +2,12 @@
 
 import pytest
 
-from sdindex.sampling.blocks import SaidLabel, labels_column
+from sdindex.sampling.blocks import labels_column
 from sdindex.sampling.frame import Labelled, labelled, main_labels
 
 SAID = {
-    7: [SaidLabel("fox", 1.0, "Ana"), SaidLabel("fox", 0.9, "sn"), SaidLabel("elk", 0.25, "sn")],
-    9: [SaidLabel("elk", 0.5, "md")],
+    7: [("fox", 1.0, "Ana"), ("fox", 0.9, "sn"), ("elk", 0.25, "sn")],
+    9: [("elk", 0.5, "md")],
 }
 
 
