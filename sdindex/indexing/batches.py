@@ -1,7 +1,7 @@
-"""Files in batches for an executor, perhaps of many machines: it moves them, and reads none itself.
+"""`Batches`: gives files, in batches, to an executor, which may run on many machines.
 
-A batch is read by a process of this program's own, wherever the executor runs it: a file that
-crashes its reader or hangs costs itself, and no other file or worker.
+The executor only moves batches: wherever it runs one, a process of this program reads it. So a file
+that crashes its reader, or hangs, costs no other file and no worker.
 """
 
 import threading
@@ -22,15 +22,15 @@ from sdindex.hashing.methods import Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import FileByFile
 
-SECONDS = 0.5  # that a batch is to take: long beside what it costs to move it
-LEAST_FILES, MOST_FILES = 2, 256  # of a batch; a single file does not tell how long one takes
-FIRST_FILES = 8  # of the first ones, while nobody knows how long a file takes
-AHEAD = 20_000  # files that are at hand, so that batches are full
-_BATCHES_A_SLOT = 2  # one that is read, and the next
-_REQUESTS = 16  # of a batch at once, where its files are far
-_LOOK_SECONDS = 1.0  # without a batch
-_GATHER_SECONDS = 0.02  # until files that are too few for full batches are sent
-_PACKAGES = ("sdindex", "pillow")  # that must be the same everywhere, or hashes might differ
+SECONDS = 0.5  # seconds that a batch should take: long beside the cost of moving it
+LEAST_FILES, MOST_FILES = (2, 256)  # files of a batch
+FIRST_FILES = 8  # files of the first batches, while it is not known how long a file takes
+AHEAD = 20_000  # files that are at hand for each slot, so that batches are full
+_BATCHES_A_SLOT = 2  # batches for each slot: one that is read, and the next
+_REQUESTS = 16  # files of a batch that are fetched at once, where they are far
+_LOOK_SECONDS = 1.0  # seconds without a batch after which the reading process ends
+_GATHER_SECONDS = 0.02  # seconds until files are sent that do not fill a batch
+_PACKAGES = ("sdindex", "pillow")  # of one version everywhere, or hashes differ
 
 Versions = tuple[str, ...]
 File = tuple[Root, str]  # a root that gives it as it was listed, and its path
@@ -39,12 +39,12 @@ _How = tuple[Method, dict[str, bool]]
 
 
 def versions() -> Versions:
-    """Return the versions of what decides on a hash."""
+    """Return the versions of the packages that decide on a hash."""
     return tuple(f"{package} {version(package)}" for package in _PACKAGES)
 
 
 class ReadBatch(NamedTuple):
-    """What came of the files of a batch, in their order, and the seconds that each took."""
+    """The results of a batch's files, in their order, and the seconds that each took."""
 
     results: list[ImageRead | BaseException]
     seconds: float
@@ -54,22 +54,22 @@ def read_batch(
     files: list[File], method: Method, timeout: float, options: dict[str, bool],
     expected: Versions, batch: str,
 ) -> ReadBatch:  # fmt: skip
-    """Read files in a process of their own; the work of an executor's worker.
+    """Read files in a process of their own. An executor's worker runs this.
 
-    No other batch has its name: an engine that knows the answer to a call, as Dask's executor
-    does, would not read a changed file again.
+    `batch` is a unique name, as an engine that caches answers of equal calls, such as Dask's
+    executor, would not read a changed file again.
 
     Raises
     ------
     ReadingError
-        When the worker has other versions than those that are expected.
+        When the worker's versions are not `expected`.
     """
-    if versions() != expected:  # it came after the others were looked at
+    if versions() != expected:  # the worker came after the others were checked
         raise ReadingError(f"a worker of the engine has {', '.join(versions())}{_not(expected)}")
     with _pool(files[0][0], method, timeout, options) as submit:
         futures = [submit(read_image, root, path, method, **options) for root, path in files]
         wait(futures[:1])
-        started = time.monotonic()  # what only the first one takes is not the others'
+        started = time.monotonic()  # what only the first file costs does not count for the others
         results = [future.exception() or future.result() for future in futures]
         return ReadBatch(results, (time.monotonic() - started) / max(1, len(files) - 1))
 
@@ -78,7 +78,7 @@ def read_batch(
 def _pool(
     root: Root, method: Method, timeout: float, options: dict[str, bool]
 ) -> Iterator[Callable[..., "Future[ImageRead]"]]:
-    """Give what reads files by a process that has started: that is not the files' time."""
+    """Give what reads files in a process that has started, so that its start does not count."""
     from sdindex.indexing.fetching import Fetching
     from sdindex.workers import Workers
 
@@ -95,7 +95,7 @@ def _pool(
 
 
 def look(root: Root, path: str) -> tuple[Versions, int | str]:
-    """Return a worker's versions, and the size of a file, or why it is not to be had there."""
+    """Return this worker's versions, and a file's size, or why it cannot be read here."""
     try:
         return versions(), root.state(path).size
     except OSError as problem:
@@ -103,7 +103,7 @@ def look(root: Root, path: str) -> tuple[Versions, int | str]:
 
 
 def why_not(answer: Any, root: Root, path: str) -> str | None:
-    """Return why a worker that answered `look` so cannot be used; None when it can."""
+    """Return why a worker with this answer to `look` cannot be used; None if it can."""
     if isinstance(answer, BaseException):
         return f"has no sdindex that can be used ({type(answer).__name__}: {answer})"
     found, size = answer
@@ -119,18 +119,18 @@ def _not(expected: Versions) -> str:
 
 
 class Batches(FileByFile):
-    """Gives files to an executor in batches, a bounded number of them at a time.
+    """Gives files to an executor in batches; a bounded number is under way at a time.
 
     Parameters
     ----------
     executor
-        Calls what it is given on any machine, each time anew.
+        The executor: it runs calls on any machine, each one anew.
     slots
-        Returns how many batches it reads at once, now.
+        Returns how many batches the executor can read at once, now.
     require
-        Raises a ReadingError when its workers cannot read a file of a root.
+        Called with a root and a path: raises ReadingError when its workers cannot read that file.
     timeout
-        Seconds that a file may take.
+        Seconds after which reading a file is given up.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Batches(FileByFile):
         self._thread.start()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """Have a file read, as `read_image` is called; other functions cannot be called."""
+        """Have a file read: the function must be `read_image`."""
         root, path, method = args
         if root.location() != self._seen:
             self._require(root, path)
@@ -165,7 +165,7 @@ class Batches(FileByFile):
         with self._lock:
             self._waiting.append(((method, kwargs), (root, path), future))
             if len(self._waiting) == 1:
-                self._done.put(None)  # and is sent with those that come after it
+                self._done.put(None)  # it is sent with those that come after it
         return future
 
     def _send(self) -> None:
@@ -174,7 +174,7 @@ class Batches(FileByFile):
         with self._lock:
             while self._waiting and len(self._sent) < slots * _BATCHES_A_SLOT:
                 what = self._waiting[0][0]
-                even = len(self._waiting) // slots  # of the last ones, that they end together
+                even = len(self._waiting) // slots  # the last ones end together
                 most = max(1, min(self._size, even))
                 batch: list[tuple[File, Future[ImageRead]]] = []
                 while self._waiting and len(batch) < most and self._waiting[0][0] == what:
@@ -188,7 +188,7 @@ class Batches(FileByFile):
             sent = self._executor.submit(
                 read_batch, files, method, self._timeout, options, self._versions, uuid4().hex
             )
-        except Exception as problem:  # noqa: BLE001  (told by each file's future)
+        except Exception as problem:  # noqa: BLE001  (each file's future raises it)
             sent = Future()
             sent.set_exception(problem)
         self._sent.add(sent)
@@ -196,7 +196,7 @@ class Batches(FileByFile):
         sent.add_done_callback(lambda done: self._done.put((done, futures)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Send no more batches; those that are under way are the executor's."""
+        """Send no more batches; those under way are left to the executor."""
         with self._lock:
             self._waiting.clear()
             under_way = list(self._sent)
@@ -207,14 +207,14 @@ class Batches(FileByFile):
             sent.cancel()
 
     def _take_all(self) -> None:
-        """Take batches as they are done: not in a thread of the engine's, which may wait for it."""
+        """Take finished batches, in a thread of our own: one of the engine's may have to wait."""
         pause = _LOOK_SECONDS
         while True:
             try:
                 taken = self._done.get(timeout=pause)
             except Empty:
                 pause = _LOOK_SECONDS
-                self._send()  # and have it said where there are no workers
+                self._send()  # and let `slots` report that there are no workers
                 continue
             if self._ended:
                 return
@@ -241,11 +241,11 @@ class Batches(FileByFile):
 
 @contextmanager
 def reading_by(executor: Executor, workers: int, timeout: float) -> Iterator[Batches]:
-    """Give what reads by an executor of the caller's.
+    """Give the `Batches` of an executor of the caller's.
 
-    It is asked how many batches it reads at once, as those of Python say; or `workers` is.
+    Python's own executors tell how many batches they run at once; for others `workers` says it.
     """
-    slots = getattr(executor, "_max_workers", workers)  # there is no other way to ask it
+    slots = getattr(executor, "_max_workers", workers)  # there is no public attribute
     batches = Batches(executor, lambda: slots, lambda root, path: None, timeout)
     try:
         yield batches

@@ -1,4 +1,4 @@
-"""Keeping, changing or leaving out the pattern by which an archive's cameras are found."""
+"""Changing the pattern by which an archive's cameras are found."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger("sdindex")
 def set_pattern(store: Store, root: str | None, pattern: str) -> None:
     """Find an archive's cameras by another pattern; see `sdindex.Index.set_camera_pattern`."""
     if pattern:
-        cameras.camera_pattern(pattern)  # refuses what is none
+        cameras.camera_pattern(pattern)  # raises where it is no pattern
     with store.writing() as session:
         archive = archive_admin.named_or_only(session, root)
         tell_if_nothing(session, archive_admin.set_camera_rule(session, archive, pattern or None))
@@ -23,7 +23,7 @@ def set_pattern(store: Store, root: str | None, pattern: str) -> None:
 
 
 def tell_if_nothing(session: Session, archive: Archive) -> None:
-    """Say so where an archive's pattern finds no camera in any of its paths."""
+    """Log it if an archive's pattern finds no camera in any of its paths."""
     pattern = archive.camera_pattern
     if pattern and archive_admin.names_no_camera(session, archive, pattern):
         log.warning(

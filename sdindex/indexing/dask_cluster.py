@@ -1,4 +1,4 @@
-"""Dask as what moves batches of files to other machines; `sdindex.indexing.batches` reads them."""
+"""Dask as the executor that moves batches of files: see `sdindex.indexing.batches`."""
 
 import logging
 import time
@@ -14,22 +14,22 @@ from sdindex.indexing.batches import Batches, look, why_not
 
 LOCAL = "local"
 _CONNECT_SECONDS = 10
-_ASK_SECONDS = 2.0  # how often the workers are counted
-_SAY_SECONDS = 10.0  # without a worker, before it is said
+_ASK_SECONDS = 2.0  # seconds between two counts of the workers
+_SAY_SECONDS = 10.0  # seconds without a worker, before that is logged
 
 log = logging.getLogger("sdindex")
 
 
 @contextmanager
 def reading_by_dask(address: str, workers: int, timeout: float) -> Iterator[Batches]:
-    """Give what reads on a Dask cluster, or on one of this machine; no task is left there."""
+    """Give the `Batches` of a Dask cluster, or a local one; no task is left there at the end."""
     try:
         distributed: Any = import_module("distributed")
     except ImportError as problem:
         raise UsageError("Dask is not installed: pip install 'sdindex[dask]'") from problem
     with ExitStack() as stack:
         at: Any = address
-        if address == LOCAL:  # its worker is a thread, which starts nothing but our own processes
+        if address == LOCAL:  # a worker is a thread here, and reading is done in our own processes
             local = {"n_workers": 1, "threads_per_worker": workers, "processes": False}
             at = stack.enter_context(distributed.LocalCluster(**local, dashboard_address=":0"))
         try:
@@ -54,7 +54,7 @@ def _cancel(executor: Any) -> None:
 
 
 class _Cluster:
-    """How many workers there are, and whether they can be used."""
+    """The workers of a cluster: how many there are, and whether they can be used."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
@@ -64,12 +64,12 @@ class _Cluster:
         self._none_since: float | None = None
 
     def slots(self) -> int:
-        """Return how many threads the workers have; say so when there is none for long."""
+        """Return how many threads the workers have; log it when there is none for long."""
         now = time.monotonic()
         if now - self._asked < _ASK_SECONDS:
             return self._slots
         self._asked = now
-        with suppress(OSError, TimeoutError):  # told by the batches
+        with suppress(OSError, TimeoutError):  # the batches' futures raise it
             self._slots = sum(self._client.nthreads().values())
             if self._slots:
                 self._none_since = None
@@ -77,11 +77,11 @@ class _Cluster:
                 self._none_since = now
             elif now - self._none_since >= _SAY_SECONDS:
                 log.warning("no workers at %s: waiting for one", self._address)
-                self._none_since = float("inf")  # it is said once
+                self._none_since = float("inf")  # logged once
         return self._slots
 
     def require(self, root: Root, path: str) -> None:
-        """Wait for a worker, and refuse one that does not see a file, or has other versions."""
+        """Wait for a worker; refuse one that does not see the file or has other versions."""
         while not self.slots():
             if self._client.status == "closed":
                 raise ReadingError(f"the scheduler of Dask at {self._address} is gone")

@@ -1,4 +1,4 @@
-"""What of an archive is left out: kept with it, changed, and a folder of it that is."""
+"""What an archive leaves out: storing its globs, and refusing an excluded folder."""
 
 import logging
 import shlex
@@ -15,12 +15,12 @@ log = logging.getLogger("sdindex")
 
 
 def leaving_out(session: Session, part: Part, globs: tuple[str, ...] | None) -> Part:
-    """Return a part of an archive that leaves out what these globs say, or those kept with it.
+    """Store new globs with a part's archive, if any are given; return the part.
 
     Raises
     ------
     UsageError
-        When globs are given for a folder inside an archive, or with its root in them.
+        When globs are given for a folder inside an archive, or a glob is an absolute path in it.
     ArchiveError
         When the part is a folder that is passed over.
     """

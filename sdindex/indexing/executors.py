@@ -1,4 +1,4 @@
-"""Executors: those that take file by file, and what those of the caller's may not do."""
+"""Executors that take single files; and a check of the caller's executors."""
 
 import os
 import sys
@@ -14,25 +14,25 @@ from sdindex.errors import UsageError
 class FileByFile(Executor):
     """An executor that takes each file by itself, as `read_image` is called.
 
-    It has the files in batches, or looks up what was read of them; or a test watches what is
-    opened. All others are given batches: see `sdindex.indexing.batches`.
+    It makes batches of them itself, looks up what was read, or belongs to a test. All other
+    executors are given batches: see `sdindex.indexing.batches`.
     """
 
 
 class Threads(ThreadPoolExecutor, FileByFile):
-    """Threads of this process that read files themselves, and no process of the program's own."""
+    """Threads of this process that read files themselves, without processes."""
 
 
 def refuse_to_run_modules_here(executor: Executor) -> None:
-    """Refuse Python's own pool of processes where these would run what lies in this folder.
+    """Refuse Python's ProcessPoolExecutor if its processes would import from this folder.
 
-    Unless they are forked, they start by ``python -c``, which looks for modules in the current
-    folder first: on a memory card, say, with a ``queue.py`` on it.
+    Unless forked, they start by ``python -c``, which looks for modules in the current folder first;
+    that may be a memory card with a ``queue.py`` on it.
 
     Raises
     ------
     UsageError
-        When it would run a file.
+        When it would.
     """
     if sys.flags.safe_path or not isinstance(executor, ProcessPoolExecutor):
         return
@@ -48,12 +48,12 @@ def refuse_to_run_modules_here(executor: Executor) -> None:
 
 
 def _module_here() -> str | None:
-    """Return a file of the current folder that has the name of a module that is installed."""
+    """Return a file in the current folder with the name of an installed module; or None."""
     try:
         names = sorted(os.listdir())
     except OSError:  # the folder was removed
         return None
-    ours = Path(__file__).absolute().parents[2]  # where this program lies
+    ours = Path(__file__).absolute().parents[2]  # this program itself lies there
     suffixes = tuple(machinery.all_suffixes())
     found = {
         name.partition(".")[0]: os.path.abspath(name)

@@ -1,8 +1,8 @@
-"""Files that are far: many are fetched at once by threads, and few processes decode them.
+"""`Fetching`: threads fetch far files, many at once; a few processes decode them.
 
-To hide the time that a request takes, many must be under way; a process for each would cost
-memory and switching, and decoding needs no more of them than there are processors. The bytes go to
-the decoding processes, so that a file that kills its decoder costs that file alone, here, too.
+Many requests must be under way to hide their waiting time, and a process for each would cost
+memory; decoding needs no more processes than there are processors. The bytes go to these processes,
+so that a file that crashes its decoder costs only itself.
 """
 
 import os
@@ -17,14 +17,14 @@ from sdindex.workers import Workers
 
 
 class Fetching:
-    """Processes that are given files, of which those that are far are fetched before.
+    """A pool of processes for files; far files are first fetched by threads.
 
     Parameters
     ----------
     requests
-        How many files are fetched at once; memory holds so many.
+        How many files are fetched at once; as many are in memory.
     processes
-        How many decode them; as many as there are processors by default.
+        How many processes decode; by default one for each processor.
     timeout, preload, initializer
         Those of the processes: see `sdindex.workers.Workers`.
     """
@@ -65,10 +65,10 @@ class Fetching:
         head: int | None = None,
         **kwargs: Any,
     ) -> "Future[Any]":
-        """Have a function called with a file's root, or the file, and its path.
+        """Have a function called with a root (or a fetched file) and a path, in a process.
 
-        `head` is how many bytes from its start will do, as a rule; more are fetched where the
-        function reads them.
+        `head` is how many bytes from the start are mostly enough; the others are fetched if the
+        function needs them.
         """
 
         def fetched_and_called() -> Any:

@@ -1,4 +1,4 @@
-"""Reading the files that a survey listed, and storing what is in them, in batches."""
+"""Reading the files that a survey listed, and storing the results in batches."""
 
 import logging
 import time
@@ -33,16 +33,17 @@ if TYPE_CHECKING:
     from sdindex.indexing.fetching import Fetching
     from sdindex.workers import Workers
 
-# An interruption loses at most one batch.
+# Files and seconds of a batch: an interruption loses at most one batch.
 BATCH_FILES = 256
 BATCH_SECONDS = 2.0
 
-# Of a disk that works, so many files in a row are not refused.
+# A disk that works does not refuse so many files in a row.
 MOST_REFUSALS = 20
 
-# Why a file is read again that need not have changed.
+# Reasons to read a file again that may not have changed.
 _SAME_FILE = (Reason.METHOD, Reason.UNSETTLED, Reason.ASKED)
-# Why one is that did not where its hash is the same; where all are read, a copy did not, either.
+# Reasons after which a file with the same hash counts as unchanged; with `verify`, so does a copy
+# with a new time.
 _PERHAPS_SAME = (Reason.UNSETTLED, Reason.ASKED)
 _COPIED = (Reason.MTIME, Reason.LATER, Reason.EARLIER, Reason.CTIME, Reason.INODE)
 
@@ -55,21 +56,21 @@ Submit = Callable[[FileToRead], Future[ImageRead]]
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How images are to be read: by whom, how, and with what to be seen of it."""
+    """How images are to be read: by which workers, by which method, with which progress."""
 
     workers: int
     method: Method | None
     timeout: float
     executor: Executor | None
     progress: bool | None
-    verify: bool = False  # files that did not change, too, and the whole of each
-    regrey: bool = False  # files that did not change, and of which there are no greys, too
-    dask: str | None = None  # the address of a cluster that reads
-    ahead: int | None = None  # files that the executor has at hand
+    verify: bool = False  # also unchanged files, and the whole of each
+    regrey: bool = False  # also unchanged files without greys
+    dask: str | None = None  # the address of a Dask cluster that reads
+    ahead: int | None = None  # files that the executor has under way, at most
 
     @property
     def again(self) -> Again | None:
-        """Return which images are read again though they did not change."""
+        """Return which unchanged images are read again: all, those without greys, or none."""
         return "all" if self.verify else "without grey" if self.regrey else None
 
     def __post_init__(self) -> None:
@@ -89,9 +90,9 @@ def read_listed(
     Raises
     ------
     ArchiveUnavailableError
-        When the archive's folder is not the one that it was.
+        When another folder is mounted over the archive's.
     ReadingError
-        When images cannot be read, whatever they are; what was read is stored.
+        When no image can be read; what was read is stored.
     """
     from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 
@@ -130,8 +131,8 @@ def read_listed(
 
 
 def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions) -> Submit:
-    """Return what gives a file to a worker."""
-    pool: Any = reading.executor  # or what takes a call as it does
+    """Return the function that gives a file to a worker."""
+    pool: Any = reading.executor  # or anything with its submit
     how: dict[str, Any] = {"whole": True} if reading.verify else {}
     if pool is None:
         pool = stack.enter_context(_pool(part, workers, reading.timeout))
@@ -149,7 +150,7 @@ def _submit(stack: ExitStack, part: Part, workers: int, reading: ReadingOptions)
 
 
 def _pool(part: Part, workers: int, timeout: float) -> "Fetching | Workers":
-    """Return the program's own processes, fed by threads where the files are far."""
+    """Return the program's own processes; threads fetch far files for them."""
     if part.root.is_far:
         from sdindex.indexing.fetching import Fetching
 
@@ -160,7 +161,7 @@ def _pool(part: Part, workers: int, timeout: float) -> "Fetching | Workers":
 
 
 class _Refusals:
-    """Watches whether a disk fails, or is another one, while its files are read."""
+    """Watches whether a disk fails, or was replaced, while its files are read."""
 
     def __init__(self, part: Part, summary: Summary, vanished: Vanished) -> None:
         self._part = part
@@ -170,7 +171,7 @@ class _Refusals:
         self._in_a_row = 0
 
     def look_at(self, file: FileToRead, result: ImageRead | Refused | None) -> None:
-        """Raise when what became of a file says that it is not the file's own fault."""
+        """Raise when a file's result shows that not the file is at fault, but the disk."""
         if isinstance(result, ImageRead):
             self._in_a_row = 0
             return
@@ -197,7 +198,7 @@ class _Refusals:
             if self._part.root.identity(self._part.under) == self._identity:
                 return
         except OSError as problem:
-            if self._part.root.is_far:  # why says whether to log in, or to wait
+            if self._part.root.is_far:  # the reason says whether to log in, or to wait
                 went += f": {reason(problem)}"
             raise unavailable(self._part, went) from problem
         raise unavailable(self._part, went)
@@ -230,7 +231,7 @@ def _count(summary: Summary, file: FileToRead, result: ImageRead | Refused | Non
 
 
 class _Batch:
-    """Results that are stored together: a commit each would cost more than the reading."""
+    """Results that are stored together, as a commit for each would cost more than reading."""
 
     def __init__(self, session: Session, part: Part, summary: Summary, *, verify: bool) -> None:
         self._verify = verify
@@ -288,7 +289,7 @@ class _Batch:
         self._since = time.monotonic()
 
     def _count_what_is_kept(self) -> None:
-        """Count the images that show something else now, and have labels of what they showed."""
+        """Count changed images that show something else now, and have labels or samples."""
         before = selection.hashes(self._session, [*self._rewritten, *self._perhaps_same])
         pictures = {row: self._known[row].picture for row in before}
         other = [row for row, it in pictures.items() if it and it.dhash != before[row]]

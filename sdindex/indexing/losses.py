@@ -1,4 +1,4 @@
-"""Tell folders that lost most of their images at once, and keep them unless it is confirmed."""
+"""Finding folders that lost most images at once, and keeping these unless it is confirmed."""
 
 import shlex
 from array import array
@@ -15,18 +15,18 @@ from sdindex.store.database import Session
 
 
 class Losses:
-    """The images of a part that are gone since the last update, before that is recorded.
+    """The images of a part that are gone since the last update, not yet recorded.
 
     Parameters
     ----------
     gone
         The ids of the images.
     alike
-        Those of them that turned up elsewhere, or may have: see `worklist.list_gone`.
+        The ids of gone images that moved, or may have: see `worklist.list_gone`.
     mounted
         Where disks are mounted now: see `sdindex.store.devices.remembered`.
     unlooked
-        The files and folders that could not be looked at.
+        Files and folders that could not be looked at.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Losses:
     def keep(self, *, confirmed: bool) -> tuple[list[Unlooked], int]:
         """Find the losses that need to be confirmed, and remember where disks are.
 
-        A disk that is away is confirmed by its own folder's name, or one below it: who names
-        the whole archive need not mean it.
+        The loss of a disk is confirmed only by naming its own folder, or one below it: naming the
+        whole archive may not mean the disk.
 
         Returns
         -------
         list of Unlooked, int
-            The folders that are kept as they were, and how many files of them were taken off
-            the list of those to be read.
+            The folders that are kept as they were, and how many of their files were taken off the
+            list to be read.
 
         Raises
         ------
@@ -80,11 +80,11 @@ class Losses:
         return [self._told(loss) for loss in self._kept], dropped
 
     def missing(self) -> "array[int]":
-        """Return the images that are missing from now on: all but those of the kept folders."""
+        """Return the ids of images that become missing: all gone ones but those in kept folders."""
         return array("q", (row for row, _ in self._not_kept())) if self._kept else self._gone
 
     def _find(self, among: Set[str] | None = None) -> None:
-        """Add to the folders that are kept, from among some folders or all."""
+        """Find lossy folders, among some folders or all, and keep them."""
         gone = by_folder((path for _, path in self._not_kept()), self._part.under)
         lost = by_folder(
             (path for row, path in self._not_kept() if row not in self._alike), self._part.under
@@ -120,7 +120,7 @@ class Losses:
 
 
 def is_there(part: Part) -> bool:
-    """Say whether the folder of a part is there, and can be looked at."""
+    """Say whether the folder of a part is there and can be listed."""
     try:
         part.root.identity(part.under)
     except OSError:
@@ -133,7 +133,7 @@ def _of_known(loss: Loss) -> str:
 
 
 def confirmation(part: Part) -> str:
-    """Return the command that confirms what a part lost."""
+    """Return the command that confirms a part's loss."""
     return f"sdindex index --accept-loss {shlex.quote(printable(part.folder))}"
 
 

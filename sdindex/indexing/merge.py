@@ -1,7 +1,7 @@
-"""Merging the indexes of an archive's shards into one, as if one run had read all of it.
+"""Merging the indexes of an archive's shards, with the result of one run over the archive.
 
-A new archive's rows are copied. One that the index knows is brought up to date as ever: but
-its files are listed, and their images read, in the indexes of its shards.
+For a new archive, rows are copied. A known archive is updated as always, but the files and what was
+read of them come from the shards' indexes.
 """
 
 import time
@@ -34,7 +34,7 @@ from sdindex.store.fetching import batched
 from sdindex.store.shards import ShardIndex, shards_in
 
 _RUN = 1000  # files
-_NAMED = 5  # of those that are missing
+_NAMED = 5  # missing shards that an error names
 
 
 def merge(
@@ -60,7 +60,7 @@ def merge(
 
 
 class _SeenInShards:
-    """An archive's root as the indexes of its shards have it; in all else it is the root."""
+    """An archive's root whose files are those in the shards' indexes."""
 
     def __init__(self, shards: Sequence[ShardIndex]) -> None:
         self._root = root_of(shards[0].archive.root)
@@ -71,11 +71,11 @@ class _SeenInShards:
 
     @property
     def is_far(self) -> bool:
-        """Say that nothing is fetched."""
+        """Return False: nothing is fetched."""
         return False
 
     def identity(self, under: str = "") -> Identity:
-        """Say that any folder is there: whether it is was asked where the shards were read."""
+        """Return the same for any folder: the shards' jobs looked whether it is there."""
         return (0,)
 
     def scan(
@@ -93,15 +93,15 @@ class _SeenInShards:
         yield from batched(starmap(FoundFile, files), _RUN)
 
     def read(self, path: str) -> ImageRead | Refused:
-        """Return what a shard's job read of a file, or that it was refused: see `outcome`."""
+        """Return what a shard's job read of a file, or that the file was refused."""
         read = self._shards[shard_number(path, len(self._shards)) - 1].read(path)
-        if read.error is not None and not read.settled:  # no verdict: what is known of it stays
+        if read.error is not None and not read.settled:  # what is known of it stays
             return Refused(read.error, failing=False)
         return read
 
 
 class _Looking(FileByFile):
-    """Looks up what was read."""
+    """An executor that looks up what the shards' jobs read."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Return what a shard's job read of a file."""
@@ -119,7 +119,7 @@ def _join(
     accept_loss: bool,
     progress: bool | None,
 ) -> None:
-    """Bring one archive of the index to what its shards, which are all there, have of it."""
+    """Bring one archive of the index up to date from its shards, which are complete."""
     newest = max(shard.updated_at for shard in shards if shard.updated_at is not None)
     archive = _archive(session, shards)
     before = archive_admin.stamped(session, archive)
@@ -139,7 +139,7 @@ def _join(
 
 
 def _archive(session: Session, shards: Sequence[ShardIndex]) -> Archive:
-    """Return the archive of the index that the shards are of: a new one where it has none."""
+    """Return the archive that the shards belong to; a new one if the index has none."""
     of_shards = shards[0].archive
     known = [archive for archive in all_archives(session) if archive.root == of_shards.root]
     if not known:
@@ -175,7 +175,7 @@ def _copy(
     *,
     progress: bool | None,
 ) -> None:
-    """Copy all rows of shards for an archive that has none."""
+    """Copy all rows of the shards into an archive without images."""
     counts = [shard.counts() for shard in shards]
     total = sum(there for there, _ in counts)
     unreadable = sum(unread for _, unread in counts)
@@ -197,7 +197,7 @@ def _shards(stack: ExitStack, store: Store, name: str) -> list[ShardIndex]:
     Raises
     ------
     ArchiveError
-        When it is none, or the one to merge into.
+        When it is no shard's index, or the index to merge into.
     """
     opened = Store(name)
     if store.file is not None and opened.file is not None and _same(store.file, opened.file):
@@ -238,7 +238,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _complete(found: Sequence[ShardIndex]) -> list[list[ShardIndex]]:
-    """Return the shards of each archive, in their order.
+    """Return the shards of each archive, in order of their numbers.
 
     Raises
     ------
@@ -280,7 +280,7 @@ def _require_alike(first: ShardIndex, other: ShardIndex) -> None:
 
 
 def _require_all(root: str, shards: Sequence[ShardIndex]) -> None:
-    """Refuse shards of which one is given twice, or is missing."""
+    """Refuse shards if one is given twice or is missing."""
     of = shards[0].shard.of
     by_number: dict[int, ShardIndex] = {}
     for shard in shards:

@@ -1,6 +1,6 @@
-"""The outcome of reading a file: its content, that it is gone, or that it was refused.
+"""The outcome of reading a file: what was read, that it is gone, or that it was refused.
 
-A fault of neither the file nor its disk ends the run: it is no verdict on an image.
+A fault of anything else than the file or its disk ends the run.
 """
 
 import errno
@@ -15,16 +15,16 @@ from sdindex.errors import LACKING, ReadingError, SdindexError
 from sdindex.hashing.picture import ImageRead
 
 _KEPT = "what was read before is stored"
-# A file's own: the next one may be given. The names are those of Dask, which need not be here.
+# Errors of one file: others may be read. Dask's are given by name, as it need not be installed.
 _OF_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EBUSY})
 _DEATHS = ("WorkerDiedError", "KilledWorker")
 _CLOSED = ("CommClosedError", "ClosedClientError", "FutureCancelledError")
 
 
 class Refused(NamedTuple):
-    """A file that was not given, or not in time: what was known of it stays.
+    """A file that could not be read, or not in time: what was known of it stays.
 
-    `failing` says that it may be the disk that fails, or the whole machine.
+    `failing` says that the disk, or the machine, may be failing.
     """
 
     why: str
@@ -34,7 +34,7 @@ class Refused(NamedTuple):
 def outcome(
     future: "Future[ImageRead]", root: Root, path: str, *, elsewhere: bool
 ) -> ImageRead | Refused | None:
-    """Return what reading a file gave; None when it is gone.
+    """Return the outcome of reading a file; None when the file is gone.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def outcome(
     root, path
         The file.
     elsewhere
-        Whether an executor of the caller's reads it, perhaps on another machine.
+        Whether an executor of the caller's read it, perhaps on another machine.
 
     Raises
     ------
     ReadingError
-        When images cannot be read, whatever they are.
+        When the fault is not the file's, so that no image can be read.
     """
     try:
         return future.result()
@@ -80,10 +80,10 @@ def outcome(
 
 
 def submitted(submit: Callable[[], "Future[ImageRead]"]) -> "Future[ImageRead]":
-    """Return what submits a file, or a future that failed when an executor takes no more."""
+    """Submit a file; return a failed future when the executor takes no more."""
     try:
         return submit()
-    except Exception as problem:  # noqa: BLE001  (told where what was read can be stored before)
+    except Exception as problem:  # noqa: BLE001  (raised later, when what was read before is stored)
         failed: Future[ImageRead] = Future()
         failed.set_exception(problem if isinstance(problem, SdindexError) else _ended(problem))
         return failed
@@ -99,15 +99,15 @@ def _refused(problem: OSError | MemoryError, root: Root) -> Refused:
             f"({reason(problem)}); use fewer workers, end other programs, or raise the limit; "
             f"{_KEPT}"
         ) from problem
-    if isinstance(problem, TimeoutError) and problem.errno is None:  # it is ours, no network's
+    if isinstance(problem, TimeoutError) and problem.errno is None:  # ours, not the network's
         return Refused("reading it hung, and was given up (see --timeout)")
-    # Who may not read an object of a store may read none, as a rule.
+    # Without the right to read one object, mostly none can be read.
     its_own = _OF_THE_FILE - {errno.EACCES} if root.is_far else _OF_THE_FILE
     return Refused(f"cannot be read: {reason(problem)}", problem.errno not in its_own)
 
 
 def _is_programs(problem: OSError | MemoryError) -> bool:
-    """Say whether the program asked the system for what makes no sense: it asked wrongly."""
+    """Say whether the error is this program's: it called the system in a wrong way."""
     return isinstance(problem, OSError) and problem.errno in (errno.EBADF, errno.EFAULT)
 
 

@@ -1,7 +1,7 @@
-"""Compare an archive's files with its rows: as one, or, if it is large, in sections at once.
+"""Comparing an archive's files with its rows; a large archive in sections, several at once.
 
-A million unchanged files cost listing folders, fetching rows and comparing them. A section
-is a span of paths: a process of its own does all three for it.
+For a million unchanged files, folders are listed, rows fetched, and both compared. A section is a
+span of paths, for which one process does all three.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from sdindex.store import known
 from sdindex.store.archives import Part
 from sdindex.store.database import Session, Store
 
-SECTION_IMAGES = 20_000  # a worker takes about a tenth of a second for them
-_ENOUGH_SECTIONS = 3  # fewer are not worth the start of processes
+SECTION_IMAGES = 20_000  # files of a section: a worker takes about a tenth of a second for them
+_ENOUGH_SECTIONS = 3  # files; for fewer, starting processes does not pay
 
 
 def changes(session: Session, part: Part, *, strict: bool, workers: int) -> Iterator[Change]:
     """Yield what became of each file of a part, found or known, in the order of the paths.
 
-    The parameters are those of `sdindex.indexing.survey.survey`; `session` sees the same
-    committed rows as the workers, which read the index by themselves.
+    The parameters are those of `sdindex.indexing.survey.survey`. The workers read the index
+    themselves, and see the same committed rows as `session`.
     """
     spans = [ALL_PATHS]
     if workers > 1 and part.files is None and not part.root.is_far:
@@ -33,7 +33,7 @@ def changes(session: Session, part: Part, *, strict: bool, workers: int) -> Iter
         return
     for change in _in_workers(session.db, part, spans, strict=strict, workers=workers):
         if isinstance(change, Linked):
-            # Whether a link is followed depends on those before it, so it is done here.
+            # Links are followed here, as that depends on the links before.
             yield from _behind(session, part, change, links, strict=strict)
         else:
             yield change
@@ -58,26 +58,26 @@ def _in_workers(
                 ) from problem
             for change in found:
                 if isinstance(change, Unlooked | TooLong | Linked):
-                    if change == last:  # a folder that reaches over several sections
+                    if change == last:  # reported by each section that it reaches into
                         continue
                     last = change
                 yield change
 
 
 def compare_section(db: str, root: Root, part: Part, span: Span, *, strict: bool) -> list[Change]:
-    """Return what became of each file of one section; the work of a worker."""
+    """Return the changes in one section. A worker runs this."""
     with Store(db).reading() as session:
         return list(_small(_compared(session, root, part, span, strict=strict)))
 
 
 def _small(changes: Iterator[Change]) -> Iterator[Change]:
-    """Yield the changes in the shortest form that another process understands."""
+    """Yield the changes in the shortest form to send to another process."""
     unchanged = 0
     for change in changes:
         if isinstance(change, AllUnchanged):
             unchanged += change.files
             continue
-        if isinstance(change, Unlooked) and unchanged:  # how many follow each other matters
+        if isinstance(change, Unlooked) and unchanged:  # only their number matters
             yield AllUnchanged(unchanged)
             unchanged = 0
         yield change
@@ -88,7 +88,7 @@ def _small(changes: Iterator[Change]) -> Iterator[Change]:
 def _behind(
     session: Session, part: Part, link: Linked, links: Links, *, strict: bool
 ) -> Iterator[Change]:
-    """Yield what became of the files behind a link to a folder."""
+    """Yield the changes behind a link to a folder."""
     behind = part._replace(under=link.path)
     if links.is_new(behind.folder):
         yield from _compared(session, behind.root, behind, links=links, strict=strict)

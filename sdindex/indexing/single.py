@@ -1,4 +1,4 @@
-"""One image file that is in no index: its hash, read apart from this process."""
+"""The hash of one image file that is not in the index, read in another process."""
 
 import os
 from functools import partial

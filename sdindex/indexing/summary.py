@@ -1,4 +1,4 @@
-"""The result of an update, counted, in words for people."""
+"""`Summary`: the result of an update, in numbers and as text."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,24 +14,20 @@ from sdindex.store.archives import Part
 class Summary:
     """The result of an update in numbers of files, and how long it took.
 
-    Each file found counts once: as `new` or `changed` (read and hashed), `moved`,
-    `unchanged`, `unreadable` (read now or before), or `skipped` (gone before it was read).
-    One is `changed` whose size or time is another; in a run that verifies, whose size or hash is.
-    `without_thumbnail` are those that ``--method thumbnail`` had to read whole.
-    `regreyed` are those that had not changed, and were read for their greys.
-    `missing` files were there at the last update, and are not now. `read` files were opened.
-    `labels_kept` and `samples_kept` are those of the `changed` that show something else now,
-    and have labels, or are in saved samples, from before.
-    `refused` names those of the unreadable that were not given, or not in time, each with the
-    reason: what was known of them is kept, and they are read again at the next update.
-    `damaged` names, after a run that verifies, the files that are broken, were not given, or
-    show something else than before though their size and time are the same.
-    `forgotten` are images that the index had and that are passed over now, and `kept` those of
-    them that stay in it as missing, for the saved samples that have them. `beside` counts what
-    else is there.
-    `unlooked` names the files and folders that could not be looked at, or are kept as they
-    were, each with the reason. `away` are the roots of the archives that were not brought up to
-    date, where all that are known were to be.
+    Each file found counts once: as `new` or `changed` (read and hashed), `moved`, `unchanged`,
+    `unreadable` (now or before), or `skipped` (gone before it was read). A file is `changed` when
+    its size or time is another; with `verify`, when its size or hash is. `without_thumbnail` counts
+    files that ``--method thumbnail`` had to read whole; `regreyed` unchanged files that were read
+    for their greys; `missing` files that were there at the last update and are not now; `read`
+    files that were opened. `labels_kept` and `samples_kept` count `changed` images that show
+    something else now, and have labels or are in saved samples. `refused` names unreadable files
+    that the system did not give, or not in time, with the reasons: what was known of them is kept,
+    and they are read again at the next update. `damaged` names, with `verify`, files that are
+    broken, were not given, or show something else with the same size and time. `forgotten` counts
+    images that are passed over now and were deleted from the index; `kept` those that stay as
+    missing, for saved samples. `beside` counts other files. `unlooked` names files and folders that
+    could not be looked at, or are kept as they were, with the reasons. `away` are the roots of
+    archives that were not there, when all known ones were to be updated.
     """
 
     found: int = 0
@@ -57,7 +53,7 @@ class Summary:
     away: list[str] = field(default_factory=list)
 
     def add(self, part: Part, surveyed: Survey) -> None:
-        """Count what a survey has settled without reading."""
+        """Count the files that a survey settled without reading."""
         self.found += surveyed.found
         self.moved += surveyed.moved
         self.unchanged += surveyed.unchanged
@@ -75,7 +71,7 @@ class Summary:
         ]
 
     def unlooked_line(self) -> str:
-        """Return one line on what could not be looked at, or is kept as it was."""
+        """Return a line on what could not be looked at, or is kept as it was."""
         first = self.unlooked[0]
         others = f" and {len(self.unlooked) - 1:,} more" if len(self.unlooked) > 1 else ""
         path, why = printable(first.path), first.reason
@@ -84,7 +80,7 @@ class Summary:
         return f"{told}{others}; what was known there is kept: {first.way_out}"
 
     def away_line(self) -> str:
-        """Return one line on the archives that were not brought up to date."""
+        """Return a line on the archives that were not there."""
         roots = ", ".join(map(printable, self.away))
         return (
             f"not there, or not as before: {roots}; what is known of them is kept: mount their "
@@ -93,7 +89,7 @@ class Summary:
         )
 
     def damaged_line(self) -> str:
-        """Return one line on what a run that verifies found."""
+        """Return a line on the damaged files."""
         files = "1 file is" if len(self.damaged) == 1 else f"{len(self.damaged):,} files are"
         return f"{files} damaged, as listed above; bring a good copy back where there is one"
 
@@ -118,13 +114,13 @@ class Summary:
         )
 
     def _passed_over(self) -> str:
-        """Return how many images are passed over from now on; nothing where none is."""
+        """Return a text on images that are passed over now; empty without any."""
         forgotten = f"; {self.forgotten:,} passed over from now on, and forgotten"
         kept = f"; {self.kept:,} passed over from now on, and kept for saved samples as missing"
         return forgotten * bool(self.forgotten) + kept * bool(self.kept)
 
     def _refused(self) -> str:
-        """Return how many files were not given; nothing where all were."""
+        """Return a text on files that were not given; empty without any."""
         if not self.refused:
             return ""
         first = self.refused[0]
@@ -134,7 +130,7 @@ class Summary:
         )
 
     def _kept(self) -> str:
-        """Return what is kept of images that show something else now; nothing where none is."""
+        """Return a text on labels and samples of images that show something else now."""
         labels = f"{self.labels_kept:,} {'has' if self.labels_kept == 1 else 'have'} labels"
         samples = (
             f"{self.samples_kept:,} {'is' if self.samples_kept == 1 else 'are'} in a saved sample"
@@ -149,7 +145,7 @@ class Summary:
 
 
 def _location(part: Part, path: str) -> str:
-    """Return the absolute name of a file, or of a folder: with what ends it, as `path` has it."""
+    """Return the absolute location of a path; that of a folder ends with a slash, too."""
     location = part.root.location(path)
     if not path.endswith("/"):
         return location

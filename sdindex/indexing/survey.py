@@ -1,6 +1,6 @@
-"""Survey an archive before an image is opened: what is gone, back or moved, and what to read.
+"""Surveying an archive before an image is opened: what is gone, back, moved, or to be read.
 
-Images that are gone, back or moved are recorded, and files to be read are listed.
+Gone, returned and moved images are recorded; files to be read are listed.
 """
 
 import logging
@@ -47,8 +47,8 @@ from sdindex.store.tables import utc_now
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-FAILURES = 100  # in a row: then it is the disk, and not these files
-_SHOWN = 80  # characters of each end of a name that is too long
+FAILURES = 100  # files in a row that cannot be looked at: then the disk is at fault
+_SHOWN = 80  # characters shown of both ends of a name that is too long
 
 log = logging.getLogger("sdindex")
 
@@ -57,13 +57,13 @@ log = logging.getLogger("sdindex")
 class Survey:
     """The numbers of files that a survey found: each counts once.
 
-    `missing` are those gone since the last update that did not turn up elsewhere. `gone` and
-    `back` are the ids of images that went missing, or came back; `unlooked` are files and
-    folders that could not be looked at, or are kept as they were; `too_long` those whose names the
-    system does not open; `devices` tells where disks are mounted; `reasons` counts the files to
-    be read by theirs. `passed` are ids of images that are no longer looked at: `forgotten` is how
-    many of them were deleted from the index, `kept` how many stay as missing, for the saved
-    samples that have them. `beside` counts what else is there; `others` are files of other shards.
+    `missing` counts files that are gone since the last update and did not move. `gone` and `back`
+    are the ids of images that went missing, or came back; `unlooked` are files and folders that
+    could not be looked at, or are kept as they were; `too_long` are paths that the system does not
+    open; `devices` are the folders where disks are mounted; `reasons` counts the files to be read
+    by reason. `passed` are the ids of images that are passed over now: `forgotten` counts those
+    deleted from the index, `kept` those that stay as missing, for saved samples. `beside` counts
+    other files; `others` counts files of other shards.
     """
 
     unchanged: int = 0
@@ -85,7 +85,7 @@ class Survey:
 
     @property
     def found(self) -> int:
-        """Return how many image files there are."""
+        """Return how many image files were found."""
         return self.unchanged + self.unreadable + self.moved + self.to_read
 
 
@@ -101,9 +101,9 @@ def survey(
 ) -> Survey:
     """Compare part of an archive with the disk, and record all but what needs reading.
 
-    One transaction, which the caller commits: a survey that fails leaves nothing behind.
-    Where all times are shifted by an hour, that is said, or the files are taken as unchanged.
-    A folder that lost most of its images is kept as it was, unless the loss is accepted.
+    It is one transaction, which the caller commits: a survey that fails leaves nothing behind. If
+    all times are shifted by an hour, that is logged or, with `accept_shift`, the new times are
+    stored. A folder that lost most of its images is kept as it was, unless `accept_loss`.
 
     Raises
     ------
@@ -115,14 +115,14 @@ def survey(
     result = Survey()
     if accept_loss and part.under and not is_there(part):
         return _deleted(session, part)
-    whole = part.files is None  # single files say nothing of a disk
-    is_told = whole and part.root.is_far  # whether it is there, and that it is one: by its listing
+    whole = part.files is None  # single files do not tell about a disk
+    is_told = whole and part.root.is_far  # its listing tells whether it is there
     identity = None if is_told else folder_identity(part)
     found = changes(session, part, strict=strict, workers=workers)
     with counter("looking", "files", show=progress) as shown:
         worklist.add(session, _to_read(_counted(found, shown), part, result))
     if is_told and result.unlooked:
-        folder_identity(part)  # or it went away under way
+        folder_identity(part)  # else it went away meanwhile
     elif not is_told and folder_identity(part) != identity:
         raise unavailable(part, "was replaced while it was being looked at")
     is_empty = not (result.found or result.others or result.unlooked)
@@ -147,12 +147,12 @@ def survey(
 
 
 def _deleted(session: Session, part: Part) -> Survey:
-    """Have all images of a folder be missing that is gone itself, and so is any disk in it.
+    """Record a folder as gone, with all its images and any disk in it.
 
     Raises
     ------
     ArchiveUnavailableError
-        When it may be there, or the whole archive is away.
+        When the folder may still be there, or the whole archive is away.
     """
     folder_identity(part._replace(under=""))
     try:
@@ -167,7 +167,7 @@ def _deleted(session: Session, part: Part) -> Survey:
 
 
 def folder_identity(part: Part) -> Identity:
-    """Return numbers that differ for another folder that is mounted over it.
+    """Return the identity of a part's folder, which changes when another is mounted over it.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _counted(changes: Iterator[Change], shown: "tqdm[Any]") -> Iterator[Change]:
 
 
 def _to_read(changes: Iterator[Change], part: Part, result: Survey) -> Iterator[ToRead]:
-    """Yield the files to be read, and count what became of the others."""
+    """Yield the files to be read, and count all others."""
     failed = 0  # in a row
     for change in changes:
         failed = failed + 1 if isinstance(change, Unlooked) and change.failing else 0
@@ -222,7 +222,7 @@ def _note(
     part: Part,
     result: Survey,
 ) -> None:
-    """Note what is no file; `failed` is how many in a row could not be looked at."""
+    """Note a change that is no file; `failed` counts those in a row that could not be looked at."""
     match change:
         case Unlooked(path=path, reason=why):
             if path == part.under:
@@ -250,7 +250,7 @@ def _tell_too_long(part: Part, paths: list[str]) -> None:
 
 
 def _judge_shift(session: Session, part: Part, result: Survey, *, accept: bool) -> None:
-    """Say that all times are shifted by an hour, if they are, or accept that."""
+    """Log that all times are shifted by an hour, if they are; or accept it."""
     shifted = shift(result.reasons, result.unchanged + result.unreadable)
     if shifted is not None and accept:
         _accept(session, shifted, result)
@@ -265,7 +265,7 @@ def _judge_shift(session: Session, part: Part, result: Survey, *, accept: bool) 
 def _judge_losses(
     session: Session, part: Part, result: Survey, alike: set[int], *, accept: bool
 ) -> None:
-    """Keep the folders that lost too much at once as they were, and remember where disks are."""
+    """Keep the folders that lost too many images at once, and remember where disks are."""
     losses = Losses(session, part, result.gone, alike, result.devices, result.unlooked)
     kept, dropped = losses.keep(confirmed=accept)
     result.unlooked += kept
@@ -274,7 +274,7 @@ def _judge_losses(
 
 
 def _accept(session: Session, shifted: Reason, result: Survey) -> None:
-    """Give the images whose files' times are shifted these times, and read none of them."""
+    """Store the shifted times, and read none of the files."""
     by = HOUR_NS if shifted is Reason.LATER else -HOUR_NS
     accepted, unreadable = worklist.accept_shift(session, shifted, by)
     result.to_read -= accepted
@@ -283,7 +283,7 @@ def _accept(session: Session, shifted: Reason, result: Survey) -> None:
 
 
 def _empty(session: Session, part: Part, beside: Beside) -> ArchiveError:
-    """Return the error of a folder without image files: what it means depends on what is known."""
+    """Return the error for a folder without image files, by what is known of it."""
     if beside.excluded:
         return ArchiveError(
             f"{printable(part.folder)} holds no image files beside those that are excluded "
@@ -300,7 +300,7 @@ def _empty(session: Session, part: Part, beside: Beside) -> ArchiveError:
 
 
 def unavailable(part: Part, why: str, way_out: str | None = None) -> ArchiveUnavailableError:
-    """Return the error of an archive, or a folder of it, that is not there as it was."""
+    """Return the error for an archive, or a folder of it, that is away or replaced."""
     if way_out is None and part.under:
         root = printable(part.archive.root)
         way_out = f"If that is so, bring the whole archive up to date: sdindex index {root}"

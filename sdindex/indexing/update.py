@@ -40,7 +40,7 @@ def update(
 ) -> Summary:
     """Bring the index up to date with each folder; see `sdindex.Index.update`."""
     if camera_pattern:
-        cameras.camera_pattern(camera_pattern)  # refuses what is none before anything is done
+        cameras.camera_pattern(camera_pattern)  # raises before anything is done
     globs = None if exclude is None else excluded.checked(exclude)
     _refuse_both(strict=strict, accept_shift=accept_shift)
     near = [] if accept_loss else [path for path in paths if not root_at(path).is_far]
@@ -102,7 +102,7 @@ def _refuse_both(*, strict: bool, accept_shift: bool) -> None:
 
 
 def _by_these_rules(session: Session, part: Part, camera_pattern: str | None) -> Part:
-    """Have what is derived from an archive's paths made by this program's rules."""
+    """Make cameras and sort keys of an archive anew if other rules made them."""
     sorted_anew = archive_admin.set_sort_rule(session, part.archive)
     return part._replace(
         archive=archive_admin.set_camera_rule(session, sorted_anew, camera_pattern)
@@ -119,7 +119,7 @@ def _update(
     accept_loss: bool = False,
     away: list[str] | None = None,
 ) -> Summary:
-    """Bring parts of archives up to date; where `away` is given, note there those that fail."""
+    """Bring parts of archives up to date; with `away`, note archives that are away there."""
     started = time.monotonic()
     summary = Summary()
     with (
@@ -153,7 +153,7 @@ def _update(
 
 @contextmanager
 def _reader(reading: ReadingOptions) -> Iterator[ReadingOptions]:
-    """Give how images are read while what moves batches of them, if anything does, is there."""
+    """Give the reading options, with the `Batches` of an executor or Dask while the block runs."""
     executor, workers, timeout = reading.executor, reading.workers, reading.timeout
     if reading.dask is None and (executor is None or isinstance(executor, FileByFile)):
         yield reading
@@ -179,7 +179,7 @@ def bring(
     accept_shift: bool = False,
     accept_loss: bool = False,
 ) -> None:
-    """Bring part of an archive up to date; what is found and read is committed."""
+    """Bring a part of an archive up to date, and commit."""
     surveyed = survey(
         session,
         part,
@@ -200,7 +200,7 @@ def bring(
 
 
 def _known(session: Session, method: Method | None, away: list[str]) -> Iterator[Part]:
-    """Yield the archives that are there, and note those that are not."""
+    """Yield the known archives that are there, and note the others in `away`."""
     known = archives.all_archives(session)
     if not known:
         raise ArchiveError("the index knows no archive; name its folder: sdindex index FOLDER")
@@ -213,14 +213,14 @@ def _known(session: Session, method: Method | None, away: list[str]) -> Iterator
         if method not in (None, archive.method):
             archive = archive_admin.set_method(session, archive, method)
         part = Part(archive, "")
-        if archive.listed:  # all else on the disk is none of it
+        if archive.listed:  # the other files of the disk do not belong to it
             there = images.paths_of(session, images.present_ids(session, part))
             part = part._replace(files=frozenset(path for _, path in there))
         yield part
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:
-    """Return the folders without those that are named twice, or lie in another one named."""
+    """Return the paths without repetitions, and without those inside another one."""
     roots = [archives.real_root(root_at(path)) for path in paths]
     return [
         path
@@ -234,9 +234,9 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 
 def _require_there_or_known(session: Session, path: str) -> None:
-    """Refuse a folder that is not there, unless it is one inside a known archive.
+    """Refuse a folder that is not there, unless it lies in a known archive.
 
-    Of a store's folder that is known, the listing itself says whether it is there.
+    Whether a known folder in an object store is there, its listing tells.
     """
     part = archives.locate(path, archives.all_archives(session))
     if part is None or not (archives.hold_any(session, part) if part.under else part.root.is_far):
@@ -244,7 +244,7 @@ def _require_there_or_known(session: Session, path: str) -> None:
 
 
 def _part(session: Session, path: str, method: Method | None) -> Part:
-    """Return the part of an archive that a path names: a new archive where it lies in none."""
+    """Return the part of an archive at a path; outside of all archives, a new archive."""
     part = archives.locate(path, archives.all_archives(session))
     if part is None:
         session.lock_archives()
@@ -253,7 +253,7 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
             added = archive_admin.add(session, path, method)
             archives.hold_new(session, added)
             return Part(added, "")
-        session.commit()  # another program has just added it, and may take hours to read it
+        session.commit()  # another program just added it, and may need hours to read it
     part = part._replace(archive=archives.held(session, part.archive))
     if part.archive.listed:
         part = _whole(session, path, part)
@@ -269,7 +269,7 @@ def _part(session: Session, path: str, method: Method | None) -> Part:
 
 
 def _whole(session: Session, path: str, part: Part) -> Part:
-    """Return a folder as an archive of its own, with the single files that are known of it."""
+    """Turn a folder into an archive of its own, with the known single files in it."""
     if not part.under:
         return Part(archive_admin.set_whole(session, part.archive), "")
     added = archive_admin.add(session, path, part.archive.method)

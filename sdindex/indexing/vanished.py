@@ -1,4 +1,4 @@
-"""Files that were there when they were listed, and are gone when they are to be read."""
+"""Files that are gone between being listed and being read."""
 
 from array import array
 from collections import Counter
@@ -16,7 +16,7 @@ _ALL = 1 << 62
 
 
 class Vanished:
-    """Tells files that somebody deleted from those of a disk that went away."""
+    """Distinguishes deleted files from those of a disk that went away."""
 
     def __init__(self, session: Session, part: Part) -> None:
         self._session = session
@@ -24,7 +24,7 @@ class Vanished:
         self._disks = sorted(devices.remembered(session, part).items())  # outer before inner ones
         self._away: tuple[str, ...] = ()
         self._known = array("q")
-        self._folders: Counter[str] = Counter()  # how many vanished in each
+        self._folders: Counter[str] = Counter()  # how many files vanished in each folder
 
     def add(self, file: FileToRead) -> None:
         """Note a file that is gone."""
@@ -34,7 +34,7 @@ class Vanished:
         self.look_after(file.path)
 
     def look_after(self, path: str) -> None:
-        """Look whether the disk of a file that was not given is still mounted."""
+        """Check whether the disk of a file that was not given is still mounted."""
         for disk, number in self._disks:
             if not path.startswith(disk):
                 continue
@@ -45,10 +45,10 @@ class Vanished:
                 return
 
     def settle(self) -> list[Unlooked]:
-        """Have the known ones be missing, but for those of the folders that are returned.
+        """Record known files as missing, but those in the folders that are returned.
 
-        These are kept as they were: their disks went away, or they lost most of their files
-        at once, as if these were on a disk.
+        These folders are kept as they were: their disks went away, or they lost most of their files
+        at once, as when a disk goes away.
         """
         lost = [] if self._part.files is not None else self._lost()  # else single ones were asked
         kept = self._away + tuple(loss.folder for loss in lost)
@@ -66,9 +66,9 @@ class Vanished:
         lost = by_folder(others, self._part.under)
         for folder, files in list(lost.items()):
             still = self._present(folder, files)
-            if still < files:  # then those that were not to be read may be gone, too
+            if still < files:  # then files that were not to be read may be gone, too
                 lost[folder] = max(files, self._known_below(folder) - still)
-            if lost[folder] == 1:  # the only one that there was
+            if lost[folder] == 1:  # it was the only file
                 del lost[folder]
         return lossy(lost, self._present, self._is_there)
 

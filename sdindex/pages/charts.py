@@ -1,4 +1,4 @@
-"""The charts, drawn with plotly; nothing here knows of the index or of a page."""
+"""The charts of a report, drawn with plotly from plain numbers."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ KEPT, LEFT_OUT = "#2f7fd1", "#d6a24a"
 
 
 def bucket_bars(names: Sequence[str], kept: Sequence[int], left_out: Sequence[int]) -> go.Figure:
-    """Return a bar for each bucket, of the images kept and left out."""
+    """Return a chart with a bar for each bucket: images kept and left out."""
     figure = go.Figure(
         [
             go.Bar(name="kept", x=_shown(names), y=kept, marker_color=KEPT),
@@ -25,7 +25,7 @@ def bucket_bars(names: Sequence[str], kept: Sequence[int], left_out: Sequence[in
 
 
 def label_curve(points: Sequence[tuple[int, int, float]]) -> go.Figure:
-    """Return the labels that samples reach by their size, and that random ones do on average."""
+    """Return the curve of labels reached by sample size, beside that of random samples."""
     images, sample, random = zip(*points, strict=True)
     figure = go.Figure()
     for name, colour, reached in (("drawn so", KEPT, sample), ("random", LEFT_OUT, random)):
@@ -44,19 +44,19 @@ def time_bubbles(
     gaps: Sequence[tuple[date, date]] = (),
     ticks: Sequence[date] = (),
 ) -> go.Figure:
-    """Return a row for each camera, and on it a bubble for each day, the sample's within.
+    """Return a chart with a row for each camera, and on it a bubble for each day.
 
     Parameters
     ----------
     cameras
-        The names, in the order of the rows from the top.
+        The names of the rows, from the top.
     cells
-        The camera's row in `cameras`, the day (ISO 8601), its images, and how many of
-        them the sample has.
+        For each bubble: the row in `cameras`, the day (ISO 8601), the number of images, and how
+        many of them the sample has.
     gaps
-        Days between which the axis has nothing.
+        First and last days of stretches that the axis leaves out.
     ticks
-        Days that the axis names, where it has gaps.
+        Days that the axis names, if it has gaps.
     """
     names = _shown(cameras)
     largest = max((images for _, _, images, _ in cells), default=1)
@@ -81,11 +81,11 @@ def time_bubbles(
         )
     breaks = [{"bounds": [first.isoformat(), last.isoformat()]} for first, last in gaps]
     figure.update_xaxes(type="date", rangebreaks=breaks)
-    if breaks:  # the ticks that plotly chooses fall into them
+    if breaks:  # plotly's own ticks could fall into the gaps
         named = [f"{day:%b} {day.year}" for day in ticks]
         figure.update_xaxes(tickvals=[day.isoformat() for day in ticks], ticktext=named)
     days = {date.fromisoformat(day) for _, day, _, _ in cells}
-    if len(days) == 1:  # or plotly would show a millisecond of it
+    if len(days) == 1:  # else plotly would show a single millisecond
         (only,) = days
         around = timedelta(days=min(3, (date.max - only).days, (only - date.min).days))
         figure.update_xaxes(range=[only - around, only + around])
@@ -95,7 +95,7 @@ def time_bubbles(
 
 
 def hash_map(coordinates: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Figure:
-    """Return a map of images by the similarity of their hashes, kept and left in two colours.
+    """Return a map of images by similarity of hashes; kept and left out ones in two colours.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def hash_map(coordinates: NDArray[np.float64], kept: NDArray[np.bool_]) -> go.Fi
 
 
 def map_hashes(bits: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return n x 2 coordinates that keep as much of the hashes' differences as two can.
+    """Return n x 2 coordinates that show as much of the hashes' differences as two can.
 
     The first two principal components of the n x 64 bits, each turned so that its largest
     weight is positive: the same hashes give the same map everywhere.
@@ -144,5 +144,5 @@ def hash_bits(dhashes: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _shown(names: Sequence[str]) -> list[str]:
-    """Return names that plotly shows as they are, and does not take for its markup."""
+    """Return names escaped, so that plotly does not take them for markup."""
     return [escape(name, quote=False) for name in names]

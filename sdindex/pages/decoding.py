@@ -1,4 +1,4 @@
-"""Processes that make small pictures, and what comes of each."""
+"""Processes that make thumbnails, and the result of each."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -11,7 +11,7 @@ from sdindex.indexing.fetching import Fetching
 from sdindex.pages.thumbnails import PRELOAD, Thumbnail
 from sdindex.workers import Workers
 
-_REQUESTS = 16  # for pictures that are far, at once
+_REQUESTS = 16  # requests at once for far pictures
 
 
 def decoders(archives: Iterable[str], workers: int) -> Fetching | Workers:
@@ -23,7 +23,7 @@ def decoders(archives: Iterable[str], workers: int) -> Fetching | Workers:
 
 
 def picture_of(future: "Future[Thumbnail]") -> Thumbnail:
-    """Return what came of a picture that processes were to make."""
+    """Return a finished thumbnail, or the reason why there is none."""
     problem = future.exception()
     if problem is None:
         return future.result()

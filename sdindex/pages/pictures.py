@@ -1,6 +1,6 @@
-"""Charts as pictures, such as PNG, for a file: drawn by matplotlib, which needs no browser.
+"""Charts as pictures, such as PNG, drawn by matplotlib, which needs no browser.
 
-Its figures are made without ``pyplot``, which would keep them and choose a window.
+Figures are made without ``pyplot``, which would keep them in memory and open windows.
 """
 
 import io
@@ -14,7 +14,7 @@ from sdindex.pages.charts import KEPT, LEFT_OUT
 
 ENDINGS = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
 _DOTS_PER_INCH = 100
-_NAMED = 40  # bars; of more, the names would lie on each other
+_NAMED = 40  # bars; with more, names would overlap
 
 
 def bucket_bars(
@@ -49,7 +49,7 @@ def hash_map(coordinates: NDArray[np.float64], kept: NDArray[np.bool_], title: s
 
 
 def content(figure: Figure, ending: str) -> bytes:
-    """Return what is to be in a file whose name ends so, one of `ENDINGS`."""
+    """Return the bytes of a figure as a file with this ending, one of `ENDINGS`."""
     written = io.BytesIO()
     figure.savefig(written, format=ending[1:])
     return written.getvalue()

@@ -21,12 +21,12 @@ from sdindex.pages.sheet import even, lacking, pictures, rendered, source, text_
 from sdindex.pages.thumbnails import Thumbnail
 from sdindex.store.sampled import SampledImage
 
-MAP_SIDE, MAP_KEPT = 140, 2000  # pixels of what is left out; points that a browser draws with ease
+MAP_SIDE, MAP_KEPT = 140, 2000  # pixels of pictures left out; points that a browser draws easily
 CHART_CAMERAS = 30
 CHART_BUCKETS = 64
 CHART_DAYS = 400
 STRAY_DAYS, STRAY_SHARE = 366, 0.02
-_TICKS = 6  # a part of the axis of times that is less than one of so many has a single tick
+_TICKS = 6  # a stretch of the axis of times shorter than this fraction has one tick
 
 _NAMELESS = {"bucket": "all", "label": "no label", "day": "no time"}
 
@@ -78,7 +78,7 @@ def page(
 
 
 def _origin(data: ReportData) -> dict[str, Any]:
-    """Return of what the report is, in words."""
+    """Return the head of the report: what it shows, in words."""
     origin, images = data.origin, len(data.sample)
     said = [*sentences(origin.options)]
     if origin.name is not None:
@@ -98,7 +98,7 @@ def _origin(data: ReportData) -> dict[str, Any]:
 
 
 def _figures(data: ReportData) -> list[tuple[str, str, str]]:
-    """Return the sample in figures: each a number, beside how many there are, and of what."""
+    """Return the sample's figures: what is counted, the number, and of how many."""
     buckets, origin = data.buckets, data.origin
     measures = data.quality.measures if data.quality else ()
     whole = sum(bucket.keeps == bucket.images for bucket in buckets)
@@ -121,7 +121,7 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
 def _tiles(
     data: ReportData, shown: Sequence[SampledImage], sheet: Sequence[Thumbnail]
 ) -> list[dict[str, Any]]:
-    """Return what the contact sheet shows of each image."""
+    """Return the tiles of the contact sheet, one for each image."""
     bursts = even(data.bursts, len(shown))
     return [
         {
@@ -137,13 +137,13 @@ def _tiles(
 
 
 def _sheets(data: ReportData, shown: int) -> dict[str, list[tuple[str, int, int, list[int]]]]:
-    """Return the groups of the contact sheet: names, how many are sampled, of how many, tiles."""
+    """Return, by grouping, the groups of the sheet: name, sampled images, images, tiles."""
     tile_of = {at: number for number, at in enumerate(even(range(len(data.sample)), shown))}
     name_of = data.naming.camera
 
     def told(by: str, group: Group) -> tuple[str, int, int, list[int]]:
         name = group.name or _NAMELESS.get(by, "")
-        if by == "camera":  # where there are several archives, with their names
+        if by == "camera":  # with several archives, their names are put before
             name = name_of(data.sample[group.members[0]])
         tiles = [tile_of[at] for at in group.members if at in tile_of]
         return printable(name), len(group.members), group.images, tiles
@@ -153,7 +153,7 @@ def _sheets(data: ReportData, shown: int) -> dict[str, list[tuple[str, int, int,
 
 
 def _quality(data: ReportData) -> dict[str, Any] | None:
-    """Return the sample's figures beside others'; nothing where there is no image."""
+    """Return the table of quality; None without images."""
     if data.quality is None:
         return None
     rows = [list(map(shown, row)) for row in quality_for_people(data.quality).rows]
@@ -161,7 +161,7 @@ def _quality(data: ReportData) -> dict[str, Any] | None:
 
 
 def _notes(data: ReportData) -> dict[str, str]:
-    """Return what each chart leaves out, to be said beside it."""
+    """Return, for each chart, a note on what it leaves out."""
     notes = {"buckets": "", "time": "", "map": ""}
     if len(data.buckets) > CHART_BUCKETS:
         notes["buckets"] = f"The {CHART_BUCKETS} largest of {len(data.buckets):,} buckets."
@@ -204,7 +204,7 @@ def _charts(data: ReportData) -> dict[str, Any]:
 
 
 def _time_chart(data: ReportData) -> Any:
-    """Return the bubbles of the largest cameras, by day, or by month over a long time."""
+    """Return the chart of the largest cameras by day, or over a long time by month."""
     stray = stray_days(data.cells)
     near = {cell: images for cell, images in data.cells.items() if cell[1] not in stray}
     dated = {camera for camera, _ in near}
@@ -229,7 +229,7 @@ def _time_chart(data: ReportData) -> Any:
 
 
 def stray_days(cells: Mapping[tuple[str, date], int]) -> set[date]:
-    """Return the days of the few images that are a year or more from all others."""
+    """Return the days of images that are few and a year or more from all others."""
     by_day = Counter[date]()
     for (_, day), images in cells.items():
         by_day[day] += images
@@ -239,7 +239,7 @@ def stray_days(cells: Mapping[tuple[str, date], int]) -> set[date]:
 
 
 def gaps_between(cells: Mapping[tuple[str, date], int]) -> list[tuple[date, date]]:
-    """Return what an axis of times leaves out: most of each year or more without images."""
+    """Return the gaps of an axis of times: most of each year or more without images."""
     stray = stray_days(cells)
     runs = _runs({day for _, day in cells} - stray)
     days = sum((run[-1] - run[0]).days for run in runs)
@@ -251,7 +251,7 @@ def gaps_between(cells: Mapping[tuple[str, date], int]) -> list[tuple[date, date
 
 
 def _ticks(cells: Mapping[tuple[str, date], int]) -> list[date]:
-    """Return the first day of each part of an axis with gaps, and the last one of a long part."""
+    """Return the first day of each stretch between gaps, and the last day of a long one."""
     runs = _runs({day for _, day in cells})
     few = sum((run[-1] - run[0]).days for run in runs) / _TICKS
     return [day for run in runs for day in run[:: max(1, len(run) - 1)]
@@ -259,7 +259,7 @@ def _ticks(cells: Mapping[tuple[str, date], int]) -> list[date]:
 
 
 def _runs(days: Iterable[date]) -> list[list[date]]:
-    """Return days in order, apart where there is none for a year or more."""
+    """Return runs of days, in order; between two runs lies a year or more without images."""
     runs: list[list[date]] = []
     for day in sorted(days):
         if not runs or (day - runs[-1][-1]).days > STRAY_DAYS:
@@ -269,14 +269,14 @@ def _runs(days: Iterable[date]) -> list[list[date]]:
 
 
 def _map_points(data: ReportData) -> list[SampledImage]:
-    """Return the images of the map: those kept, then those left out."""
+    """Return the images on the map: sampled ones, then those left out."""
     return even(data.sample, MAP_KEPT) + data.left_out
 
 
 def _points(
     data: ReportData, tiles: dict[_Key, str], small: dict[_Key, str | None]
 ) -> list[dict[str, str | None]]:
-    """Return what the map shows of each point: its path, and a picture or the tile that has it."""
+    """Return, for each point of the map, its path, and its picture or the tile with the picture."""
     return [
         {
             "path": printable(image.relative_path),
@@ -292,5 +292,5 @@ def _key(image: SampledImage) -> _Key:
 
 
 def _identity(number: int) -> str:
-    """Return the name in the page of a tile of the contact sheet."""
+    """Return the HTML id of a tile of the contact sheet."""
     return f"tile{number}"

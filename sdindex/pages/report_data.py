@@ -1,4 +1,4 @@
-"""What a report tells: a sample, drawn or saved, and counts of what it is drawn from."""
+"""The data of a report: a sample, and counts of the images that it is drawn from."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from sdindex.store.candidates import candidates
 from sdindex.store.database import Session
 from sdindex.store.sampled import Heard, SampledImage, by_id
 
-MAP_LEFT = 4000  # images that are left out: what a browser draws with ease
+MAP_LEFT = 4000  # images left out that are shown on the map: as many as a browser draws easily
 CURVE_POINTS = 16
 GROUPED_BY = ("camera", "bucket", "label", "day")
 
@@ -41,21 +41,21 @@ class Origin(NamedTuple):
     Attributes
     ----------
     name
-        Of a saved sample.
+        The name of a saved sample; else empty.
     command
         The command line that draws it.
     options
-        By which it was drawn.
+        The options by which it was drawn.
     made_at, program
-        When it was drawn (UTC), and by which version of this program.
+        When it was drawn (UTC), and by which version of sdindex.
     asked
         How many images were asked for.
     missing
-        How many of its images are missing, or unreadable, now.
+        How many of its images are missing or unreadable now.
     drawn_from
         How many images could be sampled when a saved sample was drawn.
     lost
-        Which filters of a saved sample mean nothing today, and why.
+        Lines on filters of a saved sample that no longer work today.
     """
 
     name: str | None
@@ -79,7 +79,7 @@ class Bucket(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Images that are shown together: how many there are, and which of the sample."""
+    """Images that are shown together: how many there are, and the sampled ones."""
 
     name: str
     images: int
@@ -87,7 +87,7 @@ class Group(NamedTuple):
 
 
 class Burst(NamedTuple):
-    """The burst of an image: its number, its images, and how many of them the sample has."""
+    """The burst of an image: its number, its size, and how many of its images are sampled."""
 
     number: int
     images: int
@@ -96,9 +96,10 @@ class Burst(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportData:
-    """The sample, counts of what it is drawn from, and an even subset of those left out.
+    """The sample, counts of the images to draw from, and an even subset of those left out.
 
-    `sheets` has the groups by what they are of, and `bursts` the burst of each sampled image.
+    `sheets` has the groups by grouping, such as ``camera``; `bursts` the burst of each sampled
+    image.
     """
 
     origin: Origin
@@ -118,12 +119,12 @@ class ReportData:
 
     @property
     def images(self) -> int:
-        """How many images there are to draw from, the sample's among them."""
+        """How many images there are to draw from, the sample's included."""
         return sum(bucket.images for bucket in self.buckets)
 
 
 def gather(session: Session, db: str, count: Count, options: SampleOptions) -> ReportData:
-    """Draw the sample, and count what it is drawn from; `db` is the index, if not the usual."""
+    """Draw a sample, and return a report's data; `db` is the index's name, empty by default."""
     found = candidates(session, options, QUALITY_COLUMNS, resolve(session, options))
     asked = images_wanted(count, len(found))
     said = command(db, asked, options)
@@ -132,7 +133,7 @@ def gather(session: Session, db: str, count: Count, options: SampleOptions) -> R
 
 
 def gather_saved(session: Session, db: str, name: str) -> ReportData:
-    """Gather a saved sample, beside the images that pass its filters, and are of its lists, now.
+    """Return a report's data of a saved sample, beside the images that it could be drawn from now.
 
     Raises
     ------
@@ -177,7 +178,7 @@ def _report_data(session: Session, found: Candidates, drawn: Numbers, origin: Or
     by_camera = Counter[str]()
     for name, images in zip(names, counted, strict=True):
         by_camera[name] += images
-    # What is saved is fixed here; samples of other sizes are drawn without it.
+    # The saved images are fixed here; samples of other sizes are drawn without them.
     free = found if origin.name is None else replace(found, fixed=drawn[:0])
     dated, on_days, sheets = times != NO_TIME, days(times), Sheets(found)
     dated_drawn = drawn[dated[drawn]]
@@ -218,7 +219,7 @@ def _bursts(found: Candidates, drawn: Numbers) -> list[Burst]:
 def _labels(found: Candidates, count: int) -> list[LabelsReached]:
     """Return how many labels samples reach: smaller ones, this one, and up to four times larger.
 
-    In larger ones, what has fixed shares may not be there.
+    Larger ones may have too few images for fixed shares.
     """
     if not count or not len(needed(found.frame.labels).positions):
         return []

@@ -1,4 +1,4 @@
-"""What was done with the options of a sample, in sentences."""
+"""Sentences for a report: how a sample was drawn, and what a saved one stands beside."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _ORDERS = {"top": "", "centre": ", from the centre on", "even": ", those that sp
 
 
 def is_plain(options: SampleOptions) -> bool:
-    """Say whether buckets alone decided: the smaller ones were then kept whole."""
+    """Say whether only buckets decided, so that the smaller ones were kept whole."""
     return (
         options.bits > 0
         and options.unit == "image"
@@ -28,7 +28,7 @@ def is_plain(options: SampleOptions) -> bool:
 
 
 def sentences(options: SampleOptions) -> Iterator[str]:
-    """Yield how a sample was drawn."""
+    """Yield sentences on how a sample was drawn."""
     if options.review is not None:
         yield f"It is what the review {printable(options.review)} made of it."
     if options.extend is not None:
@@ -57,7 +57,7 @@ def sentences(options: SampleOptions) -> Iterator[str]:
 
 
 def beside(options: SampleOptions, drawn_from: int) -> str:
-    """Return what stands beside a saved sample, which was drawn when there were so many images."""
+    """Return a sentence on the images that a saved sample is compared with."""
     given = {"--from": options.files, "--exclude": options.exclude}
     lists = [flag for flag, images in given.items() if images]
     listed = f" ({' and '.join(lists)}: as these lists are now)" if lists else ""

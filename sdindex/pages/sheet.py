@@ -1,4 +1,4 @@
-"""A contact sheet: the pictures of images, made side by side, and what is said below each."""
+"""A contact sheet: thumbnails, made in processes, and the caption of each."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 def pictures(
     wanted: Sequence[tuple[SampledImage, int]], workers: int, progress: bool | None
 ) -> list[Thumbnail]:
-    """Make thumbnails side by side; where none can be made, there is the reason instead."""
+    """Make thumbnails, several at once; each is a picture, or the reason why there is none."""
     made: list[Thumbnail] = [Thumbnail(None, "not made")] * len(wanted)
     if not wanted:
         return made
@@ -51,7 +51,7 @@ def pictures(
 
 
 def tile(image: SampledImage, picture: Thumbnail) -> dict[str, Any]:
-    """Return what a template needs of an image, every name as it is shown."""
+    """Return what a template shows of an image; names are printable."""
     return {
         "path": printable(image.relative_path),
         "camera": printable(image.camera) or "the archive itself",
@@ -67,7 +67,7 @@ def tile(image: SampledImage, picture: Thumbnail) -> dict[str, Any]:
 
 
 def _shape(image: SampledImage, picture: Thumbnail) -> float:
-    """Return the width of a picture by its height, upright."""
+    """Return the width of an upright picture divided by its height."""
     if picture.jpeg is None:
         return image.width / image.height
     with Image.open(BytesIO(picture.jpeg)) as small:
@@ -75,7 +75,7 @@ def _shape(image: SampledImage, picture: Thumbnail) -> float:
 
 
 def lacking(made: Sequence[tuple[SampledImage, Thumbnail]]) -> list[str]:
-    """Return what has no picture, and why, in lines: a disk that is away is named once."""
+    """Return lines on images without a picture, and why; a disk that is away is named once."""
     without = [(image, picture.error) for image, picture in made if picture.jpeg is None]
     away = {root for root in {image.archive for image, _ in without} if _is_away(root)}
     lines = [
@@ -100,19 +100,19 @@ def _is_away(root: str) -> bool:
 
 
 def source(picture: Thumbnail) -> str | None:
-    """Return a picture as an address that has it within."""
+    """Return a picture as a data URL; None without one."""
     if picture.jpeg is None:
         return None
     return "data:image/jpeg;base64," + b64encode(picture.jpeg).decode("ascii")
 
 
 def even(items: Sequence[Item], count: int) -> list[Item]:
-    """Return at most so many items, evenly chosen."""
+    """Return at most `count` of the items, evenly chosen."""
     return [items[position] for position in stride(len(items), min(len(items), count))]
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return a page of this package's templates; what is put into it is escaped."""
+    """Return a rendered template of this package; content is escaped."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,

@@ -1,4 +1,4 @@
-"""Small pictures for the report, made by the same workers that read images."""
+"""Thumbnails: small pictures, made in processes as images are read."""
 
 from functools import partial
 from io import BytesIO
@@ -10,7 +10,7 @@ from sdindex.archive.roots import Files
 from sdindex.hashing.blame import decoded
 from sdindex.hashing.image import FORMATS, refuse_if_huge
 
-PRELOAD = (__name__,)  # what a process imports before it makes thumbnails
+PRELOAD = (__name__,)  # modules that a process imports before it makes thumbnails
 
 
 class Thumbnail(NamedTuple):

@@ -1,8 +1,8 @@
 """The functions of smartdownsample, so that programs move over by changing one import.
 
-The parameters, the defaults and the shape of what is returned are those of 1.1.1; what 1.9 and
-2.0 have beside them is taken by name. The sample is drawn by this program's rule, which is the
-one that smartdownsample 1.1.1 documents.
+Parameters, defaults and results are those of 1.1.1; further parameters of 1.9 and 2.0 are taken by
+name. The sample is drawn by this program's rule, which is the one that smartdownsample 1.1.1
+documents.
 """
 
 from sdindex.smartdownsample.drawing import sample_diverse, sample_diverse_with_stats

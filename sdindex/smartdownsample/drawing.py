@@ -1,4 +1,4 @@
-"""Drawing samples as smartdownsample's functions are asked for them."""
+"""`sample_diverse` and `sample_diverse_with_stats`, as in smartdownsample."""
 
 import os
 import warnings
@@ -40,12 +40,12 @@ _STORED_HASH_SIZE = 8  # an index has hashes of 8 x 8 bits
 
 
 class Later(NamedTuple):
-    """What the functions of versions 1.9 and 2 are asked for beside those of 1.1.1.
+    """The parameters of versions 1.9 and 2.0 that 1.1.1 does not have.
 
     Attributes
     ----------
     distance_threshold
-        Has no meaning: buckets are told by bits of hashes, not by distances.
+        Has no effect: buckets are made by bits of hashes, not by distances.
     show_summary
         Print what is kept of each bucket.
     save_distribution, save_thumbnails
@@ -83,13 +83,13 @@ def sample_diverse(
     """Draw a varied sample from a list of images.
 
     The parameters are those of smartdownsample 1.1.1, and by name those of 1.9 and 2.0. By
-    position, a third of 2.0 (a fraction) and a sixth of 1.9 and 2.0 (a truth value) are
+    position, the third one of 2.0 (a fraction) and the sixth one of 1.9 and 2.0 (a truth value) are
     understood, too.
 
     Parameters
     ----------
     image_paths
-        Image files. One that is named twice counts once.
+        Image files; one that is named twice counts once.
     target_count
         Images wanted.
     hash_size
@@ -101,31 +101,31 @@ def sample_diverse(
     random_seed
         Has no effect: nothing here is left to chance.
     index
-        The path of an index that keeps the hashes, so that the next call reads only what
-        changed. It is made when it is not there.
+        The path of an index that stores the hashes, so that the next call reads only changed files.
+        It is made if it does not exist.
     distance_threshold
-        Has no meaning here, and is warned of.
+        Has no effect here, which a warning says.
     show_summary
         Print what is kept of each bucket.
     save_distribution, save_thumbnails
-        PNG files to write, in folders that are made where they are not there: a chart of what
-        is kept of each bucket, and up to 25 pictures of each.
+        PNG files to write: a chart of what is kept of each bucket, and up to 25 pictures of each
+        bucket. Their folders are made.
     image_loading_errors
-        ``"skip"`` images that cannot be read, and warn of them; or ``"raise"``.
+        What to do with images that cannot be read: ``"skip"`` them with a warning, or ``"raise"``.
     return_indices
         Return positions in `image_paths` instead of paths.
 
     Returns
     -------
     list
-        `target_count` paths, as they were given, in natural order: all that can be read
-        when there are fewer.
+        `target_count` paths, as they were given, in natural order; fewer if fewer images can be
+        read.
 
     Raises
     ------
     SampleError
-        When `hash_size` is not 8 and an `index` is given; when an image cannot be read, and that
-        is to be raised.
+        When `hash_size` is not 8 and an `index` is given; with ``"raise"``, when an image cannot be
+        read.
     """
     asked = Later(
         distance_threshold,
@@ -158,7 +158,7 @@ def sample_diverse(
 
 
 def _by_position(hash_size: object, random_seed: object, asked: Later) -> tuple[Any, Later]:
-    """Take what stands where 1.1.1 has another parameter for what 1.9 and 2.0 have there."""
+    """Take positional arguments that mean another parameter in 1.9 and 2.0."""
     if isinstance(random_seed, bool):
         asked = asked._replace(show_summary=random_seed)
     if isinstance(hash_size, float) and not hash_size.is_integer():
@@ -183,7 +183,7 @@ def sample_diverse_with_stats(
     *,
     index: AnyPath | None = None,
 ) -> tuple[list[str], dict[str, Any]]:
-    """Draw a sample as `sample_diverse` does, and tell what the plots need to know.
+    """Draw a sample as `sample_diverse` does, and return it with the data for the plots.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def _sampled(
     index: AnyPath | None,
     errors: str = "skip",
 ) -> tuple[list[str], dict[str, Any]]:
-    """Read the images, and draw; a warning is the caller's caller's."""
+    """Read the images and draw; warnings point to the user's call."""
     wanted = whole("target_count", target_count)
     choice("image_loading_errors", errors, ("skip", "raise"))
     is_shown, kept = flag("show_progress", show_progress), optional(path, "index", index)
@@ -284,7 +284,7 @@ def _statistics(
 
 
 def _buckets(arrays: NDArray[np.bool_], hash_size: int) -> dict[int, list[int]]:
-    """Return the rows of the images of each bucket, which the leading bits name."""
+    """Return the rows of each bucket's images, by the leading bits."""
     leading = min(DEFAULT_BITS, hash_size)
     buckets: dict[int, list[int]] = defaultdict(list)
     for row, bits in enumerate(arrays):

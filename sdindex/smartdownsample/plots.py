@@ -44,7 +44,7 @@ def plot_bucket_distribution(
     OutputError
         When the chart cannot be written.
     UsageError
-        When an argument is not what is said here.
+        When an argument is wrong.
     """
     _require("bucket_stats", bucket_stats, ("original_size", "kept", "excluded"))
     sides = _sides(figsize)

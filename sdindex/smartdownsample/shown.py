@@ -1,4 +1,4 @@
-"""What is shown of a sample: a summary, a chart, and pictures of each bucket."""
+"""Showing a sample: a summary, a chart, and pictures of each bucket."""
 
 import os
 from collections import defaultdict
@@ -15,13 +15,13 @@ from sdindex.hashing.image import FORMATS
 
 _SIDE, _ACROSS = 100, 5  # pixels of a picture, and pictures in a row of a bucket's grid
 _MARGIN, _LINE = 10, 20  # pixels between grids, and of the line above each
-_BUCKETS = 25  # that are shown
+_BUCKETS = 25  # buckets that the summary lists
 
 
 def deliver(
     data: dict[str, Any], *, is_summary: bool, distribution: str | None, thumbnails: str | None
 ) -> None:
-    """Show what is asked for of `sdindex.sample_diverse_with_stats`' data.
+    """Print and write what is asked for, from the data of `sdindex.sample_diverse_with_stats`.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def write(path: str, content: bytes) -> None:
     Raises
     ------
     OutputError
-        When it is a link.
+        When the path is a link.
     """
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     refuse_link(path, "name the file itself, or remove the link")

@@ -1,4 +1,4 @@
-"""The local page: a server on this machine alone, in which a sample is reviewed."""
+"""The local page on which a sample is reviewed, and its server, for this machine alone."""
 
 from importlib.util import find_spec
 

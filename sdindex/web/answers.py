@@ -1,4 +1,4 @@
-"""Samples and images as the page gets them: plain values, names among them, for JSON."""
+"""Samples and images as the page gets them: plain values for JSON."""
 
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,14 @@ from sdindex.store.sampled import SampledImage
 if TYPE_CHECKING:
     from sdindex.labelling import Labelling
 
-# What names files of this machine: as the review began with it, and not for the page to say.
+# Options that name files of this machine: the page may not set them.
 _OURS = ("files", "include", "review")
 _TOLD_LABELS = 500
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request is about: a sample, and how it is grouped."""
+    """What a request asks for: a sample, and how it is grouped."""
 
     count: int
     options: SampleOptions
@@ -30,7 +30,7 @@ class Asked:
 
     @classmethod
     def of(cls, question: dict[str, Any], review: Review) -> "Asked":
-        """Return what is asked.
+        """Read a request.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Asked:
 
 
 def start_of(index: "Labelling", review: Review) -> dict[str, Any]:
-    """Return what a page begins with."""
+    """Return what a page needs when it is opened."""
     labels = index.labels()
     usual = SampleOptions()
     options = {
@@ -84,7 +84,7 @@ def plain(value: Any) -> Any:
 
 
 def sheet_of(review: Review, given: Asked, db: str) -> dict[str, Any]:
-    """Return the sample of some options, as the page shows it."""
+    """Return a sample as the page shows it."""
     sheet = review.draw(given.count, given.options, given.by)
     sampled = sum(len(ids) for _, _, ids in sheet.groups)
     made = [one.what for one in sheet.decisions.values()]
@@ -104,7 +104,7 @@ def sheet_of(review: Review, given: Asked, db: str) -> dict[str, Any]:
 
 
 def described(row: int, image: SampledImage) -> dict[str, Any]:
-    """Return what the page says of an image."""
+    """Return what the page shows of an image."""
     return {
         "id": row,
         "path": printable(image.relative_path),

@@ -1,4 +1,4 @@
-"""What the page asks, and what it is answered."""
+"""The requests of the page, and the answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -23,7 +23,7 @@ from sdindex.web.pictures import SIDES, Pictures
 if TYPE_CHECKING:
     from sdindex.labelling import Labelling
 
-_MOST_IMAGES = 500  # in a request
+_MOST_IMAGES = 500  # images in a request, at most
 _SIMILAR = 24
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 FILES = {
@@ -40,16 +40,16 @@ Answered = Callable[[dict[str, Any]], Any]
 
 
 class Page:
-    """The page of a review.
+    """The server side of a review's page.
 
     Parameters
     ----------
     index
-        What is asked.
+        The index.
     review
-        What is decided.
+        The review.
     pictures
-        Makes them.
+        Makes the pictures.
     read_only
         Whether nothing may be decided or saved.
     """
@@ -94,13 +94,13 @@ class Page:
                 return JSONResponse(await run_in_threadpool(answer, question))
             except SdindexError as problem:
                 return await _told(request, problem)
-            except (LookupError, TypeError, ValueError) as problem:  # no question of our page
+            except (LookupError, TypeError, ValueError) as problem:  # no request of our page
                 return JSONResponse({"error": printable(f"not understood: {problem}")}, 400)
 
         return Route(f"/api/{name}", answered, methods=["POST"])
 
     def start(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Return what the page is of."""
+        """Return what the page needs when it is opened."""
         return {**start_of(self._index, self._review), "readOnly": self._read_only,
                 "groupings": GROUPINGS, "alike": ALIKE, "sides": SIDES}  # fmt: skip
 
@@ -110,7 +110,7 @@ class Page:
         return sheet_of(self._review, given, self._review.db)
 
     def images(self, question: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what is known of images."""
+        """Return what the page shows of images."""
         ids = [int(row) for row in question["ids"][:_MOST_IMAGES]]
         return [described(row, image) for row, image in self._review.images(ids).items()]
 
@@ -162,7 +162,7 @@ class Page:
         return {"images": images}
 
     async def picture(self, request: Request) -> Response:
-        """Return an image of the index, decoded anew, at most so large."""
+        """Return a picture of an image in the index, decoded anew, at most `side` pixels large."""
         side, row = request.path_params["side"], request.path_params["image"]
         known = await run_in_threadpool(self._review.images, [row]) if side in SIDES else {}
         if row not in known:

@@ -1,4 +1,4 @@
-"""Small pictures on the disk, in the folder that the system has for what can be made again."""
+"""A cache of small pictures on the disk, in the user's cache folder."""
 
 import hashlib
 import logging
@@ -12,20 +12,20 @@ import platformdirs
 from sdindex.archive.names import printable
 
 MOST_BYTES = 512 << 20
-_LEFT = 0.8  # of these, when some had to go
+_LEFT = 0.8  # share of the limit that is kept when some are deleted
 
 log = logging.getLogger("sdindex")
 
 
 class Cache:
-    """Contents by their keys, no more than so many bytes; what was not read for longest goes.
+    """Files by key, up to a number of bytes; those not read for longest are deleted.
 
     Parameters
     ----------
     folder
         By default the user's own for caches.
     most
-        How many bytes it may have.
+        How many bytes it may take.
     """
 
     def __init__(self, folder: Path | None = None, most: int = MOST_BYTES) -> None:
@@ -34,7 +34,7 @@ class Cache:
         self._size: int | None = None
 
     def get(self, key: str) -> bytes | None:
-        """Return what is kept, if it is."""
+        """Return the content of a key, or None."""
         file = self._file(key)
         try:
             content = file.read_bytes()
@@ -44,7 +44,7 @@ class Cache:
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep something, where the disk lets us."""
+        """Keep a content, if the disk allows it."""
         file = self._file(key)
         draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
         try:
@@ -70,7 +70,7 @@ class Cache:
                 self._size = self._shrunk()
 
     def _shrunk(self) -> int:
-        """Delete what was not read for longest where there is too much; return what is left."""
+        """Delete the files not read for longest, if there are too many; return the bytes left."""
         found = []
         for file in self._folder.iterdir():
             state = file.stat()

@@ -1,4 +1,4 @@
-"""Who may ask the server: the page that it gave itself, in this user's browser, and no other.
+"""`Guard`: lets only the server's own page, in this user's browser, ask the server.
 
 Any page on the web can have a browser send requests to this machine, and a name can be made to
 lead here (DNS rebinding). So a request must name this server as its host, come from its own page,
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 
-MOST_BYTES = 1 << 20  # of a request
+MOST_BYTES = 1 << 20  # bytes of a request
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -39,9 +39,9 @@ class Guard:
     app
         The application.
     token
-        What only the own page knows.
+        The secret of the server's own page.
     port
-        Where the server listens: no other is its name.
+        The server's port, which is part of its name.
     """
 
     def __init__(self, app: Any, token: str, port: int) -> None:
@@ -77,7 +77,7 @@ class Guard:
 
         try:
             await self._app(scope, receive, sent)
-        except asyncio.CancelledError:  # the server ends, which is no fault to be logged
+        except asyncio.CancelledError:  # the server is ending, which is no error to log
             if begun:
                 raise
             await _with_headers(PlainTextResponse("this server ends", 503))(scope, receive, send)
@@ -121,7 +121,7 @@ def _with_headers(response: Response) -> Response:
 
 
 async def asked(request: Any) -> dict[str, Any]:
-    """Return what a request asks, as JSON.
+    """Return the JSON object in a request.
 
     Raises
     ------

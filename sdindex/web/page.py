@@ -1,4 +1,4 @@
-"""A review's page: served to this machine until it is closed, shown in a browser."""
+"""`ReviewPage`: a review's page, served to this machine until it is closed."""
 
 import threading
 import webbrowser
@@ -44,9 +44,9 @@ class ReviewPage:
     Parameters
     ----------
     index, review
-        What is shown.
+        The index and the review that the page shows.
     port
-        0 is any that is free.
+        0 means any free port.
     read_only
         Let nothing be decided or saved.
     workers

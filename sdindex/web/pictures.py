@@ -16,21 +16,21 @@ SIDES = (360, 1600, 3200)  # pixels: in the sheet, and enlarged on screens of tw
 
 
 class Pictures:
-    """Makes pictures; one that cannot be made is told why.
+    """Makes pictures of images, or returns why there is none.
 
     Parameters
     ----------
     pool
         Processes that decode.
     cache
-        Where those of the sheet are kept.
+        Keeps the pictures of the sheet.
     """
 
     def __init__(self, pool: Any, cache: Cache) -> None:
         self._pool, self._cache = pool, cache
 
     async def of(self, image: SampledImage, side: int) -> Thumbnail:
-        """Return an image at most so many pixels large."""
+        """Return a picture of an image, at most `side` pixels large."""
         root = root_of(image.archive)
         stamp = f"{image.dhash}:{image.width}x{image.height}:{image.taken_at}"
         key = f"{image.path}\0{stamp}\0{side}"
@@ -48,7 +48,7 @@ class Pictures:
 
 @contextmanager
 def making(archives: set[str], workers: int, cache: Cache) -> Iterator[Pictures]:
-    """Give what makes pictures; what is being made when it ends is not waited for."""
+    """Give a `Pictures` while the block runs; unfinished pictures are not waited for."""
     with ExitStack() as stack:
         processes = stack.enter_context(decoders(archives, workers))
         try:

@@ -1,4 +1,4 @@
-"""The server of the page: where it listens, and how it ends."""
+"""The server of the page, on this machine alone."""
 
 import secrets
 import socket
@@ -42,7 +42,7 @@ def serving(app: Any, port: int = 0) -> Iterator[str]:
         number = listening.getsockname()[1]
         config = uvicorn.Config(
             Guard(app, token, number),
-            loop="asyncio",  # another would set the policy of this process
+            loop="asyncio",  # another choice would change the event loop policy of this process
             log_config=None,
             access_log=False,
             lifespan="off",
