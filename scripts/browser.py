@@ -1,4 +1,4 @@
-"""The Chromium that the tests of pages need: found, or installed after saying so."""
+"""Finding, or installing after saying so, the Chromium that the tests of pages need."""
 
 import os
 import re
@@ -21,8 +21,8 @@ with sync_playwright() as driver:
 def provide(programs: Path) -> str:
     """Return why there is no Chromium for the tests of pages: nothing where there is one.
 
-    Where there is none, it is installed, by Debian's packages as root and else by playwright in
-    the user's own folder; the cost is said before.
+    Where there is none, it is installed: as root by Debian's packages, else by playwright in the
+    user's own folder. Its size is said first.
     """
     if any(map(shutil.which, NAMES)) or playwrights_own(programs):
         return ""

@@ -25,7 +25,7 @@ sys.path.insert(0, str(CHECKOUT))  # what the scripts drive lies in tests/
 
 
 def enter(name: str, extras: str = "") -> None:
-    """Go on in the environment `name`: this script is run anew in it, unless it is in it."""
+    """Run this script anew in the environment `name`, unless it runs there already."""
     programs = environment(name, extras)
     first_on_path(programs)
     if programs.parent.samefile(sys.prefix):
@@ -37,7 +37,7 @@ def enter(name: str, extras: str = "") -> None:
 
 
 def first_on_path(programs: Path) -> None:
-    """Have commands that are run by name be those of an environment."""
+    """Put an environment's programs first on PATH."""
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -77,8 +77,8 @@ def environment(
 def _is_of_this_python(folder: Path) -> bool:
     """Say whether there is an environment here, made here, with this Python.
 
-    Packages are then added to it. A package that is no longer needed stays, which hides nothing,
-    as a test installs the wheel in an environment of its own.
+    Packages are then added to it. A package that is no longer needed stays, which does no harm: a
+    test installs the wheel in an environment of its own.
     """
     if not (folder / "pyvenv.cfg").exists():
         return False

@@ -47,7 +47,7 @@ _LONGEST = 100_000_000  # seconds in a burst, or minutes in an event: years
 
 
 class Clock(NamedTuple):
-    """Where bursts and events end: `burst_seconds`, `burst_distance`, `event_minutes`."""
+    """Limits of bursts and events: `burst_seconds`, `burst_distance` and `event_minutes`."""
 
     seconds: int = DEFAULT_PAUSE
     distance: int | None = None

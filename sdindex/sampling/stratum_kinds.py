@@ -91,9 +91,7 @@ def quotas_of(text: str) -> Quotas:
     for part in text[found.end() + 1 :].split(","):
         name, _, number = part.rpartition("=")
         if not name or name in percent:
-            raise SampleError(
-                Option("share"), f" names each of its parts once, {QUOTAS}, not {text!r}"
-            )
+            raise SampleError(Option("share"), f" names each stratum once, {QUOTAS}, not {text!r}")
         percent[name] = _percent(number, text)
     if sum(percent.values()) > 100:
         raise SampleError(

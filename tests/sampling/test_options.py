@@ -64,7 +64,7 @@ def test_none_is_not_given() -> None:
         ({"share": "deer=20%"}, "share is KIND:NAME=PERCENT%"),
         ({"share": "label:deer=20"}, "a share is more than 0% and at most 100%"),
         ({"share": "label:deer=60%,fox=41%"}, "the shares add up to 101%"),
-        ({"share": "label:deer=6%,deer=4%"}, "share names each of its parts once"),
+        ({"share": "label:deer=6%,deer=4%"}, "share names each stratum once"),
         ({"share": "day:2024-05-01=6%", "balance": ["camera", "day"]}, "give day as the first"),
         (
             {"order": "left"},
