@@ -343,7 +343,7 @@ class Index(Labelling):
 
         if name is not None and (options or count is not None):
             raise UsageError(
-                "a review of a name is of what it was: give the name alone, or a count and options"
+                "a review with a name keeps its count and options: give the name alone, or no name"
             )
         return self._review(
             optional(text, "name", name),

@@ -151,8 +151,8 @@ class Questions:
                 sampled = found.frame.positions_of(ids)
             else:
                 raise UsageError(
-                    "quality measures a sample of so many images (-n, and the options of select), "
-                    "or a saved sample (its name alone)"
+                    "quality needs a number of images (-n, with options of select), or the name of "
+                    "a saved sample alone"
                 )
         return quality(found, sampled, distance=chosen.burst_distance, sizes=name is None)
 
@@ -338,8 +338,8 @@ class Questions:
 
         if (count is None) == (name is None) or (name is not None and options):
             raise UsageError(
-                "a report is of a sample of so many images (-n, and the options of select), "
-                "or of a saved sample (its name alone)"
+                "a report needs a number of images (-n, with options of select), or the name of a "
+                "saved sample alone"
             )
         shown, processes = whole("thumbnails", thumbnails, 0), whole("workers", workers, 1)
         side, tell = whole("pixels", pixels, *PIXELS), optional(function, "say", say)

@@ -118,7 +118,7 @@ def _by_label(frame: Frame, kind: Kind, ranks: Mapping[str, str] | None) -> Stra
     labels = needed(frame.labels)
     if not labels.names:
         raise SampleError(
-            f"no image has a label, so that {kind} tells nothing apart; import some first: "
+            f"no image has a label, which {kind} needs; import some first: "
             "sdindex labels import FILE"
         )
     known = labels.names if ranks is None else [ranks.get(name, "") for name in labels.names]

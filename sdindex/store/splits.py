@@ -86,7 +86,7 @@ def splitting(into: Mapping[str, float], by: str, within: int | None) -> Splitti
     """
     for name in into:
         if printable(name) != name or name.strip(". ") == "" or {"/", "\\", ":"} & {*name}:
-            raise SampleError(f"{name!r} is no name for a part: it is to be that of a folder")
+            raise SampleError(f"{name!r} is no name for a part: give one that a folder can have")
     if len(into) < 2 or min(into.values()) <= 0 or abs(sum(into.values()) - 100) > 1e-6:
         said = ", ".join(f"{name}={share:g}" for name, share in into.items()) or "none"
         raise SampleError(

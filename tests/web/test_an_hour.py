@@ -137,7 +137,7 @@ def test_it_decides_while_index_runs(shared: Path, archive: Path) -> None:
     ("words", "line"),
     [
         (["none"], "there is neither a review nor a sample 'none'"),
-        (["none", "-n", "3"], "a review of a name is of what it was"),
+        (["none", "-n", "3"], "a review with a name keeps its count and options"),
         (["--label", "dragon"], "no image has the label 'dragon'"),
     ],
 )
