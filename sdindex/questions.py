@@ -285,7 +285,7 @@ class Questions:
 
         Examples
         --------
-        >>> query = "SELECT camera, count(*) AS images FROM image GROUP BY camera"
+        >>> query = "SELECT camera, count(*) AS images FROM image GROUP BY 1 ORDER BY 1"
         >>> with index.sql(query) as answer:
         ...     print(answer.columns, list(answer.rows))
         ['camera', 'images'] [('cam0', 6), ('cam1', 6)]

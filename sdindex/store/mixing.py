@@ -11,10 +11,18 @@ from sdindex.store.frames import available
 from sdindex.store.tables import archive, frame_block, frame_change, from_json, image
 
 
-def methods(session: Session) -> set[str]:
-    """Return the methods of all hashes; of a stale frame, perhaps of some that are gone."""
+def methods(session: Session, *, is_current: bool = False) -> set[str]:
+    """Return the methods of all hashes; of a stale frame, perhaps of some that are gone.
+
+    Parameters
+    ----------
+    is_current
+        Whether the frame is known to be current; then its blocks alone are asked.
+    """
     stored = session.scalars(sa.select(frame_block.c.methods).distinct())
     found = {method for text in stored for method in from_json(text, list)}
+    if is_current:
+        return found
     of_images = sa.select(image.c.method).where(available()).distinct()
     changed = of_images.join(frame_change, frame_change.c.image_id == image.c.id)
     found.update(session.scalars(changed))

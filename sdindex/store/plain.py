@@ -1,9 +1,10 @@
 """A plain sample, drawn from the blocks' counts and lists of ids, without loading the frame."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -81,20 +82,36 @@ def ids_by_stride(session: Session, counts: Counts, keep: Mapping[int, int]) -> 
     WrongValueError
         When a list of ids is not found.
     """
-    ids: list[int] = []
-    for bucket, kept in keep.items():
-        drawn = _ranks_in_blocks(counts.blocks, counts.images[bucket], kept)
-        for chunk in batched(drawn, PARAMETERS):
-            lists = session.rows(
-                sa.select(frame_column.c.block, frame_column.c.data).where(
-                    has_id(frame_column.c.block, chunk), frame_column.c.name == ids_column(bucket)
-                ),
-                chunk=32,
-            )
-            ids += [id_at(data, rank) for block, data in lists for rank in drawn[block]]
+    drawn = {
+        (bucket, block): ranks
+        for bucket, kept in keep.items()
+        for block, ranks in _ranks_in_blocks(counts.blocks, counts.images[bucket], kept).items()
+    }
+    ids = [
+        id_at(data, rank)
+        for chunk in batched(drawn, PARAMETERS)
+        for bucket, block, data in session.rows(_lists(chunk), chunk=32)
+        for rank in drawn[bucket, block]
+    ]
     if len(ids) != sum(keep.values()):
         raise WrongValueError("a block of the frame lacks a list of its images")
     return ids
+
+
+def _lists(chosen: Iterable[tuple[int, int]]) -> sa.CompoundSelect[Any]:
+    """Select lists of ids, each of a bucket and a block, by one query: of several each waits."""
+    return sa.union_all(
+        *(
+            sa.select(
+                sa.literal_column(str(bucket), sa.Integer),
+                frame_column.c.block,
+                frame_column.c.data,
+            )
+            .where(has_id(frame_column.c.block, [block for _, block in some]))
+            .where(frame_column.c.name == ids_column(bucket))
+            for bucket, some in groupby(chosen, itemgetter(0))
+        )
+    )
 
 
 def _ranks_in_blocks(
@@ -110,14 +127,14 @@ def _ranks_in_blocks(
 
 
 def refuse_mixed_methods(session: Session) -> None:
-    """Refuse a sample of all images if their hashes are of several methods.
+    """Refuse a sample from a current frame if its hashes are of several methods.
 
     Raises
     ------
     SampleError
         When there is more than one method.
     """
-    if len(methods(session)) > 1:
+    if len(methods(session, is_current=True)) > 1:
         counted = session.execute(
             sa.select(image.c.method, sa.func.count()).where(available()).group_by(image.c.method)
         )

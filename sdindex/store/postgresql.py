@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sdindex.archive.names import printable
 from sdindex.errors import IndexMissingError, IndexUnusableError
-from sdindex.store import postgresql_errors, postgresql_locks, postgresql_query, schema
+from sdindex.store import postgresql_errors, postgresql_locks, schema
 from sdindex.store.backend import Values
 from sdindex.store.postgresql_functions import FUNCTIONS
 from sdindex.store.query import Answer
@@ -60,7 +60,7 @@ class PostgresqlBackend:
     locks_archives = True
 
     def __init__(self, url: sa.URL) -> None:
-        self._url = url.set(drivername=DRIVERS[-1])
+        self._url = url
         shown = url.set(
             query={name: value for name, value in url.query.items() if name not in _SECRET}
         )
@@ -267,10 +267,14 @@ class PostgresqlBackend:
 
     def ask(self, question: str, *, seconds: float) -> AbstractContextManager[Answer]:
         """Run one query on a connection of its own; see `sdindex.Index.sql`."""
+        from sdindex.store import postgresql_query  # for this alone, with its expressions
+
         return postgresql_query.ask(self.connecting("read"), question, seconds=seconds)
 
     def matching(self, connection: sa.Connection, expression: str) -> set[int]:
         """Return the ids of the images for which an expression is true, in SQL from outside."""
+        from sdindex.store import postgresql_query
+
         return postgresql_query.matching(connection, expression)
 
     def close(self) -> None:
@@ -284,8 +288,10 @@ class PostgresqlBackend:
         options = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE, "application_name": _who()}
         given = {name: value for name, value in options.items() if name not in self._url.query}
         try:
+            from sdindex.store import postgresql_driver  # with psycopg, which may not be there
+
             engine = sa.create_engine(
-                self._url,
+                self._url.set(drivername=postgresql_driver.NAME),
                 poolclass=sa.NullPool,
                 isolation_level="REPEATABLE READ" if purpose in ("read", "save") else None,
                 connect_args=given,
@@ -296,9 +302,12 @@ class PostgresqlBackend:
         if purpose == "define":
             engine.dialect.type_compiler_instance = _InBytes(engine.dialect)
 
+        read_only = "on" if purpose == "read" else "off"
+        settings = {**_SETTINGS, "default_transaction_read_only": read_only}
+
         @sa.event.listens_for(engine, "connect")
         def set_up(connection: Any, _: object) -> None:
-            _set_up(connection, read_only=purpose == "read")
+            postgresql_driver.set_up(connection, settings)
 
         return engine
 
@@ -327,47 +336,6 @@ def backend_of(url: sa.URL) -> PostgresqlBackend:
             "named by a URL that begins with postgresql://"
         )
     return backend
-
-
-def _set_up(connection: Any, *, read_only: bool) -> None:
-    from psycopg import ServerCursor
-    from psycopg.adapt import Loader
-    from psycopg.pq import Format
-    from psycopg.types.numeric import NumericBinaryLoader
-
-    class Cursor(ServerCursor[Any]):
-        """A cursor for many rows, fetched as they are needed; it may be left unread."""
-
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            self.format = Format.BINARY
-
-        def __del__(self, _warn: Any = None, /) -> None:
-            """Give no warning when it is left unread."""
-
-    class Number(Loader):
-        """Gives numbers as SQLite does: sums as integers."""
-
-        def load(self, data: Any) -> int | float:
-            text = bytes(data)
-            return int(text) if text.lstrip(b"-").isdigit() else float(text)
-
-    class BinaryNumber(NumericBinaryLoader):
-        """The same, for the binary form of numbers."""
-
-        def load(self, data: Any) -> Any:
-            number = super().load(data)
-            return int(number) if number == number.to_integral_value() else float(number)
-
-    connection.server_cursor_factory = Cursor
-    connection.adapters.register_loader("numeric", Number)
-    connection.adapters.register_loader("numeric", BinaryNumber)
-    settings = {**_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
-    chosen = ", ".join(
-        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
-    )
-    connection.execute(f"SELECT {chosen}")
-    connection.commit()
 
 
 def _from_json(table: sa.Table, names: Sequence[str]) -> sa.Select[Any]:

@@ -42,6 +42,10 @@ def filled(url: str, archive: Path, threads: Executor) -> Iterator[Index]:
         yield index
 
 
+# Depending on the driver's version the server's last words are read, or not.
+LOST = "(closed the connection|connection was lost) .*run it again"
+
+
 @contextmanager
 def one_line(words: str) -> Iterator[None]:
     with pytest.raises(IndexUnusableError, match=words) as caught:
@@ -52,7 +56,7 @@ def one_line(words: str) -> Iterator[None]:
 def test_a_connection_that_is_lost_in_a_select_is_one_line(
     server: Server, url: str, filled: Index
 ) -> None:
-    with one_line("the connection was lost .*run it again"), Store(url).reading() as few:
+    with one_line(LOST), Store(url).reading() as few:
         rows = few.rows(sa.select(image.c.id), chunk=1)
         next(rows)
         server.close_all(url)
@@ -83,7 +87,7 @@ def test_a_connection_that_is_lost_in_an_upgrade_is_one_line_and_takes_all_back(
     failed: list[str] = []
 
     def upgrade() -> None:
-        with one_line("connection was lost .*run it again"):
+        with one_line(LOST):
             Index(old).update(archive, executor=threads)
         failed.append("as it should")
 
