@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, NamedTuple
@@ -11,7 +12,7 @@ from sdindex.archive.names import printable, to_text
 from sdindex.archive.roots import Root, root_of
 from sdindex.archive.scan import reason
 from sdindex.archive.state import FileState
-from sdindex.errors import OutputError
+from sdindex.errors import Option, OutputError
 from sdindex.exchange import manifest
 from sdindex.exchange.folders import refuse_inside
 from sdindex.exchange.naming import Naming, Sampled
@@ -24,6 +25,7 @@ How = Literal["copy", "link", "symlink"]
 _DRAFT = ".sdindex-part"  # the same name in each folder, so that what a killed run left is removed
 _SAME_TIME_NS = 2_000_000_000  # FAT keeps times to 2 s
 _CHUNK = 1 << 20  # bytes
+_LOOKS = 32  # requests at once, where originals are far
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,11 @@ def put_files(
     try:
         rows = manifest.read(folder)
         put = {row["original"]: row["path"] for row in rows.values()}
+        earlier = {_target(folder, path) for path in put.values()}
         paths = _paths(images, put, targets)
+        _refuse_leading_out(images, paths)
         files = _files(images, paths, folder)
         _refuse_linked_folders(folder, paths)
-        earlier = {_target(folder, path) for path in put.values()}
         missing = _not_there_yet(files, how, earlier)
         os.makedirs(folder, exist_ok=True)
         if how == "copy":
@@ -163,18 +166,18 @@ def _refuse_far(archives: Iterable[str]) -> None:
         )
 
 
-def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
+def _files(images: Collection[Sampled], paths: Sequence[str], folder: str) -> list[_File]:
     """Return each file with its original and target; all originals must be there."""
     files, gone = [], []
-    for image, path in zip(images, paths, strict=True):
-        target = _target(folder, path)
+    targets = [_target(folder, path) for path in paths]
+    for image, target, state in zip(images, targets, _states(images), strict=True):
         root, stored = root_of(image.archive), to_text(image.relative_path)
-        try:
-            files.append(_File(root, stored, root.state(stored), target))
-        except OSError as problem:
-            if root.is_far and not isinstance(problem, FileNotFoundError):  # nor are the others
-                at = printable(image.path)
-                raise OutputError(f"cannot read {at}: {reason(problem)}") from problem
+        if isinstance(state, FileState):
+            files.append(_File(root, stored, state, target))
+        elif root.is_far and not isinstance(state, FileNotFoundError):  # nor are the others
+            at = printable(image.path)
+            raise OutputError(f"cannot read {at}: {reason(state)}") from state
+        else:
             gone.append(image.path)
     if gone:
         raise OutputError(
@@ -182,6 +185,25 @@ def _files(images: Iterable[Sampled], paths: Sequence[str], folder: str) -> list
             "the sample again"
         )
     return files
+
+
+def _states(images: Collection[Sampled]) -> Iterator[FileState | OSError]:
+    """Yield the state of each original, or why it is not known; of far ones many are asked for."""
+    threads = ThreadPoolExecutor(_LOOKS)
+
+    def state(image: Sampled) -> FileState | OSError:
+        try:
+            return root_of(image.archive).state(to_text(image.relative_path))
+        except OSError as problem:
+            return problem
+
+    try:
+        if any(root_of(archive).is_far for archive in {image.archive for image in images}):
+            yield from threads.map(state, images)
+        else:
+            yield from map(state, images)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
 
 
 def _changed(
@@ -197,20 +219,35 @@ def _changed(
 
 
 def _target(folder: str, path: str) -> str:
-    return os.path.join(folder, *_parts(path))
-
-
-def _parts(path: str) -> list[str]:
-    """Return the names in a path, after checking that none leads out of the folder."""
+    """Return where a path leads below a folder; it may not lead out of it."""
     parts = path.split("/")
-    if any(part in ("", ".", "..") or "\0" in part or not _is_name(part) for part in parts):
-        raise OutputError(f"{printable(path)} is no path that can be put below a folder")
-    return parts
+    if not all(map(_is_name, parts)):
+        raise OutputError(
+            f"{printable(path)} is no path that can be put below a folder, and was not written in "
+            f"the manifest of {printable(folder)}; choose another folder"
+        )
+    return os.path.join(folder, *parts)
+
+
+def _refuse_leading_out(images: Iterable[Sampled], paths: Iterable[str]) -> None:
+    outside = [
+        image.path
+        for image, path in zip(images, paths, strict=True)
+        if not all(map(_is_name, path.split("/")))
+    ]
+    if outside:
+        raise OutputError(
+            f"{_listed(outside)} can be put below no folder, as the name is no file's here; "
+            "leave it out: ",
+            Option("exclude"),
+            " takes its path, or a list of such",
+        )
 
 
 def _is_name(part: str) -> bool:
-    """Say whether it is one name on this system; Windows has drives and backslashes."""
-    return os.path.basename(os.path.splitdrive(part)[1]) == part
+    """Say whether it is a file's name on this system; Windows has drives and backslashes."""
+    is_one = os.path.basename(os.path.splitdrive(part)[1]) == part
+    return is_one and part not in ("", ".", "..") and "\0" not in part
 
 
 def _refuse_linked_folders(folder: str, paths: Iterable[str]) -> None:

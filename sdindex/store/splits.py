@@ -21,7 +21,7 @@ from sdindex.sampling.stratum_kinds import Kind, kind_of
 from sdindex.sampling.units import UNIT_COLUMNS, taken
 from sdindex.store import samples
 from sdindex.store.database import Session
-from sdindex.store.fetching import PARAMETERS, batched
+from sdindex.store.fetching import PARAMETERS, batched, has_id
 from sdindex.store.loading import load
 from sdindex.store.tables import from_json, sample, sample_image
 
@@ -186,20 +186,15 @@ def _store(
     session.execute(sample.update().where(of_name).values(split=said))
     sample_id = session.scalar(sa.select(sample.c.id).where(of_name))
     of_sample = sample_image.c.sample_id == sample_id
-    names: list[str | None] = [*how.into]
+    names = [*how.into]
     largest = int(np.bincount(parts).argmax())
     session.execute(sample_image.update().where(of_sample).values(split=names[largest]))
-    others = parts != largest
-    rows = [*zip(frame.ids[others].tolist(), parts[others].tolist(), strict=True)]
-    rows += [(row, -1) for row in lost]
-    statement = (
-        sample_image.update()
-        .where(of_sample, sample_image.c.image_id == sa.bindparam("image"))
-        .values(split=sa.bindparam("part"))
-    )
-    names.append(None)
-    for some in batched(rows, PARAMETERS):
-        session.execute(statement, [{"image": row, "part": names[part]} for row, part in some])
+    of_parts: list[list[int]] = [frame.ids[parts == at].tolist() for at in range(len(names))]
+    of_parts[largest] = []
+    for part, ids in [*zip(names, of_parts, strict=True), (None, lost)]:
+        for some in batched(ids, PARAMETERS):
+            has_one = has_id(sample_image.c.image_id, some)
+            session.execute(sample_image.update().where(of_sample, has_one).values(split=part))
 
 
 def _told(

@@ -376,9 +376,13 @@ def test_nothing_can_link_to_an_object(
 
 
 def test_keys_that_obstore_does_not_take_are_read_all_the_same(
-    index: Index, bucket: Bucket
+    index: Index, bucket: Bucket, tmp_path: Path
 ) -> None:
     for number, name in enumerate(["a//b.jpg", "../c.jpg", "new\nline.jpg", "#.jpg", "%41.jpg"]):
         bucket.put(f"season 1/{name}", bucket.objects[f"season 1/cam0/IMG_{2 * number + 1}.JPG"])
     assert counts(index.update(URL)) == {"new": 17, "read": 17}
     assert counts(index.update(URL)) == {"unchanged": 17}
+    refused = [f"{URL}/../c.jpg", f"{URL}/a//b.jpg"]
+    with pytest.raises(OutputError, match=rf"{URL}/\.\./c\.jpg and 1 more can be put below no f"):
+        index.put_files(index.select(17), tmp_path / "copies")
+    assert index.put_files(index.select(17, exclude=refused), tmp_path / "copies").new == 15

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from sdindex import ArchiveError, ArchiveUnavailableError, Index
 from sdindex.archive.roots import made_by
+from sdindex.archive.state import FileState
 from tests.conftest import make_image
 from tests.support.counting import counts
 from tests.support.roots import FarRoot
@@ -77,6 +79,20 @@ def test_its_files_are_copied_and_kept(
     assert index.put_files(sample, tmp_path / "copies").kept == 4
     original = disk / "season 1" / sample[0].relative_path
     assert (tmp_path / "copies" / sample[0].relative_path).read_bytes() == original.read_bytes()
+
+
+def test_originals_that_are_far_are_looked_at_side_by_side(
+    index: Index, disk: Path, tmp_path: Path, threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update(FAR, executor=threads)
+    together, state = Barrier(4), FarRoot.state
+
+    def waited_for(root: FarRoot, path: str) -> FileState:
+        together.wait(10)
+        return state(root, path)
+
+    monkeypatch.setattr(FarRoot, "state", waited_for)
+    assert index.put_files(index.select(4), tmp_path / "copies").new == 4
 
 
 def test_it_is_relocated_there_and_to_this_machine(
