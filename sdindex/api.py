@@ -114,14 +114,14 @@ class Index(Labelling):
         sdindex.errors.SampleError: balance is camera, label, label:RANK ...
         """
         wanted, chosen = sample_count(count), sample_options(**options)
-        refuse_idle(options, chosen, told=True)  # which the sample's export may write
+        refuse_idle(options, chosen, with_bursts=True)  # which the sample's export may write
         name = optional(text, "save", save)
         told = flag("with_bursts", with_bursts)
         say = optional(function, "when_drawn", when_drawn)
         with self._store.reading() if name is None else self._store.writing(saving=True) as session:
             listed = lists.resolve(session, chosen)
             sample = selection.select(
-                session, wanted, chosen, listed, save=name, told=told, when_drawn=say
+                session, wanted, chosen, listed, save=name, with_bursts=told, when_drawn=say
             )
             if name is not None:
                 session.commit()
@@ -157,7 +157,7 @@ class Index(Labelling):
         """
         wanted, chosen = sample_count(count), sample_options(**options)
         name = optional(text, "save", save)
-        refuse_idle(options, chosen, told=name is not None)
+        refuse_idle(options, chosen, with_bursts=name is not None)
         is_relative = flag("relative", relative)
         say = optional(function, "when_drawn", when_drawn)
         if name is None:
@@ -208,7 +208,7 @@ class Index(Labelling):
         """
         part, told = optional(text, "split", split), flag("with_bursts", with_bursts)
         with self._store.reading() as session:
-            images = selection.saved(session, text("name", name), told=told, split=part)
+            images = selection.saved(session, text("name", name), with_bursts=told, split=part)
             options = selection.grouped_as(session, name)
         begin = partial(self._review, name, sample_count(1), SampleOptions())
         return Sample(images, self, options, begin)

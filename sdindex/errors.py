@@ -22,7 +22,7 @@ class Option(str):
 class SdindexError(Exception):
     """The base of all these errors; its text is the line that the user reads.
 
-    The text may be given in parts, of which each `Option` is spelled as the caller spells it.
+    The text may be given in parts; an `Option` among them is spelled as the caller spells it.
     """
 
     def __str__(self) -> str:

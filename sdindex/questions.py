@@ -141,7 +141,7 @@ class Questions:
         with self._store.reading() as session:
             if count is not None and name is None:
                 chosen = sample_options(**options)
-                refuse_idle(options, chosen, told=True)
+                refuse_idle(options, chosen, with_bursts=True)
                 listed = lists.resolve(session, chosen)
                 found = candidates(session, chosen, QUALITY_COLUMNS, listed)
                 sampled = draw(found, images_wanted(sample_count(count), len(found))).positions
@@ -351,7 +351,7 @@ class Questions:
                 data = gather_saved(session, db, saved)
         else:
             wanted, chosen = sample_count(count), sample_options(**options)
-            refuse_idle(options, chosen, told=True)
+            refuse_idle(options, chosen, with_bursts=True)
             with self._store.reading() as session:
                 data = gather(session, db, wanted, chosen)
         # The pictures may take minutes: the index is closed meanwhile.

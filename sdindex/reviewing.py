@@ -250,12 +250,12 @@ class Review:
 
         return self._ask(drawn)
 
-    def images(self, ids: Sequence[int], *, told: bool = False) -> dict[int, SampledImage]:
+    def images(self, ids: Sequence[int], *, with_bursts: bool = False) -> dict[int, SampledImage]:
         """Return those of the images that are not missing, by their ids.
 
-        With `told`, each has its burst and event, too.
+        `with_bursts` gives each its burst and event, too.
         """
-        wanted, is_told = wholes("ids", ids), flag("told", told)
+        wanted, is_told = wholes("ids", ids), flag("with_bursts", with_bursts)
         with self._store.reading() as session:
             there = samples.present(session, wanted)
             rows = [row for row in wanted if row in there]

@@ -76,7 +76,7 @@ class ObjectStore(Protocol):
         ...
 
     def look(self, key: str) -> Object:
-        """Return what is said of an object."""
+        """Return an object's size, time and version."""
         ...
 
     def get(self, key: str, start: int, end: int | None, version: str) -> tuple[bytes, Object]:
@@ -145,7 +145,7 @@ class S3:
             yield page.objects
 
     def look(self, key: str) -> Object:
-        """Return what is said of an object."""
+        """Return an object's size, time and version."""
         return _of_s3(key, self._ask("head_object", Key=key))
 
     def get(self, key: str, start: int, end: int | None, version: str) -> tuple[bytes, Object]:
@@ -244,7 +244,7 @@ class FsspecStore:
                     yield from self.below(run, after)
 
     def look(self, key: str) -> Object:
-        """Return what is said of an object."""
+        """Return an object's size, time and version."""
         said = self._ask(lambda: self._files.info(f"{self._base}{key}"))
         if said["type"] == "directory":
             raise FileNotFoundError(ENOENT, NOTHING)

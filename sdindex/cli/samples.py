@@ -40,7 +40,9 @@ def select(
     whole; only the largest are trimmed, evenly along the natural order of the paths. All
     options combine.
     """
-    refuse_idle(sampling, sample_options(**sampling), told=delivery.tells_bursts or bool(save))
+    refuse_idle(
+        sampling, sample_options(**sampling), with_bursts=delivery.tells_bursts or bool(save)
+    )
     say = _say if sys.stderr is not None and sys.stderr.isatty() else None
     if delivery.is_of_paths:  # millions are written as they are fetched
         paths = index.paths(

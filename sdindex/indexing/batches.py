@@ -22,14 +22,14 @@ from sdindex.hashing.methods import Method, head_of
 from sdindex.hashing.picture import PRELOAD, ImageRead, get_ready, read_image
 from sdindex.indexing.executors import FileByFile
 
-SECONDS = 0.5  # seconds that a batch should take: long beside the cost of moving it
-LEAST_FILES, MOST_FILES = (2, 256)  # files of a batch
+SECONDS = 0.5  # that a batch should take: long beside the cost of moving it
+LEAST_FILES, MOST_FILES = 2, 256  # of a batch; a single file does not tell how long one takes
 FIRST_FILES = 8  # files of the first batches, while it is not known how long a file takes
-AHEAD = 20_000  # files that are at hand for each slot, so that batches are full
+AHEAD = 20_000  # files that are at hand at once, so that batches are full
 _BATCHES_A_SLOT = 2  # batches for each slot: one that is read, and the next
 _REQUESTS = 16  # files of a batch that are fetched at once, where they are far
-_LOOK_SECONDS = 1.0  # seconds without a batch after which the reading process ends
-_GATHER_SECONDS = 0.02  # seconds until files are sent that do not fill a batch
+_LOOK_SECONDS = 1.0  # without a finished batch, before waiting files are sent
+_GATHER_SECONDS = 0.02  # until files are sent that do not fill a batch
 _PACKAGES = ("sdindex", "pillow")  # of one version everywhere, or hashes differ
 
 Versions = tuple[str, ...]

@@ -13,12 +13,14 @@ _OF_UNITS: dict[str, tuple[Unit, ...]] = {
 }
 
 
-def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool = False) -> None:
+def refuse_idle(
+    given: Mapping[str, Any], options: SampleOptions, *, with_bursts: bool = False
+) -> None:
     """Refuse an option that was given and has no effect: it is for another unit.
 
     Parameters
     ----------
-    told
+    with_bursts
         Whether bursts and events are written or stored with the images, whatever is drawn; then
         their limits have an effect.
 
@@ -27,7 +29,7 @@ def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool 
     SampleError
         When there is one.
     """
-    for name in idle(options, told=told):
+    for name in idle(options, with_bursts=with_bursts):
         if given.get(name) is not None:
             units = _OF_UNITS[name]
             what = "bursts and events" if "burst" in units else "events"
@@ -37,10 +39,10 @@ def refuse_idle(given: Mapping[str, Any], options: SampleOptions, *, told: bool 
             )  # fmt: skip
 
 
-def idle(options: SampleOptions, *, told: bool) -> list[str]:
-    """Return the options that have no effect; `told` as for `refuse_idle`."""
+def idle(options: SampleOptions, *, with_bursts: bool) -> list[str]:
+    """Return the options that have no effect; `with_bursts` as for `refuse_idle`."""
     return [
         name
         for name, units in _OF_UNITS.items()
-        if options.unit not in units and not (told and name != "show")
+        if options.unit not in units and not (with_bursts and name != "show")
     ]

@@ -13,7 +13,7 @@ from sdindex.sampling.stratum_kinds import kind_of
 GROUPINGS = ("camera", "bucket", "label", "day", "burst")
 _COUNTED = {"camera": "cameras", "bucket": "buckets", "label": "labels", "day": "days"}
 _NEIGHBOURS = 4  # images before and after a burst that are shown
-_MOST_FRAMES = 60  # images of a burst that are shown, at most
+_MOST_IMAGES = 60  # images of a burst that are shown, at most
 SHEET_COLUMNS = ("camera", "folder", "time", "label", "burst")  # of candidates
 
 
@@ -125,8 +125,8 @@ def around(starts: Numbers, position: int, images: int) -> tuple[range, range]:
     """
     burst = int(np.searchsorted(starts, position, side="right")) - 1
     end = int(starts[burst + 1]) if burst + 1 < len(starts) else images
-    first = max(int(starts[burst]), position - _MOST_FRAMES)
-    end = min(end, position + _MOST_FRAMES)
+    first = max(int(starts[burst]), position - _MOST_IMAGES)
+    end = min(end, position + _MOST_IMAGES)
     return range(first, end), range(max(0, first - _NEIGHBOURS), min(images, end + _NEIGHBOURS))
 
 

@@ -29,7 +29,7 @@ def flag(option: str) -> str:
 def command(db: str, count: int, options: SampleOptions, *more: str) -> str:
     """Return the command line that draws a sample, quoted for this system; no `db`, no ``--db``."""
     index = ["--db", db] if db else []
-    words = spelled(options, but=idle(options, told="--save" in more))
+    words = spelled(options, but=idle(options, with_bursts="--save" in more))
     return quoted(["sdindex", *index, "select", "-n", str(count), *words, *more])
 
 

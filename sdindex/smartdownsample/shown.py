@@ -15,7 +15,7 @@ from sdindex.hashing.image import FORMATS
 
 _SIDE, _ACROSS = 100, 5  # pixels of a picture, and pictures in a row of a bucket's grid
 _MARGIN, _LINE = 10, 20  # pixels between grids, and of the line above each
-_BUCKETS = 25  # buckets that the summary lists
+_BUCKETS = 25  # buckets whose pictures are shown
 
 
 def deliver(

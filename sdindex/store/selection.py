@@ -55,16 +55,16 @@ def select(
     listed: Listed = NOTHING_LISTED,
     *,
     save: str | None = None,
-    told: bool = False,
+    with_bursts: bool = False,
     when_drawn: Callable[[str], object] | None = None,
 ) -> list[SampledImage]:
     """Draw a sample, and save it if it has a name; see `sdindex.Index.select`.
 
-    `listed` are the images of the options' lists. With `told`, images have their bursts and events.
+    `listed` are the images of the options' lists; `with_bursts` gives images bursts and events.
     """
     found = _named(session, count, options, listed, save, when_drawn)
     units = dict(zip(found.ids, found.units, strict=True)) if found.units else {}
-    images = _images(session, found.ids, found.options, units, told=told)
+    images = _images(session, found.ids, found.options, units, with_bursts=with_bursts)
     _save(session, save, found)
     return images
 
@@ -110,7 +110,7 @@ def _named(
 
 
 def saved(
-    session: Session, name: str, *, told: bool = False, split: str | None = None
+    session: Session, name: str, *, with_bursts: bool = False, split: str | None = None
 ) -> list[SampledImage]:
     """Return the present images of a saved sample; see `sdindex.Index.sample`."""
     units = samples.bursts_of(session, name)
@@ -120,7 +120,7 @@ def saved(
     if not samples.has_ids_of_bursts(session, name):
         units = {}
     options = grouped_as(session, name)
-    return _images(session, ids, options, units, told=told, parts=parts)
+    return _images(session, ids, options, units, with_bursts=with_bursts, parts=parts)
 
 
 def saved_ids(session: Session, name: str) -> tuple[list[int], SampleOptions]:
@@ -141,11 +141,11 @@ def _images(
     options: SampleOptions,
     units: Mapping[int, int | None],
     *,
-    told: bool,
+    with_bursts: bool,
     parts: Mapping[int, str | None] | None = None,
 ) -> list[SampledImage]:
-    """Return images with the units that they were drawn as; with `told`, with bursts and events."""
-    if told:
+    """Return images with the units that they were drawn as, or `with_bursts` and events."""
+    if with_bursts:
         from sdindex.store.units_told import units_told  # numpy
 
         found = units_told(session, ids, options.clock)

@@ -184,8 +184,8 @@ class Page:
     def _exported(self, form: str, question: dict[str, Any]) -> Response:
         given = Asked.of(question, self._review)
         ids, *_ = self._review.sample(given.count, given.options)
-        told = FORMATS[form].tells_bursts
-        images = [*self._review.images(ids, told=told).values()]
+        with_bursts = FORMATS[form].tells_bursts
+        images = [*self._review.images(ids, with_bursts=with_bursts).values()]
         content = BytesIO()
         self._index.export(images, content, form)
         return Response(content.getvalue(), media_type="application/octet-stream")

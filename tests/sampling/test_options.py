@@ -161,7 +161,7 @@ def test_what_changes_nothing_is_refused(given: dict[str, Any], said: str) -> No
     with pytest.raises(SampleError, match=said):
         refuse_idle(given, options(**given))
     if "show" not in given:
-        refuse_idle(given, options(**given), told=True)
+        refuse_idle(given, options(**given), with_bursts=True)
 
 
 @pytest.mark.parametrize(
