@@ -128,7 +128,7 @@ def _tiles(
             **tile(image, picture),
             "identity": _identity(number),
             "burst": burst.number,
-            "of_burst": f"{burst.sampled:,} of {burst.images:,} images of its burst"
+            "of_burst": f"sampled: {burst.sampled:,} of the {burst.images:,} images of its burst"
             if burst.images > 1
             else "",
         }

@@ -163,6 +163,19 @@ def test_the_slider_and_the_number_change_the_sample(shown: Shown) -> None:
     assert "-n 1" in shown.page.locator("#command").inner_text()
 
 
+def test_groups_share_a_row(shown: Shown) -> None:
+    shown.after(lambda: shown.page.locator("#by").select_option("burst"))
+    bottoms = "[...document.querySelectorAll('.group')].map(g => g.getBoundingClientRect().bottom)"
+    found = shown.page.evaluate(bottoms)
+    assert len(set(found)) < len(found)
+    start = shown.page.evaluate("document.querySelector('.tile.current').dataset.id")
+    shown.page.locator(".tile.current .shot").focus()
+    shown.page.keyboard.press("ArrowDown")
+    until(shown.page, f"document.querySelector('.tile.current').dataset.id != {start}")
+    shown.page.keyboard.press("ArrowUp")
+    until(shown.page, f"document.querySelector('.tile.current').dataset.id == {start}")
+
+
 def test_groups(shown: Shown) -> None:
     for by, first in (("label", "deer"), ("bucket", r"[01]{4}"), ("day", "no time"),
                       ("burst", "a burst"), ("camera", "cam0")):  # fmt: skip

@@ -48,8 +48,8 @@ export class Enlarged {
     const side = this.sides.slice(1).find(one => one >= size) ?? this.sides.at(-1);
     this.dialog.querySelector("#large-picture").replaceChildren(picture(info, side));
     const [what, why] = this.decisions[info.id] ?? ["", ""];
-    const said = [info.path, ...words(info), `${info.width} × ${info.height}`,
-                  what === "left" ? "" : what, why];
+    const said = [...words(info), what === "left" ? "" : what, why,
+                  `${info.width} × ${info.height}`, info.path];
     this.dialog.querySelector("#large-words").textContent = said.filter(Boolean).join(" · ");
     for (const shot of this.dialog.querySelectorAll("#burst .shot")) {
       const isShown = Number(shot.dataset.id) === info.id;

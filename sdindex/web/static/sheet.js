@@ -95,6 +95,7 @@ export class Sheet {
       const section = this.section(used.has(key) ? `${key} ${at}` : key);
       used.add(section.dataset.key);
       this.head(section, name, images, ids, state);
+      section.style.setProperty("--n", ids.length);
       const list = section.lastChild;
       const shown = [...list.children].map(tile => Number(tile.dataset.id));
       if (shown.length !== ids.length || shown.some((id, place) => id !== ids[place]))
@@ -250,9 +251,9 @@ export class Sheet {
     let best = null, far = null;
     for (let place = at + by; place >= 0 && place < all.length; place += by) {
       const there = all[place].getBoundingClientRect();
-      if (Math.abs(there.top - here.top) < 4) continue;
-      if (far !== null && Math.abs(there.top - far) > 4) break;
-      far = there.top;
+      if (Math.abs(there.bottom - here.bottom) < 4) continue;
+      if (far !== null && Math.abs(there.bottom - far) > 4) break;
+      far = there.bottom;
       if (!best || Math.abs(there.left - here.left) < Math.abs(best.left - here.left))
         best = {left: there.left, id: Number(all[place].dataset.id)};
     }
