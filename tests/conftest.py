@@ -1,5 +1,6 @@
 """What several tests share: small archives of JPEGs, an index, and a watch on what is opened."""
 
+import gc
 import os
 import signal
 import sys
@@ -17,8 +18,10 @@ from PIL import Image
 import sdindex
 from sdindex import Index
 from sdindex.indexing.executors import Threads
+from sdindex.store import sqlite
 from sdindex.store.sqlite import SqliteBackend
 from tests.support import examples, servers
+from tests.support.engines import quick
 from tests.support.straight import ABOUT_THE_FILE, Served
 from tests.support.tables import made_once
 
@@ -51,9 +54,10 @@ BY_REVISIONS = SqliteBackend.create
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tables_made_once() -> Iterator[None]:
+def _quick_indexes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteBackend, "create", made_once(BY_REVISIONS))
+        patch.setattr(sqlite, "_engine", quick(sqlite._engine))
         yield
 
 
@@ -94,6 +98,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    """Have what is loaded by now not be looked through for garbage, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
