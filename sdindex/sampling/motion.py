@@ -22,6 +22,8 @@ BESIDE = 5  # images of other bursts with which the end of a burst is compared; 
 _ROWS, _COLUMNS = 8, 9
 _SCALE = 36  # the least number that 4, 6 and 9 divide: means are of so many cells
 _BITS_ALIKE = 8.0  # bits of difference between hashes that count as one spread
+_PIECE = 1 << 11  # images whose cells the processor's cache holds
+_DENSE = 8  # where more than one in so many images is compared, all are: they lie side by side
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.intp]
@@ -62,34 +64,36 @@ def motions(
     """
     pictures = _Pictures(greys, known, hashes)
     found = np.full(len(hashes), NO_MOTION, np.uint16)
-    for at, other in _compared(times, folders):
-        found[at] = np.minimum(found[at], pictures.apart(at, other))
+    for at, step in _compared(times, folders):
+        found[at] = np.minimum(found[at], pictures.apart(at, step))
     return found
 
 
-def _compared(times: Numbers, folders: Numbers) -> Iterator[tuple[Places, Places]]:
-    """Yield places of images, each at most once, with the places that they are compared with."""
-    images = np.arange(len(times))
-    at, other = _inside(images, images + 1, len(images))
-    has_after, has_before = np.zeros(len(images), bool), np.zeros(len(images), bool)
-    has_after[at] = has_before[other] = _near(times, folders, at, other)
-    yield (at := np.flatnonzero(has_after)), at + 1
-    yield (at := np.flatnonzero(has_before)), at - 1
+def _compared(times: Numbers, folders: Numbers) -> Iterator[tuple[Places, int]]:
+    """Yield places of images, each at most once, with the step to what they are compared with."""
+    images = len(times)
+    has_after, has_before = np.zeros(images, bool), np.zeros(images, bool)
+    at = np.arange(images - 1)
+    has_after[:-1] = has_before[1:] = _near(times, folders, at, at + 1)
+    yield np.flatnonzero(has_after), 1
+    yield np.flatnonzero(has_before), -1
     for inwards, is_end in ((1, has_after & ~has_before), (-1, has_before & ~has_after)):
         ends = np.flatnonzero(is_end)
-        at, other = _inside(ends, ends + 2 * inwards, len(images))
-        near = _near(times, folders, at + inwards, other) & _near(times, folders, at, other)
-        yield at[near], other[near]
-        for steps in range(1, BESIDE + 1):
-            at, other = _inside(ends, ends - inwards * steps, len(images))
-            together = folders[at] == folders[other]
-            yield at[together], other[together]
+        at = _inside(ends, 2 * inwards, images)
+        other = at + 2 * inwards
+        yield (
+            at[_near(times, folders, at + inwards, other) & _near(times, folders, at, other)],
+            2 * inwards,
+        )
+        for step in range(-inwards, -inwards * (BESIDE + 1), -inwards):
+            at = _inside(ends, step, images)
+            yield at[folders[at] == folders[at + step]], step
 
 
-def _inside(at: Places, other: Places, images: int) -> tuple[Places, Places]:
-    """Leave out pairs whose other image is beyond the ends."""
-    there = (other >= 0) & (other < images)
-    return at[there], other[there]
+def _inside(at: Places, step: int, images: int) -> Places:
+    """Leave out images whose other image is beyond the ends."""
+    other = at + step
+    return at[(other >= 0) & (other < images)]
 
 
 def _near(times: Numbers, folders: Numbers, at: Places, other: Places) -> NDArray[np.bool_]:
@@ -105,46 +109,75 @@ class _Pictures:
     def __init__(
         self, greys: NDArray[np.uint8], known: NDArray[np.bool_], hashes: NDArray[np.uint64]
     ) -> None:
-        details, spreads = _details(greys)
-        self._scaled = details / spreads[:, None].astype(np.float32)
+        self._scaled = _scaled(greys)
         self._known = known
         self._hashes = hashes
+        self._of_all: dict[int, NDArray[np.uint16]] = {}  # by how far apart the images stand
 
-    def apart(self, at: Places, other: Places) -> NDArray[np.uint16]:
-        """Return `MOTIONS` times the difference between the images of each pair."""
-        most: NDArray[np.float64] = (
-            np.abs(self._scaled[at] - self._scaled[other]).max(axis=1, initial=0).astype(np.float64)
-        )
-        by_bits = ~(self._known[at] & self._known[other])
-        bits = np.bitwise_count(self._hashes[at] ^ self._hashes[other])
-        most[by_bits] = bits[by_bits] / _BITS_ALIKE
+    def apart(self, at: Places, step: int) -> NDArray[np.uint16]:
+        """Return `MOTIONS` times the difference between images and those a step away."""
+        first, wide = np.minimum(at, at + step), abs(step)
+        if wide not in self._of_all:
+            if len(at) * _DENSE <= len(self._hashes):
+                apart = np.abs(self._scaled[:, first] - self._scaled[:, first + wide])
+                return self._numbers(apart.max(axis=0, initial=0), first, first + wide)
+            furthest = np.zeros(len(self._hashes) - wide, np.float32)
+            for cells in self._scaled:
+                np.maximum(furthest, np.abs(cells[:-wide] - cells[wide:]), out=furthest)
+            self._of_all[wide] = self._numbers(furthest, slice(-wide), slice(wide, None))
+        return self._of_all[wide][first]
+
+    def _numbers(
+        self, furthest: NDArray[np.float32], one: Places | slice, other: Places | slice
+    ) -> NDArray[np.uint16]:
+        """Return the differences of images by the cells that differ most, or by their hashes."""
+        bits = np.bitwise_count(self._hashes[one] ^ self._hashes[other])
+        by_cells = self._known[one] & self._known[other]
+        most = np.where(by_cells, furthest.astype(np.float64), bits / _BITS_ALIKE)
         return np.rint(MOTIONS * (most / (1 + most))).astype(np.uint16)
 
 
-def _details(greys: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return each picture less its 3 x 3 means, times `_SCALE`, and `_SCALE` times its spread.
+def _scaled(greys: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return each picture less its 3 x 3 means, divided by its spread: a row for each cell.
 
-    Whole numbers, so that on every machine, beside whatever other pictures, they are the same.
+    The two are whole numbers, `_SCALE` times as large, until they are divided, so that on every
+    machine, beside whatever other pictures, the quotients are the same.
     """
-    cells = greys.reshape(-1, _ROWS, _COLUMNS).astype(np.int16)
-    sums = cells.copy()
-    sums[:, 1:] += cells[:, :-1]
-    sums[:, :-1] += cells[:, 1:]
-    across = sums.copy()
-    across[:, :, 1:] += sums[:, :, :-1]
-    across[:, :, :-1] += sums[:, :, 1:]
-    details = (_SCALE * cells - across * _SHARE).reshape(-1, GREY_BYTES).astype(np.float32)
-    wide = greys.astype(np.int32)
-    total, squares = wide.sum(axis=1), np.einsum("ij,ij->i", wide, wide)
-    spread = np.sqrt((GREY_BYTES * squares - total**2).astype(np.float64)) / GREY_BYTES
-    return details, _SCALE * np.maximum(spread, 1)
+    scaled = np.empty((GREY_BYTES, len(greys)), np.float32)
+    for start in range(0, len(greys), _PIECE):
+        here = slice(start, start + _PIECE)
+        cells = greys[here].T.astype(np.int16, order="C")
+        wide = cells.astype(np.float32)  # which holds all sums of them exactly
+        total = wide.sum(axis=0).astype(np.float64)
+        squares = np.einsum("ij,ij->j", wide, wide).astype(np.float64)
+        spread = np.sqrt(GREY_BYTES * squares - total**2) / GREY_BYTES
+        by = (_SCALE * np.maximum(spread, 1)).astype(np.float32)
+        np.divide(_details(cells), by, out=scaled[:, here])
+    return scaled
+
+
+def _details(cells: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return cells less the means of the 3 x 3 around them, times `_SCALE`; it changes them."""
+    grid = cells.reshape(_ROWS, _COLUMNS, -1)
+    down = grid.copy()
+    down[1:] += grid[:-1]
+    down[:-1] += grid[1:]
+    around = down.copy()
+    around[:, 1:] += down[:, :-1]
+    around[:, :-1] += down[:, 1:]
+    around *= _SHARE
+    grid *= _SCALE
+    grid -= around
+    return grid.reshape(GREY_BYTES, -1)
 
 
 def _shares() -> NDArray[np.int16]:
     """Return, for each cell, the factor that makes its sum of the cells around it a mean."""
     rows = np.array([2, *[3] * (_ROWS - 2), 2])
     columns = np.array([2, *[3] * (_COLUMNS - 2), 2])
-    shares: NDArray[np.int16] = (_SCALE // (rows[:, None] * columns)).astype(np.int16)
+    shares: NDArray[np.int16] = (_SCALE // (rows[:, None, None] * columns[:, None])).astype(
+        np.int16
+    )
     return shares
 
 
