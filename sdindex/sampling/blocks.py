@@ -143,7 +143,7 @@ def labels_column(ids: Sequence[int], labels: Labels) -> bytes:
     sources: dict[str, int] = {}
     positions, numbers, by = array("q"), array("q"), array("q")
     confidences = array("d")
-    for position, image_id in enumerate(ids):
+    for position, image_id in enumerate(ids if labels else ()):
         for name, confidence, source in labels.get(image_id, ()):
             positions.append(position)
             numbers.append(names.setdefault(name, len(names)))

@@ -134,7 +134,8 @@ class _Pictures:
         bits = np.bitwise_count(self._hashes[one] ^ self._hashes[other])
         by_cells = self._known[one] & self._known[other]
         most = np.where(by_cells, furthest.astype(np.float64), bits / _BITS_ALIKE)
-        return np.rint(MOTIONS * (most / (1 + most))).astype(np.uint16)
+        numbers: NDArray[np.uint16] = np.rint(MOTIONS * (most / (1 + most))).astype(np.uint16)
+        return numbers
 
 
 def _scaled(greys: NDArray[np.uint8]) -> NDArray[np.float32]:

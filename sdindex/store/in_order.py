@@ -94,8 +94,7 @@ def _spans(session: Session, archive_id: int) -> Iterator[_Span]:
     paths = sa.select(image.c.path).where(image.c.archive_id == archive_id)
     for (some,) in session.columns(paths.order_by(image.c.path)):
         at = 0
-        for folder, group in groupby([path.rpartition("/")[0] for path in some]):
-            images = len(list(group))
+        for folder, images in runs_of_folders(some):
             start = some[at]
             at += images
             if starts and starts[-1][0] == folder:
@@ -104,7 +103,29 @@ def _spans(session: Session, archive_id: int) -> Iterator[_Span]:
             starts.append((folder, start, images))
     ends = [*(start for _, start, _ in starts[1:]), None]
     for (folder, start, images), end in zip(starts, ends, strict=False):
-        yield _Span(folder_key(from_text(folder)), start, end, images)
+        yield _Span(folder_key(from_text(folder[:-1])), start, end, images)
+
+
+def runs_of_folders(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield the folder, with its slash, of paths that follow each other, and how many they are.
+
+    The paths are in their order, so that all between two in a folder are in it, or below it. A
+    folder may come several times in a row.
+    """
+    folder = folder_of(paths[0])
+    if folder == folder_of(paths[-1]) and (
+        "".join(paths).count("/") == len(paths) * folder.count("/")  # none is below it
+    ):
+        yield folder, len(paths)
+    else:
+        half = len(paths) // 2
+        yield from runs_of_folders(paths[:half])
+        yield from runs_of_folders(paths[half:])
+
+
+def folder_of(path: str) -> str:
+    """Return the folder of a path, with its slash; empty for the root."""
+    return path[: path.rfind("/") + 1]
 
 
 def _inner_keys(keys: Iterable[bytes]) -> set[bytes]:

@@ -4,16 +4,18 @@ A folder is computed as a whole, as neighbours are those in natural order.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from sdindex.sampling.blocks import FRAME_VERSION, MOTION_RULE, MOTIONS, NO_MOTION, NO_TIME
 from sdindex.sampling.motion import BESIDE, GREY_BYTES, motions
 from sdindex.store.database import Session
 from sdindex.store.frames import available
+from sdindex.store.in_order import Columns, folder_of, runs_of_folders, sorted_by_key
 from sdindex.store.tables import WrongValueError, archive, frame_change, image
 
 _TOGETHER = 1 << 14  # images whose motion is computed at once
@@ -21,25 +23,24 @@ _MOST = 1 << 17  # images that are sorted here; more in one folder are sorted by
 _UNKNOWN = bytes(GREY_BYTES)
 
 Change = tuple[int, float | None]  # an image's id, and its new motion
-_Row = tuple[Any, ...]  # as `_ROWS` selects it
 
 _seconds = sa.cast(sa.extract("epoch", image.c.taken_at), sa.BigInteger)
 _ROWS = sa.select(
-    image.c.path, image.c.sort_key, image.c.id, image.c.dhash, _seconds, image.c.grey,
-    image.c.motion,
+    image.c.path, image.c.sort_key, image.c.id, image.c.dhash,
+    sa.func.coalesce(_seconds, NO_TIME), image.c.grey, image.c.motion,
 ).where(available())  # fmt: skip
 
 
 class _Folder(NamedTuple):
-    """Images of one folder, in natural order; its name ends with a slash.
+    """Images of one folder in natural order, as columns of `_ROWS`.
 
-    `before` and `after` are the neighbouring images, where these are only a part of the folder.
+    `before` of the first and `after` of the last are neighbours of the others: these are then only
+    a part of the folder.
     """
 
-    name: str
-    rows: Sequence[_Row]
-    before: Sequence[_Row] = ()
-    after: Sequence[_Row] = ()
+    columns: Columns
+    before: int = 0
+    after: int = 0
 
 
 def changes(session: Session) -> Iterator[list[Change]]:
@@ -59,7 +60,7 @@ def changes(session: Session) -> Iterator[list[Change]]:
             folders = _folders(session, archive_id, of_archive.order_by(image.c.path))
         else:
             noted = sa.select(frame_change.c.path).where(frame_change.c.archive_id == archive_id)
-            names = sorted({_folder(path) for (path,) in session.rows(noted)})
+            names = sorted({folder_of(path) for (path,) in session.rows(noted)})
             folders = (
                 folder
                 for name in names
@@ -69,11 +70,6 @@ def changes(session: Session) -> Iterator[list[Change]]:
             if changed := _changed(some):
                 yield changed
     session.execute(archive.update().where(held).values(motion_rule=MOTION_RULE))
-
-
-def _folder(path: str) -> str:
-    """Return the folder of a path, with its slash; empty for the root."""
-    return path[: path.rfind("/") + 1]
 
 
 def _in_folder(archive_id: int, name: str) -> sa.Select[Any]:
@@ -89,37 +85,43 @@ def _folders(
     session: Session, archive_id: int, in_order_of_paths: sa.Select[Any]
 ) -> Iterator[_Folder]:
     """Yield images folder by folder; inner folders end before outer ones."""
-    rows = session.rows(in_order_of_paths)
-    opened: list[tuple[str, list[_Row]]] = []  # open folders: each lies in the one before
-    for name, group in groupby(rows, key=lambda row: _folder(row[0])):
-        while opened and not name.startswith(opened[-1][0]):
-            yield from _natural(session, archive_id, *opened.pop())
-        if not opened or opened[-1][0] != name:
-            opened.append((name, []))
-        of_folder = opened[-1][1]
-        for row in group:
-            if len(of_folder) <= _MOST:
-                of_folder.append(row)
+    opened: list[tuple[str, list[Columns]]] = []  # open folders: each lies in the one before
+    for columns in session.columns(in_order_of_paths):
+        start = 0
+        for name, images in runs_of_folders(columns[0]):
+            while opened and not name.startswith(opened[-1][0]):
+                yield from _natural(session, archive_id, *opened.pop())
+            if not opened or opened[-1][0] != name:
+                opened.append((name, []))
+            of_folder = opened[-1][1]
+            if _images(of_folder) <= _MOST:
+                of_folder.append([column[start : start + images] for column in columns])
+            start += images
     while opened:
         yield from _natural(session, archive_id, *opened.pop())
 
 
-def _natural(session: Session, archive_id: int, name: str, rows: list[_Row]) -> Iterator[_Folder]:
+def _images(parts: Sequence[Columns]) -> int:
+    return sum(len(part[0]) for part in parts)
+
+
+def _natural(
+    session: Session, archive_id: int, name: str, parts: list[Columns]
+) -> Iterator[_Folder]:
     """Yield a folder's images in natural order: at once or, if they are very many, in parts."""
-    if len(rows) <= _MOST:
-        rows.sort(key=lambda row: row[1])
-        yield _Folder(name, rows)
+    if _images(parts) <= _MOST:
+        yield _Folder(sorted_by_key(parts))
         return
-    rows.clear()
+    parts.clear()
     sorted_there = _in_folder(archive_id, name).order_by(None).order_by(image.c.sort_key)
-    before: list[_Row] = []
-    for row in session.rows(sorted_there):
-        rows.append(row)
-        if len(rows) >= _TOGETHER + BESIDE:
-            own, after = rows[:-BESIDE], rows[-BESIDE:]
-            yield _Folder(name, own, before, after)
-            before, rows = [*before, *own][-BESIDE:], after
-    yield _Folder(name, rows, before)
+    before = 0
+    for columns in session.columns(sorted_there):
+        parts.append(columns)
+        if _images(parts) >= _TOGETHER + 2 * BESIDE:
+            joined = sorted_by_key(parts)
+            yield _Folder(joined, before, BESIDE)
+            parts, before = [[column[-2 * BESIDE :] for column in joined]], BESIDE
+    yield _Folder(sorted_by_key(parts), before)
 
 
 def _together(folders: Iterable[_Folder]) -> Iterator[list[_Folder]]:
@@ -127,37 +129,45 @@ def _together(folders: Iterable[_Folder]) -> Iterator[list[_Folder]]:
     images = 0
     for folder in folders:
         some.append(folder)
-        images += len(folder.rows)
+        images += len(folder.columns[0])
         if images >= _TOGETHER:
             yield some
             some, images = [], 0
-    yield some
+    if some:
+        yield some
 
 
 def _changed(folders: Sequence[_Folder]) -> list[Change]:
     """Return the images of these folders whose motion is not what it should be."""
-    parts = [[*folder.before, *folder.rows, *folder.after] for folder in folders]
-    rows = [row for part in parts for row in part]
-    own = [is_own for folder in folders for is_own in _own(folder)]
-    numbers = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    greys = [row[5] for row in rows]
-    if any(grey is not None and len(grey) != GREY_BYTES for grey in greys):
+    columns = [
+        tuple(chain.from_iterable(column))
+        for column in zip(*(folder.columns for folder in folders), strict=True)
+    ]
+    _, _, ids, hashes, seconds, greys, stored = columns
+    if not {len(grey) for grey in greys if grey is not None} <= {GREY_BYTES}:
         raise WrongValueError("a grey picture of another size")
     found = motions(
         np.frombuffer(b"".join([grey or _UNKNOWN for grey in greys]), np.uint8).reshape(
             -1, GREY_BYTES
         ),
         np.array([grey is not None for grey in greys], bool),
-        np.array([row[3] for row in rows], np.int64).view(np.uint64),
-        np.array([NO_TIME if row[4] is None else row[4] for row in rows], np.int64),
-        numbers,
+        np.array(hashes, np.int64).view(np.uint64),
+        np.array(seconds, np.int64),
+        np.repeat(np.arange(len(folders)), [len(folder.columns[0]) for folder in folders]),
     )
+    wanted = np.where(found == NO_MOTION, np.nan, found / MOTIONS)
+    there = np.array(stored, np.float64)  # NaN where there is none
+    is_other = (there != wanted) & ~(np.isnan(there) & np.isnan(wanted)) & _own(folders)
     return [
-        (row[2], motion)
-        for row, number, is_own in zip(rows, found.tolist(), own, strict=True)
-        if is_own and row[6] != (motion := None if number == NO_MOTION else number / MOTIONS)
+        (ids[at], None if found[at] == NO_MOTION else float(wanted[at]))
+        for at in np.flatnonzero(is_other).tolist()
     ]
 
 
-def _own(folder: _Folder) -> list[bool]:
-    return [False] * len(folder.before) + [True] * len(folder.rows) + [False] * len(folder.after)
+def _own(folders: Sequence[_Folder]) -> NDArray[np.bool_]:
+    """Return which of these images are more than neighbours of the others."""
+    own = []
+    for columns, before, after in folders:
+        own.append(np.ones(len(columns[0]), bool))
+        own[-1][:before] = own[-1][len(columns[0]) - after :] = False
+    return np.concatenate(own)

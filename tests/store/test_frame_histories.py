@@ -15,7 +15,7 @@ from sdindex import Index
 from sdindex.archive.state import FileState
 from sdindex.hashing.picture import ImageRead, Picture
 from sdindex.sampling import blocks
-from sdindex.store import frames, images, motion
+from sdindex.store import database, frames, images, motion
 from sdindex.store.archives import Archive
 from sdindex.store.database import Session, Store
 from sdindex.store.loading import load
@@ -218,6 +218,7 @@ def test_motion_is_by_the_rule_however_a_folder_is_read(
 ) -> None:
     monkeypatch.setattr(motion, "_TOGETHER", together)
     monkeypatch.setattr(motion, "_MOST", most)
+    monkeypatch.setattr(database, "_FEW", 4)
     history = History(db, 7)
     with Store(db).writing() as session:
         for _ in range(8):

@@ -93,3 +93,12 @@ def test_the_database_sorts_where_the_keys_are_of_another_rule(
     wanted = sa.select(image.c.path, image.c.sort_key).where(available())
     found = [path for some in in_order.in_order(session, 1, wanted) for path in some[0]]
     assert found == (["b/1", "a/1", "b/2"] if rule == 2 else ["a/1", "b/1", "b/2"])
+
+
+@given(st.lists(PATHS, min_size=1, max_size=40))
+@settings(max_examples=examples(100))
+def test_paths_in_their_order_have_runs_of_folders(paths: list[str]) -> None:
+    paths.sort(key=str.encode)
+    runs = in_order.runs_of_folders(paths)
+    found = [folder for folder, images in runs for _ in range(images)]
+    assert found == [path[: len(path) - len(path.split("/")[-1])] for path in paths]
