@@ -122,8 +122,6 @@ def _column(
     for block_id, data in session.rows(statement, chunk=_FETCHED):
         if block_id in stored:  # stored, and not to be made anew
             yield stored.pop(block_id), data
-    if name.startswith(ids_column(0)[:-1]):
-        stored = {}  # a block without images of a bucket has no list of it
     for found in stored.values():
         yield found, column_of(session, found.block.id, name)
     for found in blocks:
@@ -136,12 +134,27 @@ def _ids(session: Session, blocks: Sequence[_BlockAt], hashes: Hashes) -> Number
     largest = session.scalar(sa.select(sa.func.max(image.c.id))) or 0
     ids = np.zeros(len(hashes), position_type(largest))  # 0 is no id: it stays for a lost list
     buckets = buckets_of(hashes, range(BUCKET_BITS))
-    for bucket in range(1 << BUCKET_BITS):
-        for found, data in _column(session, blocks, ids_column(bucket)):
-            here = slice(found.start, found.start + found.block.images)
-            listed = buckets[here] == bucket
-            ids[here][listed] = _unpacked(data, int(np.count_nonzero(listed)))
+    for found, bucket, data in _lists(session, blocks):
+        here = slice(found.start, found.start + found.block.images)
+        listed = buckets[here] == bucket
+        ids[here][listed] = _unpacked(data, int(np.count_nonzero(listed)))
     return ids
+
+
+def _lists(session: Session, blocks: Sequence[_BlockAt]) -> Iterator[tuple[_BlockAt, int, bytes]]:
+    """Yield each block's lists of ids, with their buckets, in no order."""
+    bucket_of = {ids_column(bucket): bucket for bucket in range(1 << BUCKET_BITS)}
+    stored = {found.block.id: found for found in blocks if isinstance(found.block, StoredBlock)}
+    statement = sa.select(frame_column.c.block, frame_column.c.name, frame_column.c.data).where(
+        frame_column.c.name.in_(list(bucket_of))
+    )
+    for block_id, name, data in session.rows(statement, chunk=_FETCHED * len(bucket_of)):
+        if block_id in stored:
+            yield stored[block_id], bucket_of[name], data
+    for found in blocks:
+        if isinstance(found.block, Block):
+            for name in bucket_of.keys() & found.block.columns.keys():
+                yield found, bucket_of[name], found.block.columns[name]
 
 
 def _numbers(session: Session, blocks: Sequence[_BlockAt], name: str) -> Numbers:

@@ -8,17 +8,27 @@ from psycopg.adapt import Loader
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import NumericBinaryLoader
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg, PGDialect_psycopg
 
 NAME = "postgresql+sdindex"  # of the dialect, for SQLAlchemy
 _AT_FIRST = 32  # rows: as many as any query may keep in memory
 _VERSION = 10_000  # of the driver's number: the first one of a version
 
 
+class _Compiler(PGCompiler_psycopg):
+    """Writes statements that give what SQLite's do."""
+
+    def visit_extract(self, extract: Any, **words: Any) -> str:
+        """Return the expression for a part of a time, as a whole number."""
+        time = self.process(extract.expr, **words)
+        return f"floor(EXTRACT({extract.field} FROM {time}))"
+
+
 class Dialect(PGDialect_psycopg):
     """Takes from the driver, and from the settings, what SQLAlchemy asks each server first."""
 
     supports_statement_cache = True
+    statement_compiler = _Compiler
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, int]:
         number: int = connection.connection.driver_connection.info.server_version

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def test_all_rows_come(session: Session, chunk: int) -> None:
         assert streamed[0].all() == expected
         assert [*iter(streamed[1].fetchone, None)] == expected
     assert session.connection.scalar(PORTALS) == 0
+
+
+def test_seconds_are_whole_as_in_a_file(session: Session) -> None:
+    taken_at = datetime(1969, 12, 31, 23, 59, 58, 636940, UTC).replace(tzinfo=None)
+    seconds = sa.cast(sa.extract("epoch", sa.literal(taken_at, sa.DateTime)), sa.BigInteger)
+    assert session.connection.scalar(sa.select(seconds)) == -2
+    assert session.local.connection.scalar(sa.select(seconds)) == -2
 
 
 def test_queries_are_read_beside_each_other_and_left_unread(session: Session) -> None:
