@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Options that name files of this machine: the page may not set them.
 _OURS = ("files", "include", "review")
 _TOLD_LABELS = 500
+COPY = "copy"  # the images themselves, among the formats
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ def start_of(index: "Labelling", review: Review) -> dict[str, Any]:
         "formats": [
             *({"name": form.name, "summary": form.summary,
                "flags": f"--format {form.name} -o {'FOLDER' if form.is_folder else 'FILE'}",
-               "isFile": not form.is_folder and not form.needs}
+               "isFile": not form.is_folder and not form.needs,
+               "isFolder": form.is_folder and not form.needs}
               for form in FORMATS.values()),
-            {"name": "copy", "summary": "the images themselves, in a folder",
-             "flags": "--copy-to FOLDER", "isFile": False},
+            {"name": COPY, "summary": "the images themselves, in a folder",
+             "flags": "--copy-to FOLDER", "isFile": False, "isFolder": True},
         ],
     }  # fmt: skip
 

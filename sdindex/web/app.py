@@ -1,5 +1,6 @@
 """The requests of the page, and the answers."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from io import BytesIO
@@ -12,15 +13,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sdindex.archive.names import printable
-from sdindex.errors import SdindexError
+from sdindex.arguments import text
+from sdindex.errors import SdindexError, UsageError
 from sdindex.exchange.formats.registry import FORMATS
 from sdindex.reviewing import ALIKE, Review
 from sdindex.sampling.sheet import GROUPINGS
-from sdindex.web.answers import Asked, described, sheet_of, start_of
+from sdindex.store.sampled import SampledImage
+from sdindex.web.answers import COPY, Asked, described, sheet_of, start_of
 from sdindex.web.guard import asked
 from sdindex.web.pictures import SIDES, Pictures
 
 if TYPE_CHECKING:
+    from sdindex.exchange.copies import How
     from sdindex.labelling import Labelling
 
 _MOST_IMAGES = 500  # images in a request, at most
@@ -74,6 +78,7 @@ class Page:
             "note": self.note,
             "undo": self.undo,
             "save": self.save,
+            "put": self.put,
         }
         routes = [Route(path, _file(*where)) for path, where in FILES.items()]
         routes += [self._route(name, answer) for name, answer in asking.items()]
@@ -161,6 +166,21 @@ class Page:
         images = self._review.save(question["name"], given.count, given.options)
         return {"images": images}
 
+    def put(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Write the sample into a folder of this machine; nothing there is written over."""
+        form, folder = question["form"], text("folder", question["folder"]).strip()
+        if not folder:
+            raise UsageError("name a folder of the computer that runs sdindex")
+        folder, said = os.path.abspath(os.path.expanduser(folder)), list[str]()
+        images = self._sample(question, form)
+        if form == COPY:
+            said.append(str(self._index.put_files(images, folder)))
+        else:
+            how: How | None = "copy" if FORMATS[form].has_images else None
+            put = self._index.export(images, folder, form, how=how, say=said.append)
+            said.append(f"written in {folder}" if put is None else str(put))
+        return {"said": [printable(line) for line in said]}
+
     async def picture(self, request: Request) -> Response:
         """Return a picture of an image in the index, decoded anew, at most `side` pixels large."""
         side, row = request.path_params["side"], request.path_params["image"]
@@ -182,13 +202,16 @@ class Page:
         return await run_in_threadpool(self._exported, form.name, question)
 
     def _exported(self, form: str, question: dict[str, Any]) -> Response:
+        content = BytesIO()
+        self._index.export(self._sample(question, form), content, form)
+        return Response(content.getvalue(), media_type="application/octet-stream")
+
+    def _sample(self, question: dict[str, Any], form: str) -> list[SampledImage]:
+        """Return the images of a sample, with their bursts where the format tells them."""
         given = Asked.of(question, self._review)
         ids, *_ = self._review.sample(given.count, given.options)
-        with_bursts = FORMATS[form].tells_bursts
-        images = [*self._review.images(ids, with_bursts=with_bursts).values()]
-        content = BytesIO()
-        self._index.export(images, content, form)
-        return Response(content.getvalue(), media_type="application/octet-stream")
+        with_bursts = form in FORMATS and FORMATS[form].tells_bursts
+        return [*self._review.images(ids, with_bursts=with_bursts).values()]
 
 
 async def _nothing(_: Request) -> Response:

@@ -186,6 +186,36 @@ def test_it_is_exported_in_every_format_of_a_file(ask: Asking, form: str) -> Non
         assert all(row["burst"] for row in rows)
 
 
+def test_it_is_written_into_a_folder_and_over_nothing(ask: Asking, tmp_path: Path) -> None:
+    copies, dataset = tmp_path / "copies", tmp_path / "new/dataset"
+    (said,) = ask("put", form="copy", folder=str(copies))["said"]
+    assert said == f"6 images put in {copies}"
+    assert len([*copies.rglob("*.JPG")]) == 6
+    *_, said = ask("put", form="yolo", folder=str(dataset))["said"]
+    assert said == f"6 images put in {dataset}"
+    assert (dataset / "data.yaml").exists()
+    *_, said = ask("put", form="fiftyone", folder=f" {tmp_path / 'fo'} ")["said"]
+    assert said == f"written in {tmp_path / 'fo'}"
+    (copies / "sdindex-manifest.csv").write_text("mine")
+    asked = {"count": 6, "options": {}, "by": "camera"}
+    for given, why in (
+        ({"form": "copy", "folder": str(copies)}, "is no manifest of sdindex"),
+        ({"form": "fiftyone", "folder": str(copies)}, "name a new folder"),
+        ({"form": "copy", "folder": " "}, "name a folder"),
+        ({"form": "copy", "folder": str(ask.index.status().archives[0].root)}, "archive"),
+        ({"form": "camtrap-dp", "folder": str(tmp_path / "dp")}, "utc_offset"),
+        ({"form": "csv", "folder": str(tmp_path / "c")}, "csv is a file"),
+        ({"form": "nothing", "folder": str(tmp_path / "c")}, "not understood"),
+        ({"form": "copy", "folder": 3}, "folder must be"),
+    ):
+        answer = ask.client.post("/api/put", json={**asked, **given})
+        assert answer.status_code == 400
+        assert why in answer.json()["error"]
+    assert {one.name for one in tmp_path.iterdir()} >= {"copies", "new", "fo"}
+    assert not (tmp_path / "dp").exists()
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_review_goes_on_where_it_was(ask: Asking) -> None:
     options = {"balance": ["camera"]}
     image = ask.ids(options=options)[0]

@@ -17,7 +17,7 @@ from sdindex.web.app import FILES
 from sdindex.web.serving import serving
 from tests.web.conftest import ORIGIN, PORT, TOKEN, Asking
 
-ASKED = ["start", "sample", "images", "around", "similar", "decide", "note", "undo", "save"]
+ASKED = ["start", "sample", "images", "around", "similar", "decide", "note", "undo", "save", "put"]
 PLACES = [*FILES, "/picture/360/1", *(f"/api/{name}" for name in ASKED), "/export/csv", "/nothing"]
 OTHERS = {
     "another host": {"Host": "evil.example"},
@@ -116,11 +116,15 @@ def test_what_is_no_question_is_an_error_and_nothing_else(ask: Asking, content: 
     assert answer.json()["error"]
 
 
-def test_nothing_is_decided_where_the_page_is_only_to_be_looked_at(look: Asking) -> None:
+def test_nothing_is_decided_where_the_page_is_only_to_be_looked_at(
+    look: Asking, tmp_path: Path
+) -> None:
     image = look.ids()[0]
-    for name in ("decide", "note", "undo", "save"):
-        question = {"count": 3, "options": {}, "image": image, "what": "kept", "name": "x"}
+    put = {"form": "copy", "folder": str(tmp_path / "put")}
+    for name in ("decide", "note", "undo", "save", "put"):
+        question = {"count": 3, "options": {}, "image": image, "what": "kept", "name": "x", **put}
         assert look.client.post(f"/api/{name}", json=question).status_code == 403
+    assert not (tmp_path / "put").exists()
     assert look("start")["readOnly"]
     assert look("sample")["decisions"] == {}
 

@@ -53,6 +53,11 @@ def test_copy_save_and_export(shown: Shown, tmp_path: Path) -> None:
     page.locator("#format").select_option("copy")
     page.locator("#export").click()
     shown.told("--copy-to FOLDER")
+    page.locator("#folder").fill(str(tmp_path / "put"))
+    page.locator("#export").click()
+    shown.told(f"{COUNT} images put in {tmp_path / 'put'}")
+    page.locator("#format").select_option("csv")
+    assert not page.locator("#folder").is_visible()
     words = shlex.split(page.evaluate("navigator.clipboard.readText()"))[1:]
     folder = str(tmp_path / "copies")
     copied = CliRunner().invoke(cli, [folder if word == "FOLDER" else word for word in words])

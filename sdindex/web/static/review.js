@@ -190,8 +190,18 @@ find("format").replaceChildren(...start.formats.map(form => {
   option.value = form.name;
   return option;
 }));
+const chosenForm = () => start.formats.find(one => one.name === find("format").value);
+find("format").addEventListener("change", () => {
+  find("putting").hidden = start.readOnly || !chosenForm().isFolder;
+});
 find("export").addEventListener("click", async () => {
-  const form = start.formats.find(one => one.name === find("format").value);
+  const form = chosenForm(), folder = find("folder").value.trim();
+  if (form.isFolder && folder && !start.readOnly) {
+    tell("being written");
+    const {said} = await ask("put", {...controls.state, form: form.name, folder})
+      .catch(problem => ({said: [problem.message]}));
+    return tell(said.join("; "));
+  }
   if (!form.isFile) {
     const command = `${find("command").textContent} ${form.flags}`;
     return tell(`${await copied(command) ? "copied; " : ""}it is written by: ${command}`);
