@@ -2,11 +2,16 @@
 
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+_REFRESHED = 0.5  # seconds
 
 
 def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tqdm[Any]":
@@ -20,6 +25,39 @@ def counter(what: str, unit: str, *, show: bool | None, delay: float = 0) -> "tq
 def bar(total: int, what: str, *, show: bool | None) -> "tqdm[Any]":
     """Return a bar that the caller moves; it shows images a second and the time left."""
     return _bar_class()(total=total, desc=what, unit=" images", disable=_disabled(show))
+
+
+@contextmanager
+def elapsed(what: str, *, delay: float = 1) -> Iterator[Callable[[], None] | None]:
+    """On a terminal, show how long the block has been running: after `delay` seconds, to its end.
+
+    For what has no steps to count, such as one statement of a database. The function that is given
+    wipes it off, for something else to be written there; without a terminal it is None.
+    """
+    done, started = threading.Event(), time.time()
+    shower = threading.Thread(target=_show, args=(what, started, delay, done), daemon=True)
+
+    def stop() -> None:
+        done.set()
+        shower.join()
+
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    shower.start()
+    try:
+        yield stop
+    finally:
+        stop()
+
+
+def _show(what: str, started: float, delay: float, done: threading.Event) -> None:
+    if done.wait(delay):
+        return
+    with _bar_class()(desc=what, bar_format="{desc}: {elapsed}", leave=False) as shown:
+        shown.start_t = started
+        while not done.wait(_REFRESHED):
+            shown.refresh()
 
 
 def _disabled(show: bool | None) -> bool | None:

@@ -21,6 +21,7 @@ from sdindex.cli.options import (
     workers_option,
 )
 from sdindex.cli.sampling import sampling_options
+from sdindex.progress import elapsed
 
 if TYPE_CHECKING:
     from sdindex.api import Index
@@ -150,7 +151,8 @@ def quality(
 
     if name is not None and sample_options(**sampling) == SampleOptions():
         sampling = {}
-    found = index.quality(count, name=name, **sampling)
+    with elapsed("measuring"):
+        found = index.quality(count, name=name, **sampling)
     with writing(STDOUT) as stdout:
         write_quality(found, form, stdout)
 

@@ -1,7 +1,7 @@
 """Commands on samples: select, which draws one, and samples, for saved ones."""
 
-import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +11,7 @@ from sdindex.cli.delivery import Delivery, delivery_options, output_option
 from sdindex.cli.options import count_option, format_option, with_index
 from sdindex.cli.sampling import sampling_options
 from sdindex.hashing.bits import HASH_BITS
+from sdindex.progress import elapsed
 from sdindex.sampling.idle import refuse_idle
 from sdindex.sampling.options import sample_options
 
@@ -43,17 +44,17 @@ def select(
     refuse_idle(
         sampling, sample_options(**sampling), with_bursts=delivery.tells_bursts or bool(save)
     )
-    say = _say if sys.stderr is not None and sys.stderr.isatty() else None
     if delivery.is_of_paths:  # millions are written as they are fetched
-        paths = index.paths(
-            count, relative=delivery.relative, save=save, when_drawn=say, **sampling
-        )
+        with _saying() as say:
+            paths = index.paths(
+                count, relative=delivery.relative, save=save, when_drawn=say, **sampling
+            )
         with closing(paths):
             drawn = delivery.write_paths(paths, index.file)
     else:
-        sample = index.select(
-            count, save=save, with_bursts=delivery.tells_bursts, when_drawn=say, **sampling
-        )
+        bursts = delivery.tells_bursts
+        with _saying() as say:
+            sample = index.select(count, save=save, with_bursts=bursts, when_drawn=say, **sampling)
         delivery = delivery._replace(sources=tuple(sampling.get("sources", ())))
         delivery.deliver(sample, index, save or "")
         drawn = len(sample)
@@ -65,8 +66,17 @@ def select(
         click.echo(f"warning: {asked} images were asked for, and {limit}", err=True)
 
 
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+@contextmanager
+def _saying() -> Iterator[Callable[[str], None] | None]:
+    """Show on a terminal how long drawing takes; give what writes a line there, else None."""
+    with elapsed("drawing") as stop:
+
+        def say(line: str) -> None:
+            if stop is not None:
+                stop()
+            click.echo(line, err=True)
+
+        yield None if stop is None else say
 
 
 @click.group()
@@ -205,7 +215,8 @@ def split_sample(
     from sdindex.exchange.output import STDOUT, writing
     from sdindex.store.splits import SplitPart
 
-    parts = index.split(name, into, by=by, within=within)
+    with elapsed("splitting"):
+        parts = index.split(name, into, by=by, within=within)
     with writing(STDOUT) as stdout:
         write_records(SplitPart, parts, form, stdout)
 

@@ -25,9 +25,7 @@ from sdindex.store.query import Answer, WhenStuck
 from sdindex.store.tables import SCHEMA_REVISION, WrongValueError, archive
 
 _CHUNK = 10_000  # rows fetched at once
-_FEW = (
-    256  # rows converted at once, in the processor's cache; Python collects no garbage for so few
-)
+_FEW = 256  # rows converted at once: in the processor's cache, and no garbage is collected
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Query = sa.Select[Any] | sa.CompoundSelect[Any]
@@ -217,11 +215,9 @@ class Session:
         self, statement: Query, chunk: int, values: Values | None = None
     ) -> sa.CursorResult[Any]:
         """Run a query whose rows stay in the server, if there is one, until they are fetched."""
-        # Without a server SQLAlchemy would only copy the rows one by one.
-        streams = self.connection.dialect.supports_server_side_cursors
-        return self.connection.execute(
-            statement.execution_options(stream_results=streams, max_row_buffer=chunk), values
-        )
+        streams = self.connection.dialect.supports_server_side_cursors  # else rows are copied twice
+        options = {"stream_results": streams, "max_row_buffer": chunk}
+        return self.connection.execute(statement.execution_options(**options), values)
 
     def _conversions(
         self, statement: Query, result: sa.CursorResult[Any]

@@ -229,15 +229,16 @@ def frame_up_to_date(session: Session, *, progress: bool | None = False) -> None
     shows a count on stderr: always, never, or (None) only on a terminal.
     """
     if not frames.is_current(session):
-        _set_motion(session)
+        with counter("comparing neighbours", "images", show=progress, delay=1) as shown:
+            _set_motion(session, shown.update)
     with counter("making the frame", "images", show=progress, delay=1) as shown:
         frames.bring_up_to_date(session, shown.update)
 
 
-def _set_motion(session: Session) -> None:
+def _set_motion(session: Session, counted: Callable[[int], object]) -> None:
     from sdindex.store import motion  # numpy, imported only where there is something to do
 
-    for changed in motion.changes(session):
+    for changed in motion.changes(session, counted):
         for chunk in batched(changed, PARAMETERS):
             frames.note(session, has_id(image.c.id, (row for row, _ in chunk)))
             set_column(session, image, "motion", chunk)

@@ -3,7 +3,7 @@
 A folder is computed as a whole, as neighbours are those in natural order.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -43,12 +43,15 @@ class _Folder(NamedTuple):
     after: int = 0
 
 
-def changes(session: Session) -> Iterator[list[Change]]:
+def changes(
+    session: Session, counted: Callable[[int], object] = lambda _: None
+) -> Iterator[list[Change]]:
     """Yield the images whose motion is not what it should be, some at a time.
 
     Computed anew are archives whose frame is to be made from nothing, or whose motion was made by
     another rule; of other archives, the folders in which something changed. Archives that other
-    programs have locked are left to these.
+    programs have locked are left to these. `counted` is called with the number of images that were
+    looked at.
     """
     held = session.held(archive.c.id)
     known = session.execute(
@@ -69,6 +72,7 @@ def changes(session: Session) -> Iterator[list[Change]]:
         for some in _together(folders):
             if changed := _changed(some):
                 yield changed
+            counted(sum(len(folder.columns[0]) for folder in some))
     session.execute(archive.update().where(held).values(motion_rule=MOTION_RULE))
 
 
