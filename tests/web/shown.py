@@ -1,5 +1,6 @@
 """A review's page in a browser, worked as a person would."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,24 @@ from sdindex.web.page import served
 
 _PATIENCE = 15_000  # milliseconds
 _STEP = 15
+_UNTIL = """new Promise((done, fail) => {
+  const begun = performance.now();
+  const look = () => {
+    try {
+      if (%s) done();
+      else if (performance.now() - begun > %d) fail(new Error(%s));
+      else setTimeout(look, %d);
+    } catch (wrong) {
+      fail(wrong);
+    }
+  };
+  look();
+})"""
 
 
 def until(page: Any, expression: str) -> None:
     """Wait until something is true of a page: its policy lets playwright's own way run nothing."""
-    for _ in range(_PATIENCE // _STEP):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(_STEP)
-    raise TimeoutError(expression)
+    page.evaluate(_UNTIL % (expression, _PATIENCE, json.dumps(f"in vain: {expression}"), _STEP))
 
 
 def _unexpected(shown: Any) -> list[str]:
