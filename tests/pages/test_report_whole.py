@@ -146,7 +146,7 @@ def test_a_report_is_of_one_thing(index: Index, archive: Path, threads: Executor
     index.update(archive, executor=threads)
     index.select(2, save="two")
     for given in ({}, {"count": 2, "name": "two"}, {"name": "two", "under": "cam1"}):
-        with pytest.raises(UsageError, match="a report is of"):
+        with pytest.raises(UsageError, match="a report needs a number of images"):
             index.report(**given)
     with pytest.raises(SampleError, match="no"):
         index.report(name="three")
