@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def called(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """Return all calls of a file, found once for all tests."""
+    return list(called(parsed(path)))
 
 
 def named(path: Path) -> str:
@@ -104,11 +111,10 @@ def test_one_module_writes_the_table_of_images() -> None:
     text = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM) image\b", re.IGNORECASE)
     writers = set()
     for path in sources("sdindex"):
-        tree = parsed(path)
-        names = {name.removeprefix("tables.").removesuffix("_table") for name, _ in called(tree)}
+        names = {name.removeprefix("tables.").removesuffix("_table") for name, _ in calls(path)}
         of_image = [
             call
-            for name, call in called(tree)
+            for name, call in calls(path)
             if name.split(".")[-1] in ("insert", "update", "delete")
             and call.args
             and ast.unparse(call.args[0]) in ("image", "tables.image")
@@ -124,7 +130,7 @@ def test_folders_are_listed_where_images_are_known_to_be(name: str) -> None:
     listing = [
         named(path)
         for path in sources("sdindex")
-        if any(called_name == name and call.args for called_name, call in called(parsed(path)))
+        if any(called_name == name and call.args for called_name, call in calls(path))
     ]
     assert not [path for path in listing if not path.startswith("sdindex/archive/")]
 
@@ -155,7 +161,7 @@ def test_images_are_opened_and_looked_at_through_a_root() -> None:
     """What opens files by their names outside archive/ opens others; PIL is given open files."""
     opening, by_name = set(), []
     for path in sources("sdindex"):
-        for name, call in called(parsed(path)):
+        for name, call in calls(path):
             if OPENING.fullmatch(name):
                 opening.add(named(path))
             if name == "Image.open" and ast.unparse(call.args[0]) not in ("file", "head"):
@@ -194,7 +200,7 @@ def test_who_changes_images_or_labels_says_so_to_the_frame() -> None:
     calling = {
         named(path)
         for path in sources("sdindex")
-        for name, _ in called(parsed(path))
+        for name, _ in calls(path)
         if name.removeprefix("frames.") in verbs and name.startswith("frames.")
     }
     imported = {
@@ -207,7 +213,7 @@ def test_who_changes_images_or_labels_says_so_to_the_frame() -> None:
     making = {
         named(path)
         for path in sources("sdindex")
-        for name, _ in called(parsed(path))
+        for name, _ in calls(path)
         if name == "frames.bring_up_to_date"
     }
     assert calling == {"sdindex/store/images.py", "sdindex/store/labels.py"}
@@ -224,7 +230,7 @@ def test_only_the_command_line_prints() -> None:
     printing = {
         named(path)
         for path in sources("sdindex")
-        if any(name in ("print", "click.echo", "click.secho") for name, _ in called(parsed(path)))
+        if any(name in ("print", "click.echo", "click.secho") for name, _ in calls(path))
     }
     assert {path for path in printing if not path.startswith("sdindex/cli/")} == PRINTS
 
