@@ -83,14 +83,14 @@ def burst_starts(
         by_looks = np.flatnonzero(is_start | (gaps < 0))
         _by_looks(hashes, is_start, by_looks, DEFAULT_DISTANCE)
     elif distance < 64:
-        _by_looks(hashes, is_start, np.arange(len(hashes), dtype=np.int32), distance)
+        _by_looks(hashes, is_start, slice(None), distance)
     return np.flatnonzero(is_start)
 
 
 def _by_looks(
     hashes: NDArray[np.uint64],
     is_start: NDArray[np.bool_],
-    asked: NDArray[np.signedinteger],
+    asked: NDArray[np.signedinteger] | slice,
     distance: int,
 ) -> None:
     """Mark the starts among the positions `asked`: images too far from their burst's first.
@@ -101,9 +101,9 @@ def _by_looks(
     first image, so a burst begins at the second. This cuts the images into stretches, most of them
     one burst, which are searched side by side.
     """
-    if len(asked) == np.count_nonzero(is_start):
-        return
     hashes, starts = hashes[asked], is_start[asked]
+    if starts.all():
+        return
     for at in range(1, len(hashes), _PIECE):
         here = slice(at, min(at + _PIECE, len(hashes)))
         before = hashes[here.start - 1 : here.stop - 1]
@@ -117,9 +117,17 @@ def _divide(hashes: NDArray[np.uint64], is_start: NDArray[np.bool_], distance: i
     """Mark the starts in each stretch of images; a stretch begins with a known start."""
     first = np.flatnonzero(is_start)
     end = np.append(first[1:], len(hashes))
-    longer = np.flatnonzero(end - first > 1)
-    for at in range(0, len(longer), _SIDE_BY_SIDE):
-        some = longer[at : at + _SIDE_BY_SIDE]
+    heads, is_one = hashes[first], np.ones(len(first), bool)
+    before = 0  # stretches
+    for at in range(0, len(hashes), _PIECE):
+        here = slice(at, at + _PIECE)
+        stretch = np.cumsum(is_start[here], dtype=np.int32) + (before - 1)
+        far = np.bitwise_count(hashes[here] ^ heads[stretch]) > distance
+        is_one[stretch[far]] = False
+        before = int(stretch[-1]) + 1
+    several = np.flatnonzero(~is_one)
+    for at in range(0, len(several), _SIDE_BY_SIDE):
+        some = several[at : at + _SIDE_BY_SIDE]
         _divide_some(hashes, is_start, first[some], end[some], distance)
 
 
