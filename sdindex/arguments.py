@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime, timezone
 from typing import IO, Any, SupportsFloat, SupportsIndex, TypeVar, cast
 
-from sdindex.errors import UsageError
+from sdindex.errors import Option, UsageError
 
 DEFAULT_INDEX = "sdindex.db"
 DEFAULT_WORKERS = 4
@@ -55,7 +55,7 @@ def whole(name: str, value: object, least: int | None = None, most: int | None =
     allowed = "" if least is None else f" of at least {least}"
     if most is not None:
         allowed = f" from {least} to {most}"
-    raise UsageError(f"{name} must be a whole number{allowed}, not {shown(value)}")
+    raise UsageError(Option(name), f" must be a whole number{allowed}, not {shown(value)}")
 
 
 def wholes(name: str, value: object) -> list[int]:
@@ -67,7 +67,7 @@ def wholes(name: str, value: object) -> list[int]:
         When something else is given, or among them.
     """
     if isinstance(value, str):
-        raise UsageError(f"{name} must be whole numbers, not {shown(value)}")
+        raise UsageError(Option(name), f" must be whole numbers, not {shown(value)}")
     return [whole(name, each) for each in _several(name, value, "whole numbers")]
 
 
@@ -81,7 +81,7 @@ def positive(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not number > 0:
-        raise UsageError(f"{name} must be a number of more than 0, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a number of more than 0, not {shown(value)}")
     return number
 
 
@@ -95,7 +95,7 @@ def fraction(name: str, value: object) -> float:
     """
     number = _number(value)
     if number is None or not 0 <= number <= 1:
-        raise UsageError(f"{name} must be a number from 0 to 1, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a number from 0 to 1, not {shown(value)}")
     return number
 
 
@@ -108,7 +108,7 @@ def choice(name: str, value: object, allowed: Collection[str]) -> str:
         When it is none of them.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise UsageError(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}")
+        raise UsageError(Option(name), f" must be one of {', '.join(allowed)}, not {shown(value)}")
     return value
 
 
@@ -121,7 +121,7 @@ def flag(name: str, value: object) -> bool:
         When it is none: a text, even "no", would count as true.
     """
     if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False, not {shown(value)}")
+        raise UsageError(Option(name), f" must be True or False, not {shown(value)}")
     return value
 
 
@@ -145,9 +145,9 @@ def text(name: str, value: object) -> str:
         When it is none, or has half a character (a lone surrogate), which no database stores.
     """
     if not isinstance(value, str):
-        raise UsageError(f"{name} must be a text, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a text, not {shown(value)}")
     if _HALF_CHARACTER.search(value):
-        raise UsageError(f"{name} must be a text of whole characters, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a text of whole characters, not {shown(value)}")
     return value
 
 
@@ -161,7 +161,7 @@ def title(name: str, value: object) -> str:
     """
     given = text(name, value)
     if not given.strip() or _CONTROL.search(given):
-        raise UsageError(f"{name} must be a name, on one line, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a name, on one line, not {shown(value)}")
     return given
 
 
@@ -177,9 +177,9 @@ def path(name: str, value: object) -> str:
     """
     given: object = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(given, str):
-        raise UsageError(f"{name} must be a path, as a text or a Path, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a path, as a text or a Path, not {shown(value)}")
     if "\0" in given or not _can_be_encoded(given):
-        raise UsageError(f"{name} must be a path that a file can have, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a path that a file can have, not {shown(value)}")
     return given
 
 
@@ -219,8 +219,8 @@ def stream(name: str, value: object) -> IO[bytes]:
     if not _takes_bytes(value):
         given = "one for text" if hasattr(value, "encoding") else shown(value)
         raise UsageError(
-            f"{name} must be a file that is open for writing bytes, as by open(path, 'wb'), not "
-            f"{given}"
+            Option(name),
+            f" must be a file that is open for writing bytes, as by open(path, 'wb'), not {given}",
         )
     return cast("IO[bytes]", value)
 
@@ -241,8 +241,9 @@ def utc_offset(name: str, value: object) -> timezone:
             found = None
     if not isinstance(found, timezone) or found.utcoffset(None).total_seconds() % 60:
         raise UsageError(
-            f"{name} must be an offset of whole minutes from UTC, such as +02:00 or -0530 (in "
-            f"Python a datetime.timezone, too), not {shown(value)}"
+            Option(name),
+            f" must be an offset of whole minutes from UTC, such as +02:00 or -0530 (in "
+            f"Python a datetime.timezone, too), not {shown(value)}",
         )
     return found
 
@@ -256,7 +257,7 @@ def function(name: str, value: object) -> Callable[..., object]:
         When it is none.
     """
     if not callable(value):
-        raise UsageError(f"{name} must be a function, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a function, not {shown(value)}")
     return value
 
 
@@ -273,10 +274,11 @@ def moment(name: str, value: object) -> date:
     found = _parsed(value) if isinstance(value, str) else value
     if not isinstance(found, date):
         raise UsageError(
-            f"{name} must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {shown(value)}"
+            Option(name),
+            f" must be a time such as 2026-04-03 or 2026-04-03T19:59:27, not {shown(value)}",
         )
     if isinstance(found, datetime) and found.tzinfo is not None:
-        raise UsageError(f"{name}: a camera's clock knows no time zone; give a time without one")
+        raise UsageError(Option(name), " must be without a time zone, as cameras' clocks know none")
     return found
 
 
@@ -326,7 +328,7 @@ def _can_be_encoded(name: str) -> bool:
 def _several(name: str, value: object, allowed: str) -> Iterable[object]:
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
         return value
-    raise UsageError(f"{name} must be {allowed}, not {shown(value)}")
+    raise UsageError(Option(name), f" must be {allowed}, not {shown(value)}")
 
 
 def shown(value: object) -> str:

@@ -28,7 +28,7 @@ class SdindexError(Exception):
     def __str__(self) -> str:
         return "".join(map(str, self.args))
 
-    def spelled(self, spell: Callable[[str], str]) -> str:
+    def text_with(self, spell: Callable[[str], str]) -> str:
         """Return the text with each option as `spell` writes its name."""
         return "".join(spell(each) if isinstance(each, Option) else str(each) for each in self.args)
 

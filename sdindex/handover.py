@@ -17,7 +17,7 @@ from sdindex.arguments import (
     texts,
     whole,
 )
-from sdindex.errors import UsageError
+from sdindex.errors import Option, UsageError
 from sdindex.exchange.folders import folder_of_images, new_folder, refuse_foreign
 from sdindex.exchange.formats.registry import (
     FORMATS,
@@ -245,7 +245,7 @@ def sampled(name: str, sample: object) -> list[SampledImage]:
 def _clock(name: str, value: object) -> Clock:
     if not isinstance(value, Clock):
         raise UsageError(
-            f"{name} must be a sdindex.Clock, such as Clock(seconds=10), not {shown(value)}"
+            Option(name), f" must be a sdindex.Clock, such as Clock(seconds=10), not {shown(value)}"
         )
     return Clock(
         whole("seconds", value.seconds, 0),

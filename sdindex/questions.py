@@ -26,7 +26,7 @@ from sdindex.arguments import (
     text,
     whole,
 )
-from sdindex.errors import UsageError
+from sdindex.errors import Option, UsageError
 from sdindex.exchange import lists
 from sdindex.hashing.bits import HASH_BITS
 from sdindex.sampling.count import images_wanted, sample_count
@@ -151,8 +151,9 @@ class Questions:
                 sampled = found.frame.positions_of(ids)
             else:
                 raise UsageError(
-                    "quality needs a number of images (-n, with options of select), or the name of "
-                    "a saved sample alone"
+                    "quality needs a number of images (",
+                    Option("count"),
+                    ", with options of select), or the name of a saved sample alone",
                 )
         return quality(found, sampled, distance=chosen.burst_distance, sizes=name is None)
 
@@ -338,8 +339,9 @@ class Questions:
 
         if (count is None) == (name is None) or (name is not None and options):
             raise UsageError(
-                "a report needs a number of images (-n, with options of select), or the name of a "
-                "saved sample alone"
+                "a report needs a number of images (",
+                Option("count"),
+                ", with options of select), or the name of a saved sample alone",
             )
         shown, processes = whole("thumbnails", thumbnails, 0), whole("workers", workers, 1)
         side, tell = whole("pixels", pixels, *PIXELS), optional(function, "say", say)

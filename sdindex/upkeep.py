@@ -98,8 +98,8 @@ class Upkeep(Handover):
             are named in the summary's `damaged`.
         regrey
             Also read the unchanged images that an older version indexed without their greys: for
-            their motion, and whether they were taken at night. Until then motion comes from their
-            hashes.
+            their motion, whether they were taken at night, and the sides of those that EXIF turns.
+            Until then motion comes from their hashes.
         exclude
             Globs of what to leave out, relative to the folder and by the rules of .gitignore.
             Stored with the archive, in place of earlier ones.
@@ -125,9 +125,8 @@ class Upkeep(Handover):
         IndexUnusableError
             When the index cannot be written.
         """
-        from sdindex.indexing import (
-            update,  # imported here and below, as drawing a sample needs none of it
-        )
+        # Here and below, as drawing a sample needs none of it.
+        from sdindex.indexing import update
 
         reading = _reading(workers, method, timeout, executor, progress, verify, regrey, dask)
         is_strict, is_shift = flag("strict", strict), flag("accept_shift", accept_shift)

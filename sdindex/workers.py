@@ -17,9 +17,9 @@ from typing import Any, ParamSpec, Self, TypeVar
 from sdindex import processes
 from sdindex.errors import LACKING, ReadingError
 from sdindex.processes import Process
-from sdindex.processes import (
-    WorkerDiedError as WorkerDiedError,  # re-exported: callers of this pool catch it
-)
+
+# Re-exported, as callers of this pool catch it.
+from sdindex.processes import WorkerDiedError as WorkerDiedError
 
 IN_FLIGHT_PER_WORKER = 4  # calls: enough that no worker waits for its next file
 _STARTS = 3  # a process may be killed while it starts; this many in a row is no accident

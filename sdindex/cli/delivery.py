@@ -229,7 +229,7 @@ def _checked(form: str, wishes: dict[str, Any]) -> "WishArguments":
     try:
         wishes_of(FORMATS[form], wanted)
     except UsageError as problem:
-        raise click.UsageError(problem.spelled(flag)) from problem
+        raise click.UsageError(problem.text_with(flag)) from problem
     return wanted
 
 

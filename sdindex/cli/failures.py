@@ -26,7 +26,7 @@ def explained(problem: Exception) -> str | None:
         case SdindexError():
             from sdindex.sampling.spelled import flag  # which most commands do without
 
-            return problem.spelled(flag)
+            return problem.text_with(flag)
         case UnicodeEncodeError():  # in an argument: no database stores such text
             return f"{printable(problem.object)} is no text in UTF-8"
         case OSError() if problem.errno != errno.EPIPE:

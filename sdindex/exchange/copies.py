@@ -18,6 +18,7 @@ from sdindex.exchange.folders import refuse_inside
 from sdindex.exchange.naming import Naming, Sampled
 from sdindex.exchange.output import new_file, refuse_link
 from sdindex.progress import bar
+from sdindex.store.fetching import batched
 from sdindex.store.lookup import Recorded
 
 How = Literal["copy", "link", "symlink"]
@@ -26,6 +27,7 @@ _DRAFT = ".sdindex-part"  # the same name in each folder, so that what a killed 
 _SAME_TIME_NS = 2_000_000_000  # FAT keeps times to 2 s
 _CHUNK = 1 << 20  # bytes
 _LOOKS = 32  # requests at once, where originals are far
+_TOGETHER = 1000  # of so many the requests wait in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +201,12 @@ def _states(images: Collection[Sampled]) -> Iterator[FileState | OSError]:
 
     try:
         if any(root_of(archive).is_far for archive in {image.archive for image in images}):
-            yield from threads.map(state, images)
+            for some in batched(images, _TOGETHER):
+                yield from threads.map(state, some)
         else:
             yield from map(state, images)
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)  # what hangs is not waited for
+        threads.shutdown(wait=False, cancel_futures=True)  # not before it ends
 
 
 def _changed(
@@ -237,10 +240,9 @@ def _refuse_leading_out(images: Iterable[Sampled], paths: Iterable[str]) -> None
     ]
     if outside:
         raise OutputError(
-            f"{_listed(outside)} can be put below no folder, as the name is no file's here; "
-            "leave it out: ",
+            f"{_listed(outside)}: no file here can have such a name; leave that out with ",
             Option("exclude"),
-            " takes its path, or a list of such",
+            ", which takes a path or a list",
         )
 
 

@@ -72,7 +72,7 @@ class PathList:
         except OSError as problem:
             raise SampleError(f"cannot read {name}: {reason(problem)}") from problem
         except LabelFileError as problem:
-            raise SampleError(str(problem)) from problem
+            raise SampleError(*problem.args) from problem
 
 
 def resolve(session: Session, options: SampleOptions) -> Listed:

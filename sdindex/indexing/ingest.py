@@ -92,7 +92,7 @@ def read_listed(
     ArchiveUnavailableError
         When another folder is mounted over the archive's.
     ReadingError
-        When no image can be read; what was read is stored.
+        When files can no longer be read at all; what was read before is stored.
     """
     from sdindex.workers import IN_FLIGHT_PER_WORKER, completed
 

@@ -43,8 +43,8 @@ def sample_count(count: object) -> Count:
         return whole("count", count, 1)
     except UsageError as problem:
         raise SampleError(
-            "count must be a whole number of at least 1, or a share such as '10%', not "
-            f"{shown(count)}"
+            Option("count"),
+            f" must be a whole number of at least 1, or a share such as '10%', not {shown(count)}",
         ) from problem
 
 
@@ -54,12 +54,9 @@ def images_wanted(count: Count, images: int) -> int:
 
 
 @contextmanager
-def said_of_a_sample(option: str) -> Iterator[None]:
-    """Raise a UsageError as the SampleError that it is, which names the option."""
+def said_of_a_sample() -> Iterator[None]:
+    """Raise a UsageError as the SampleError that it is."""
     try:
         yield
     except UsageError as problem:
-        text = str(problem)
-        if not text.startswith(f"{option} "):
-            raise SampleError(text) from problem
-        raise SampleError(Option(option), text.removeprefix(option)) from problem
+        raise SampleError(*problem.args) from problem

@@ -292,9 +292,9 @@ def in_order(keys: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.arange(0) if order is None else order
 
 
-def position_type(images: int) -> Any:
-    """Return the smallest of two integer types that holds so many positions, or ids."""
-    return np.int32 if images < 1 << 31 else np.int64
+def position_type(largest: int) -> Any:
+    """Return the smaller of two integer types if it holds positions, or ids, up to the largest."""
+    return np.int32 if largest < 1 << 31 else np.int64
 
 
 def distinct(numbers: NDArray[Any]) -> int:

@@ -160,7 +160,7 @@ class SampleOptions:
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
             value, usual = getattr(self, name), getattr(SampleOptions, name)
-            with said_of_a_sample(name):
+            with said_of_a_sample():
                 object.__setattr__(self, name, usual if value is None else check(name, value))
         self._refuse_what_contradicts()
 
@@ -179,7 +179,7 @@ class SampleOptions:
             raise SampleError(Option("balance"), f" has the same twice: {', '.join(self.balance)}")
         if self.at_most is not None and not self.strata:
             raise SampleError(
-                Option("at_most"), " is of each stratum: give ", Option("balance"),
+                Option("at_most"), " limits each stratum: give ", Option("balance"),
                 ", too, such as camera",
             )  # fmt: skip
         quotas = self.quotas
@@ -256,7 +256,7 @@ def _balance(name: str, value: object) -> tuple[str, ...]:
 
 def _share(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise UsageError(f"{name} must be a text {QUOTAS}, not {shown(value)}")
+        raise UsageError(Option(name), f" must be a text {QUOTAS}, not {shown(value)}")
     share = text(name, value)
     quotas_of(share)  # raises where it is wrong
     return share
@@ -265,19 +265,19 @@ def _share(name: str, value: object) -> str:
 def _order(name: str, value: object) -> str | tuple[int, ...]:
     """Return the name of an order, or the numbers of the bits, which may be text."""
     if isinstance(value, str):
-        numbers = value.split(",")
         if value in ORDERS:
             return value
-        if all(number.strip().isdecimal() for number in numbers):
-            value = [int(number) for number in numbers]
+        if all(number.strip().isdecimal() for number in value.split(",")):
+            value = [int(number) for number in value.split(",")]
     if isinstance(value, str | bytes | Set | Mapping) or not isinstance(value, Iterable):
         raise UsageError(
-            f"{name} must be {', '.join(ORDERS)}, or numbers of bits from 0 to {HASH_BITS - 1}, "
-            f"such as 27,28,35,36, not {shown(value)}"
+            Option(name),
+            f" must be {', '.join(ORDERS)}, or numbers of bits from 0 to "
+            f"{HASH_BITS - 1}, such as 27,28,35,36, not {shown(value)}",
         )
     bits = tuple(whole(name, bit, 0, HASH_BITS - 1) for bit in value)
     if not bits or len(set(bits)) < len(bits):
-        raise UsageError(f"{name} has each bit once, from 0 to 63")
+        raise UsageError(Option(name), " has each bit once, from 0 to 63")
     return bits
 
 
@@ -395,6 +395,6 @@ def for_purpose(purpose: object, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if purpose is None:
         return dict(given)
-    with said_of_a_sample("purpose"):
+    with said_of_a_sample():
         meant = PURPOSES[choice("purpose", purpose, PURPOSES)]
     return meant | {name: value for name, value in given.items() if value is not None}

@@ -79,7 +79,7 @@ class Quality:
         How many images it has.
     measured_images, measured_sampled
         Distances were measured from so many of the images to so many of the sampled ones: from all,
-        or an even subset of 20,000.
+        or 20,000 at random, one of each stretch of the order.
     distance
         Images at most this many bits apart count as near-duplicates.
     measures
@@ -102,13 +102,10 @@ class Quality:
         to = "the sample"
         if self.measured_sampled < self.sampled:
             to = (
-                f"an even subset of {self.measured_sampled:,} of the {self.sampled:,} sampled "
+                f"{self.measured_sampled:,} of the {self.sampled:,} sampled "
                 "ones, and near-duplicates are counted among these"
             )
-        return (
-            f"Distances are from an even subset of {self.measured_images:,} of the "
-            f"{self.images:,} images to {to}."
-        )
+        return f"Distances are from {self.measured_images:,} of the {self.images:,} images to {to}."
 
 
 def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes: bool) -> Quality:
@@ -128,7 +125,7 @@ def quality(found: Candidates, sampled: Numbers, *, distance: int | None, sizes:
     Raises
     ------
     SampleError
-        When there is none of them.
+        When there is no image to measure.
     """
     if not len(sampled) and sizes:
         raise SampleError(

@@ -11,13 +11,20 @@ from typing import Any
 from sdindex.sampling.idle import idle
 from sdindex.sampling.options import SampleOptions
 
-# Options that the command line calls otherwise.
+# What the command line calls otherwise.
 _FLAGS = {
+    "file": "FILE",
     "files": "--from",
+    "form": "--format",
     "labels": "--label",
+    "name": "NAME",
+    "new": "NEW",
     "not_labels": "--not-label",
-    "sources": "--source",
+    "old": "OLD",
     "purpose": "--for",
+    "query": "QUERY",
+    "seconds": "--timeout",
+    "sources": "--source",
 }
 
 

@@ -160,9 +160,8 @@ def bring_up_to_date(session: Session, counted: Callable[[int], object] = lambda
     held = session.held(archive.c.id)
     _lock(session, held)
     repairs = [found for found in arranged(session, held) if isinstance(found, Repair)]
-    for (
-        repair
-    ) in repairs:  # all old blocks before the first new one: an image may begin another block
+    # All old blocks before the first new one: an image may begin another block.
+    for repair in repairs:
         if repair.ids is None:
             forget(session, repair.archive_id)
         _delete(session, repair.blocks)

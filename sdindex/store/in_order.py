@@ -19,9 +19,8 @@ from sdindex.store.tables import archive, image
 
 _TOGETHER = 1 << 14  # images that are read at once; more where a folder has more
 _MOST = 1 << 17  # images that are sorted here; more in one folder are sorted by the database
-_FEWEST = (
-    256  # images that a query should find on average; where they are fewer, the database sorts all
-)
+# Images that a query should find on average; where they are fewer, the database sorts all.
+_FEWEST = 256
 
 Columns = Sequence[Sequence[Any]]
 

@@ -4,6 +4,7 @@ A folder is computed as a whole, as neighbours are those in natural order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ _ROWS = sa.select(
 class _Folder(NamedTuple):
     """Images of one folder in natural order, as columns of `_ROWS`.
 
-    `before` of the first and `after` of the last are neighbours of the others: these are then only
+    The first `before` and the last `after` are there only to be compared with: the others are then
     a part of the folder.
     """
 
@@ -89,39 +90,44 @@ def _folders(
     session: Session, archive_id: int, in_order_of_paths: sa.Select[Any]
 ) -> Iterator[_Folder]:
     """Yield images folder by folder; inner folders end before outer ones."""
-    opened: list[tuple[str, list[Columns]]] = []  # open folders: each lies in the one before
+    opened: list[_Open] = []  # each lies in the one before
     for columns in session.columns(in_order_of_paths):
         start = 0
         for name, images in runs_of_folders(columns[0]):
-            while opened and not name.startswith(opened[-1][0]):
-                yield from _natural(session, archive_id, *opened.pop())
-            if not opened or opened[-1][0] != name:
-                opened.append((name, []))
-            of_folder = opened[-1][1]
-            if _images(of_folder) <= _MOST:
-                of_folder.append([column[start : start + images] for column in columns])
+            while opened and not name.startswith(opened[-1].name):
+                yield from _natural(session, archive_id, opened.pop())
+            if not opened or opened[-1].name != name:
+                opened.append(_Open(name))
+            folder = opened[-1]
+            if folder.images <= _MOST:
+                folder.parts.append([column[start : start + images] for column in columns])
+                folder.images += images
             start += images
     while opened:
-        yield from _natural(session, archive_id, *opened.pop())
+        yield from _natural(session, archive_id, opened.pop())
 
 
-def _images(parts: Sequence[Columns]) -> int:
-    return sum(len(part[0]) for part in parts)
+@dataclass
+class _Open:
+    """A folder of which images may follow; `images` of it are there, in parts."""
+
+    name: str
+    parts: list[Columns] = field(default_factory=list)
+    images: int = 0  # counted here: their subfolders may divide a folder into as many parts
 
 
-def _natural(
-    session: Session, archive_id: int, name: str, parts: list[Columns]
-) -> Iterator[_Folder]:
+def _natural(session: Session, archive_id: int, folder: _Open) -> Iterator[_Folder]:
     """Yield a folder's images in natural order: at once or, if they are very many, in parts."""
-    if _images(parts) <= _MOST:
+    parts = folder.parts
+    if folder.images <= _MOST:
         yield _Folder(sorted_by_key(parts))
         return
     parts.clear()
-    sorted_there = _in_folder(archive_id, name).order_by(None).order_by(image.c.sort_key)
+    sorted_there = _in_folder(archive_id, folder.name).order_by(None).order_by(image.c.sort_key)
     before = 0
     for columns in session.columns(sorted_there):
         parts.append(columns)
-        if _images(parts) >= _TOGETHER + 2 * BESIDE:
+        if sum(len(part[0]) for part in parts) >= _TOGETHER + 2 * BESIDE:
             joined = sorted_by_key(parts)
             yield _Folder(joined, before, BESIDE)
             parts, before = [[column[-2 * BESIDE :] for column in joined]], BESIDE

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg, PGDialect_psycopg
 
 NAME = "postgresql+sdindex"  # of the dialect, for SQLAlchemy
-_AT_FIRST = 32  # rows: as many as any query may keep in memory
+_AT_FIRST = 32  # rows; no query fetches fewer at once
 _VERSION = 10_000  # of the driver's number: the first one of a version
 
 
@@ -71,7 +71,16 @@ class Streamed(psycopg.Cursor[Any]):
         self._end_if(self.rowcount < _AT_FIRST)
         return self
 
-    def fetchmany(self, size: int = 0) -> list[Any]:
+    def __iter__(self) -> "Streamed":
+        return self
+
+    def __next__(self) -> Any:
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
         """Return so many rows, or all that are left."""
         rows = super().fetchmany(size)
         lacking = size - len(rows)

@@ -80,7 +80,7 @@ def test_an_error_names_an_option_as_it_is_typed(db: Path, archive: Path) -> Non
     run("index", "-q", archive, db=db)
     for words, said in (
         ("--burst-seconds 5", "--burst-seconds is for bursts and events: give --unit burst or"),
-        ("--at-most 5", "--at-most is of each stratum: give --balance, too, such as camera"),
+        ("--at-most 5", "--at-most limits each stratum: give --balance, too, such as camera"),
         ("--order left", "--order must be top, centre, even, or numbers of bits"),
         ("--order 1,2", "--order has 2 bits, fewer than --bits asks for: 4"),
         ("--balance colour", "--balance is camera, label, label:RANK"),

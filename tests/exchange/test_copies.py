@@ -386,6 +386,8 @@ def test_no_path_leads_out_of_the_folder(
 ) -> None:
     paths = iter(["first.jpg", path])
     monkeypatch.setattr(Naming, "path", lambda *_: next(paths))
-    with pytest.raises(OutputError, match=r"put below no folder, .* leave it out: exclude takes"):
+    with pytest.raises(
+        OutputError, match=r"no file here can have such a name; leave that out with exclude"
+    ):
         put_files(images[:2], str(tmp_path / "out" / "in"))
     assert not (tmp_path / "out").exists()

@@ -72,6 +72,14 @@ def test_queries_are_read_beside_each_other_and_left_unread(session: Session) ->
     assert session.connection.scalar(PORTALS) == 0
 
 
+def test_no_row_is_lost_however_they_are_taken(session: Session) -> None:
+    every = [(number,) for number in range(1, 101)]
+    for taken in (list, lambda rows: [rows.fetchone(), *rows.fetchmany(), *rows.fetchall()]):
+        rows = session.connection.connection.driver_connection.cursor(name="taken")  # type: ignore[union-attr]
+        assert taken(rows.execute("SELECT generate_series(1, 100)")) == every
+        rows.close()
+
+
 def test_a_plain_sample_takes_few_round_trips(
     filled: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,4 +92,4 @@ def test_a_plain_sample_takes_few_round_trips(
 
     monkeypatch.setattr(psycopg.Connection, "wait", counted)
     assert len(filled.select(5)) == 5
-    assert len(waits) < 50
+    assert len(waits) <= 41  # of which some are of one pipeline, and one round trip

@@ -296,12 +296,10 @@ def test_many_images_are_measured_from_an_even_subset(
     monkeypatch.setattr(quality, "MOST", 60)
     part = index.quality(120, unit="burst")
     assert part.note == (
-        "Distances are from an even subset of 60 of the 300 images to an even subset of 60 of the "
+        "Distances are from 60 of the 300 images to 60 of the "
         "120 sampled ones, and near-duplicates are counted among these."
     )
-    assert index.quality(60).note == (
-        "Distances are from an even subset of 60 of the 300 images to the sample."
-    )
+    assert index.quality(60).note == ("Distances are from 60 of the 300 images to the sample.")
     assert [one.of for one in part.measures] == [one.of for one in whole.measures]
     for of in ("sample", "stride"):
         some, every = figures(part, of), figures(whole, of)

@@ -203,7 +203,7 @@ def test_an_offset_is_asked_for_before_a_sample_is_kept(cameras: Path, index: In
 
 def test_text_that_no_database_stores_is_one_line(cameras: Path) -> None:
     done = run(cameras, "labels", "drop", "h\udce4")
-    said = "Error: source must be a text of whole characters, not 'h\\udce4'\n"
+    said = "Error: --source must be a text of whole characters, not 'h\\udce4'\n"
     assert (done.exit_code, done.stderr) == (1, said)
 
 
