@@ -9,6 +9,8 @@ import sys
 
 # A command makes millions of small objects and hardly a cycle, so garbage is searched for rarely.
 _GC_THRESHOLDS = (200_000, 20, 20)
+# CPython's own texts where an import runs out of memory: it has no exception class for these.
+OUT_OF_MEMORY = ("error return without exception set", "NULL without setting an exception")
 
 
 def main() -> None:
@@ -36,7 +38,9 @@ def main() -> None:
     # Before any command of ours runs:
     except (OSError, ImportError) as problem:
         sys.exit(f"Error: {problem}")
-    except MemoryError:
+    except (MemoryError, SystemError) as problem:
+        if not (isinstance(problem, MemoryError) or str(problem).endswith(OUT_OF_MEMORY)):
+            raise
         sys.exit("Error: there is too little memory to start")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

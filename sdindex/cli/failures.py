@@ -2,6 +2,7 @@
 
 import errno
 
+from sdindex.__main__ import OUT_OF_MEMORY
 from sdindex.archive.names import printable
 from sdindex.errors import SdindexError
 
@@ -15,9 +16,7 @@ FAILURES = (
     ImportError,
 )
 
-# CPython's own texts: it has no exception class for these.
-_NO_THREAD = "can't start new thread"
-_OUT_OF_MEMORY = ("error return without exception set", "NULL without setting an exception")
+_NO_THREAD = "can't start new thread"  # CPython's own text: it has no exception class for it
 
 
 def explained(problem: Exception) -> str | None:
@@ -42,7 +41,7 @@ def explained(problem: Exception) -> str | None:
 
 
 def _is_of_memory(problem: Exception) -> bool:
-    return isinstance(problem, MemoryError) or str(problem).endswith(_OUT_OF_MEMORY)
+    return isinstance(problem, MemoryError) or str(problem).endswith(OUT_OF_MEMORY)
 
 
 def unloadable(problem: ImportError) -> str:

@@ -60,6 +60,28 @@ def test_with_little_memory_there_is_no_traceback(
     assert "Traceback" not in done.stderr
 
 
+STARTING = """
+import sys, types
+class Module(types.ModuleType):
+    def __getattr__(self, name):
+        raise SystemError("<built-in> " + sys.argv[1])
+sys.modules["sdindex.cli.main"] = Module("sdindex.cli.main")
+from sdindex.__main__ import main
+main()
+"""
+
+
+def test_an_import_that_runs_out_of_memory_is_one_line_and_another_fault_is_not_hidden() -> None:
+    for text, said in (
+        ("returned NULL without setting an exception", "too little memory to start\n"),
+        ("is broken", "SystemError: <built-in> is broken\n"),
+    ):
+        program = [sys.executable, "-c", STARTING, text]
+        done = subprocess.run(program, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.endswith(said)) == (1, True)
+        assert (done.stderr.count("\n") == 1) == ("memory" in said)
+
+
 DRAFTS = """
 import sys
 from sdindex.exchange import output
