@@ -54,6 +54,14 @@ BY_REVISIONS = SqliteBackend.create
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _outside_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # Programs would find the checkout's sdindex in the current folder, and not the wheel's; and
+    # readers leave that folder out of where modules are, also the tests' own.
+    if "SDINDEX_WHEEL" in os.environ:
+        os.chdir(tmp_path_factory.mktemp("outside"))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _quick_indexes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteBackend, "create", made_once(BY_REVISIONS))

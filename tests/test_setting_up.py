@@ -103,7 +103,7 @@ def test_a_user_is_told_why_the_tests_of_pages_are_skipped(
 
 
 def test_without_a_browser_a_test_is_skipped_with_the_reason_but_not_in_ci() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                "tests/pages/test_report.py", "-k", "hostile_names_are_shown"]  # fmt: skip
     for ci, status, word in (("", 0, "SKIPPED"), ("true", 1, "ERROR")):
         surroundings = {**os.environ, "SDINDEX_NO_BROWSER": "there is none", "CI": ci}

@@ -19,7 +19,7 @@ from sdindex.store.database import Store
 from sdindex.store.tables import archive as archive_table
 from sdindex.store.tables import image as image_table
 from sdindex.store.tables import utc_now
-from tests.conftest import CHECKOUT, make_image
+from tests.conftest import make_image
 from tests.support.counting import rows
 
 posix = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="no such names there")
@@ -65,7 +65,6 @@ def odd_names(tmp_path: Path) -> Path:
 def program(db: Path, *arguments: object, **environment: str) -> bytes:
     return subprocess.run(
         [sys.executable, "-m", "sdindex", "--db", db, *map(str, arguments)],
-        cwd=CHECKOUT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         check=True,
@@ -98,7 +97,7 @@ def test_nothing_in_a_name_reaches_a_terminal(
         index.update(odd_names, executor=threads)
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "sdindex", "--db", str(db), "select", "-n", str(len(NAMES))]
-    with subprocess.Popen([*command, "--format", form], cwd=CHECKOUT, stdout=theirs) as process:
+    with subprocess.Popen([*command, "--format", form], stdout=theirs) as process:
         os.close(theirs)
         shown = b""
         with open(ours, "rb", buffering=0) as terminal:
@@ -131,8 +130,6 @@ def test_whoever_reads_only_the_first_line_is_given_it(db: Path) -> None:
         connection.commit()
     for form in ("paths", "csv"):
         command = f"{sys.executable} -m sdindex --db {db} select -n 20000 --format {form} | head -1"
-        done = subprocess.run(
-            ["sh", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
         assert done.stderr == ""
         assert done.stdout.count("\n") == 1

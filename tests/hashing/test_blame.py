@@ -226,7 +226,8 @@ def make_large(path: Path, size: tuple[int, int], **options: object) -> Path:
 def test_a_large_jpeg_is_read_in_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
     path = make_large(tmp_path / "large.jpg", size)
     code = (
-        "import sys, resource; from tests.support.reading import read; "
+        f"import sys, resource; sys.path.append({str(CHECKOUT)!r}); "
+        "from tests.support.reading import read; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
         "import warnings; warnings.simplefilter('ignore'); "
         "picture = read(sys.argv[1], 'scaled').picture; "
@@ -234,7 +235,7 @@ def test_a_large_jpeg_is_read_in_little_memory(tmp_path: Path, size: tuple[int, 
         "(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, path], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
     )
     width, height, megabytes = map(int, done.stdout.split())
     assert (width, height) == size

@@ -21,7 +21,9 @@ from tests.support.stalling import StallingRoot
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made of Linux's faults")
 
 # Runs the command line with a disk that stalls.
-STALLING = """
+STALLING = f"""
+import sys
+sys.path.append({str(CHECKOUT)!r})
 from sdindex.archive.roots import made_by
 from sdindex.cli.main import cli
 from tests.support.stalling import StallingRoot
@@ -38,7 +40,6 @@ class Run:
         self._mark = mark.encode()
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],
-            cwd=CHECKOUT,
             env={**os.environ, "SDINDEX_TEST_RUN": mark},
             stderr=subprocess.PIPE,
             text=True,
@@ -165,7 +166,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_stored(
         f"{program} select -n 9999 2>/dev/null | wc -l; {program} errors --format csv"
     )
     done = subprocess.run(
-        [*small_disk, "sh", "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        [*small_disk, "sh", "-c", script], capture_output=True, text=True, check=True
     )
     status, selected, *errors = done.stdout.split()
     assert status == "1"

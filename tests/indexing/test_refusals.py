@@ -24,7 +24,7 @@ from sdindex.errors import ReadingError
 from sdindex.indexing.executors import FileByFile
 from sdindex.indexing.ingest import MOST_REFUSALS
 from sdindex.workers import WorkerDiedError
-from tests.conftest import CHECKOUT, LONG_AGO, make_image
+from tests.conftest import LONG_AGO, make_image
 from tests.hashing.test_thumbnail_method import jpeg, scene, with_thumbnail
 from tests.support.counting import counts, rows
 from tests.support.hostile import RAN, hostile_card
@@ -184,7 +184,7 @@ def test_with_few_open_files_fewer_workers_read_all(tmp_path: Path, many: Path, 
     command = [sys.executable, "-m", "sdindex", "--db", db, "index", many, "--workers", "16"]
     done = subprocess.run(
         ["sh", "-c", 'ulimit -n 32; exec "$@"', "sh", *map(str, command)],
-        cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"{FILES} new" in done.stderr
@@ -197,7 +197,7 @@ def test_with_hardly_any_open_files_one_line_says_so(many: Path, db: Path) -> No
     for limit in (8, 14, 20):
         done = subprocess.run(
             ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *map(str, command)],
-            cwd=CHECKOUT, capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr
         if db.exists():
