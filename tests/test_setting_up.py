@@ -8,10 +8,14 @@ import sys
 import tomllib
 from pathlib import Path
 
-import browser
 import pytest
 
 from tests.conftest import CHECKOUT
+
+with pytest.MonkeyPatch.context() as patch:
+    # It puts the checkout first in the path, where it would hide a wheel that is tested.
+    patch.setattr(sys, "path", [*sys.path])
+    import browser
 
 SCRIPTS = sorted(path for path in (CHECKOUT / "scripts").iterdir() if path.is_file())
 # What a door may import before it knows that this Python is new enough: all that is old.
